@@ -1,0 +1,80 @@
+-- Takes work: pops own tickets and lowers the own load, or steals from the peer that the policy names and lowers the
+-- peer's; writes runner and token, and leases them. With nothing to take the caller enters `idle`. With limit 0 it
+-- only rings: a busy node passes a wake-up on.
+--
+-- INCLUDE reap lucky oldest leave
+-- ARGV[13] limit        most tickets
+-- ARGV[14] alone_tokens most tokens of the call's first ticket
+-- ARGV[15] sum_tokens   most tokens of all tickets, if there are several
+-- ARGV[16] total_tokens most tokens of a peer's ticket: what the caller's engine can ever hold
+-- ARGV[17] max_bytes    no body is added beyond, but for the first
+-- ARGV[18] since        order from which own tickets' bodies are in the caller's memory, 14 hex digits
+-- ARGV[19] idle_for     ms for which the caller is believed idle if it gets nothing
+-- ARGV[20] entropy      integer that seeds the choice of the lucky peer
+-- RETURNS status, tick, claims: token, left, spent (14, 2, 2 hex digits), b if its body follows else -, length (4 hex
+--         digits), ticket; then ms until a peer's head may be stolen and ms to the first due (-1: none), bodies
+-- STATUS OK IDLE BLOCKED
+-- COST   O(limit log waiting)
+local limit, max_bytes, idle_for = tonumber(ARGV[13]), tonumber(ARGV[17]), tonumber(ARGV[19])
+local REAP = 16
+local refused = enter('claim')
+if refused then
+  return refused
+end
+visit()
+reap(REAP)
+
+local bounds = { limit = limit, alone = tonumber(ARGV[14]), sum = tonumber(ARGV[15]), total = tonumber(ARGV[16]),
+  bytes = max_bytes, since = ARGV[18], looks = limit + 100 }
+local lines, own = {}, open_line(node)
+if limit > 0 then
+  lines = policy == 'oldest' and pick_oldest(own, bounds) or pick_lucky(own, bounds, tonumber(ARGV[20]))
+end
+
+local marks, dues, fields, claims, blocked = {}, {}, {}, {}, false
+for i = 1, #picks do
+  local one = picks[i]
+  local token = next_tick()
+  marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. token .. '|' .. node
+  dues[2 * i - 1], dues[2 * i] = format('%.0f', min(now + lease, one.deadline)), one.ticket
+  claims[i] = token .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
+    .. format('%04x', #one.ticket) .. one.ticket
+  if one.body then
+    fields[#fields + 1] = one.field
+  end
+end
+for i = 1, #lines do
+  local line = lines[i]
+  blocked = blocked or line.blocked
+  if #line.gone > 0 or i > 1 and #line.tickets == 0 then
+    dequeue(line.owner, line.gone)
+  end
+end
+if #picks > 0 then
+  call('HSET', REQUEST, unpack(marks))
+  call('ZADD', DUE, unpack(dues))
+end
+end_requests(expired)
+
+-- ms until the first head of a peer comes of age
+local function again_in()
+  local heads = policy ~= 'none' and call('ZRANGE', HEAD, '0', '1', 'WITHSCORES') or {}
+  local order = tonumber(heads[1] ~= node and heads[2] or heads[4])
+  return order and format('%.0f', max(1, math.ceil(steal_after - (now - order / 1000)))) or '-1'
+end
+
+local status, again = #picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE', '-1'
+if status == 'IDLE' and limit > 0 then
+  call('ZADD', IDLE, format('%.0f', now + idle_for), node)
+  made(IDLE)
+  again = again_in()
+elseif call('EXISTS', IDLE) == 1 then
+  call('ZREM', IDLE, node)
+  ring_first()
+end
+local reply = { status, format('%014x', tick), table.concat(claims), again, next_due() }
+local bodies = #fields > 0 and call('HMGET', BODY, unpack(fields)) or {}
+for i = 1, #bodies do
+  reply[5 + i] = bodies[i] or ''
+end
+return leave('claim', reply)

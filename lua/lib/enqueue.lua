@@ -1,0 +1,24 @@
+-- enqueue: put tickets of one owner into line: waiting, load + n, head, due at their deadlines.
+--
+-- INCLUDE enter
+local function enqueue(owner, tickets)
+  local waiting, due, first = {}, {}, nil
+  for i = 1, #tickets do
+    local ticket = tickets[i]
+    local order = sub(ticket, #owner + 2, #owner + 15)
+    waiting[2 * i - 1], waiting[2 * i] = '0', ticket
+    due[2 * i - 1], due[2 * i] = format('%.0f', hex(ticket, #owner + 1 + DEADLINE, 12)), ticket
+    if not first or order < first then
+      first = order
+    end
+  end
+  call('ZADD', WAITING, unpack(waiting))
+  call('ZADD', DUE, unpack(due))
+  call('ZINCRBY', LOAD, tostring(#tickets), owner)
+  call('ZADD', HEAD, 'LT', format('%.0f', tonumber(first, 16)), owner)
+  if call('ZCARD', WAITING) == #tickets then
+    made(WAITING)
+    made(LOAD)
+    made(HEAD)
+  end
+end

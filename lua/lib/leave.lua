@@ -1,0 +1,17 @@
+-- leave: what every call of a node ends with: the tick is kept, the lane's answer remembered, and tables that this
+-- call made get the shard's one expiry. Answers the reply.
+--
+-- INCLUDE enter
+local function leave(lane, reply)
+  if ticked or #fresh > 0 then
+    call('HSET', SHARD, 'tick', format('%014x', tick), 'expiry', format('%.0f', expiry), 'schema', '1',
+      'visited', format('%.0f', visited), 'grace', format('%.0f', grace))
+  end
+  if lane then
+    call('HSET', CALLS, node .. '|' .. lane, lane_call .. reply[3])
+  end
+  for i = 1, #fresh do
+    call('PEXPIREAT', fresh[i], format('%.0f', expiry))
+  end
+  return reply
+end

@@ -1,0 +1,27 @@
+-- post: append results to owners' mailboxes, each under a tick of its own. A mail is { owner, ticket, token, number,
+-- kind, payload }. An owner that the shard has not heard of within ttl is noted as silent, so that bury finds it.
+--
+-- INCLUDE enter ring
+local NO_TOKEN, NO_NUMBER = '00000000000000', '00000000'
+local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e' }
+
+local function post(mails)
+  local members, owners = {}, {}
+  for i = 1, #mails do
+    local mail = mails[i]
+    members[2 * i - 1] = '0'
+    members[2 * i] = mail.owner .. '|' .. next_tick() .. '|' .. format('%04x', #mail.ticket) .. mail.ticket
+      .. (mail.token or NO_TOKEN) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. mail.payload
+    owners[mail.owner] = true
+  end
+  call('ZADD', OUT, unpack(members))
+  if call('ZCARD', OUT) == #mails then
+    made(OUT)
+  end
+  for owner in pairs(owners) do
+    if not call('ZSCORE', NODE, owner) then
+      call('ZADD', NODE, format('%.0f', now), owner)
+    end
+    tell(owner, 'results')
+  end
+end

@@ -1,0 +1,76 @@
+-- Enqueues requests of the calling node, each once, and rings. All after a FULL in the call are FULL too, so that
+-- order holds. Opens with a write that maxmemory refuses: a put without memory fails whole.
+--
+-- INCLUDE enqueue ring leave
+-- ARGV[13] max_waiting  waiting tickets of one owner in the shard
+-- ARGV[14..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
+--                       from now, empty: ttl; head_start: ms by which it is placed before its arrival
+-- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's middle, EXPIRED,
+--         FULL and ms after which to try again
+-- STATUS OK DUPLICATE EXPIRED FULL
+-- COST   O(n log waiting)
+local max_waiting = tonumber(ARGV[13])
+local FIRST, WIDTH = 14, 7
+local count = (#ARGV - FIRST + 1) / WIDTH
+
+local function reserve_ticks()
+  call('HSET', SHARD, 'tick', format('%014x', tick + count))
+end
+
+local refused = enter('put', reserve_ticks)
+if refused then
+  return refused
+end
+
+local fields, known = {}, {}
+for i = 1, count do
+  fields[i] = node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
+end
+local records = call('HMGET', REQUEST, unpack(fields))
+local load = tonumber(call('ZSCORE', LOAD, node) or 0)
+local answers, tickets, marks, bodies, full = {}, {}, {}, {}, nil
+
+-- a tenth of the time that the head has waited: about as long as a tenth of the line takes to be served
+local function retry_after()
+  local head = tonumber(call('ZSCORE', HEAD, node) or now * 1000)
+  return format('%.0f', min(60000, max(100, floor((now - head / 1000) / 10))))
+end
+
+for i = 1, count do
+  local at = FIRST + (i - 1) * WIDTH
+  local deadline_in = ARGV[at + 2] == '' and ttl or tonumber(ARGV[at + 2])
+  local standing = known[fields[i]] or records[i]
+  if full then
+    answers[i] = full
+  elseif standing then
+    answers[i] = 'DUPLICATE ' .. sub(standing, 1, MIDDLE)
+  elseif deadline_in <= 0 then
+    answers[i] = 'EXPIRED'
+  elseif load + #tickets >= max_waiting then
+    full = 'FULL ' .. retry_after()
+    answers[i] = full
+  else
+    next_tick()
+    local order = format('%014x', tick - tonumber(ARGV[at + 3]) * 1000)
+    local middle = order .. '|' .. ARGV[at + 1] .. '|' .. format('%012x', now + deadline_in)
+    local record = middle .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. format('%08x', #ARGV[at + 6])
+    known[fields[i]] = record
+    tickets[#tickets + 1] = node .. '|' .. middle .. '|' .. ARGV[at]
+    marks[#marks + 1], marks[#marks + 2] = fields[i], record
+    bodies[#bodies + 1], bodies[#bodies + 2] = fields[i], ARGV[at + 6]
+    answers[i] = 'OK ' .. middle
+  end
+end
+
+if #tickets > 0 then
+  call('HSET', REQUEST, unpack(marks))
+  call('HSET', BODY, unpack(bodies))
+  enqueue(node, tickets)
+  if call('HLEN', REQUEST) == #tickets then
+    made(REQUEST)
+    made(BODY)
+    made(DUE)
+  end
+  ring(node)
+end
+return leave('put', { 'OK', format('%014x', tick), table.concat(answers, ',') })

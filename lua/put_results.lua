@@ -1,0 +1,64 @@
+-- Delivers results of claims that the caller still holds: appended to the owner's mailbox unless the owner is the
+-- caller; a final one ends the request (and copies it to `dead` if flagged so). A final is always accepted.
+--
+-- INCLUDE end_requests holds inter leave
+-- ARGV[13] max_results  results of one owner that may wait in the shard
+-- ARGV[14..] ticket token number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
+--                       dead: 1 copies the request to `dead`
+-- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the token
+--         holds no longer), OVERFLOW (a chunk that its owner has no room for)
+-- STATUS OK ORPHAN LOST OVERFLOW
+-- COST   O(n log out)
+local max_results = tonumber(ARGV[13])
+local FIRST, WIDTH = 14, 6
+local refused = enter('result')
+if refused then
+  return refused
+end
+
+local fields, owners, unread, silent = {}, {}, {}, {}
+for at = FIRST, #ARGV, WIDTH do
+  owners[#owners + 1] = owner_of(ARGV[at])
+  fields[#fields + 1] = field_of(ARGV[at], owners[#owners])
+end
+local records = call('HMGET', REQUEST, unpack(fields))
+
+local function look_up(owner)
+  if not unread[owner] then
+    unread[owner] = call('ZLEXCOUNT', OUT, '[' .. owner .. '|', '(' .. owner .. '}')
+    silent[owner] = tonumber(call('ZSCORE', NODE, owner) or 0) < now
+  end
+end
+
+local answers, chunks, ends, ended = {}, {}, {}, {}
+for i = 1, #fields do
+  local at = FIRST + (i - 1) * WIDTH
+  local ticket, token, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
+  local own = owner == node
+  if not own then
+    look_up(owner)
+  end
+  if ended[fields[i]] or not holds(records[i], middle_of(ticket, owner), token) then
+    answers[i] = 'LOST'
+  elseif kind ~= 'chunk' then
+    ended[fields[i]] = true
+    if ARGV[at + 4] == '1' then
+      inter(ticket, fields[i], payload, hex(records[i], SPENT, 2) + 1)
+    end
+    ends[#ends + 1] = { owner = owner, ticket = ticket, field = fields[i], record = records[i], told = true, token = token,
+      number = ARGV[at + 2], final = not own and kind or nil, reason = payload }
+    answers[i] = silent[owner] and 'ORPHAN' or 'OK'
+  elseif own then
+    answers[i] = 'OK'
+  elseif unread[owner] >= max_results then
+    answers[i] = 'OVERFLOW'
+  else
+    unread[owner] = unread[owner] + 1
+    chunks[#chunks + 1] = { owner = owner, ticket = ticket, token = token, number = ARGV[at + 2], kind = kind,
+      payload = payload }
+    answers[i] = silent[owner] and 'ORPHAN' or 'OK'
+  end
+end
+
+end_requests(ends, chunks)
+return leave('result', { 'OK', format('%014x', tick), table.concat(answers, ' ') })

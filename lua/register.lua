@@ -1,0 +1,81 @@
+-- The topic's registry. `take`: the first free of the candidate names, or, taking over, the first whoever holds it;
+-- `renew`: keeps the epoch, unless another had the name in between; `leave`: the name is free at once, its epoch stays
+-- known. Keyed by a random instance id, so a repeat finds its own entry. Epochs grow: max(server us, stored + 1,
+-- above + 1).
+--
+-- KEYS[1] nodes hash    name -> instance|epoch|registered until|home shard
+-- KEYS[2] meta hash     schema, shards: the highest load_shards any registered node ever gave
+-- ARGV[1] action        take, over (take over), renew, leave
+-- ARGV[2] instance      random id of the caller, without |
+-- ARGV[3] clock         ms that stand for the server's time in tests; empty: the server's own time
+-- ARGV[4] keep_alive    ms that a registration stands
+-- ARGV[5] ttl           ms until an unused name is forgotten
+-- ARGV[6] above         an epoch that the new one must exceed, 14 hex digits
+-- ARGV[7] epoch         the caller's, 14 hex digits; empty when it takes a name
+-- ARGV[8] load_shards   the caller's
+-- ARGV[9..] name home   candidate names, each with its home shard
+-- RETURNS status, name, epoch, shards in use; for SCHEMA the version found
+-- STATUS OK TAKEN SCHEMA
+-- COST   O(candidates); take: O(names)
+local NODES, META = KEYS[1], KEYS[2]
+local action, instance, clock, keep_alive, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local above, own_epoch, load_shards, FIRST, DAY, SCHEMA = ARGV[6], ARGV[7], ARGV[8], 9, 86400000, '1'
+local call, format, max = redis.call, string.format, math.max
+local time = call('TIME')
+local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
+local now = math.floor(us / 1000)
+
+local meta = call('HMGET', META, 'schema', 'shards')
+if meta[1] and meta[1] ~= SCHEMA then
+  return { 'SCHEMA', meta[1] }
+end
+local shards = format('%.0f', max(tonumber(meta[2] or 0), tonumber(load_shards)))
+
+local function entry_of(name)
+  local holder, epoch, till = string.match(call('HGET', NODES, name) or '', '^([^|]*)|([^|]*)|([^|]*)|')
+  return { holder = holder, epoch = epoch, till = tonumber(till or 0) }
+end
+
+-- begins with a write that is allowed over maxmemory, which opens the rest of the script
+local function store(name, holder, epoch, till, home)
+  call('PEXPIREAT', NODES, format('%.0f', now + ttl))
+  call('HSET', NODES, name, holder .. '|' .. epoch .. '|' .. format('%.0f', till) .. '|' .. home)
+  call('HSET', META, 'schema', SCHEMA, 'shards', shards)
+  call('PEXPIREAT', NODES, format('%.0f', now + ttl))
+  call('PEXPIREAT', META, format('%.0f', now + max(ttl, DAY)))
+end
+
+local function forget_old_names()
+  local all = call('HGETALL', NODES)
+  for i = 1, #all, 2 do
+    if tonumber(string.match(all[i + 1], '|(%d+)|[^|]*$')) < now - ttl then
+      call('HDEL', NODES, all[i])
+    end
+  end
+end
+
+-- a repeat, or a renewal, keeps its epoch
+local function epoch_for(entry)
+  local own = entry.holder == instance and entry.epoch or action == 'renew' and not entry.holder and own_epoch
+  if own and own > above then
+    return own
+  end
+  return format('%014x', max(us, tonumber(entry.epoch or '0', 16) + 1, tonumber(above, 16) + 1))
+end
+
+for at = FIRST, #ARGV, 2 do
+  local name, home = ARGV[at], ARGV[at + 1]
+  local entry = entry_of(name)
+  if action == 'leave' and entry.holder ~= instance then
+    return { 'OK', name, '', shards }
+  elseif entry.holder == instance or entry.till <= now or action == 'over' then
+    if action == 'take' or action == 'over' then
+      forget_old_names()
+    end
+    local epoch = epoch_for(entry)
+    local leaving = action == 'leave'
+    store(name, leaving and '' or instance, epoch, leaving and now or now + keep_alive, home)
+    return { 'OK', name, epoch, shards }
+  end
+end
+return { 'TAKEN', '', '', shards }

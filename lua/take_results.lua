@@ -1,0 +1,38 @@
+-- Removes the caller's mailbox up to the cursor and answers what follows: what a lost answer held comes again.
+--
+-- INCLUDE leave
+-- ARGV[13] cursor       tick of the last result the caller has; empty: none
+-- ARGV[14] limit        most results
+-- ARGV[15] max_bytes    no result is added beyond, but for the first
+-- RETURNS status, tick, more (0 or 1), results as they stand in `out`
+-- STATUS OK
+-- COST   O(log out + n)
+local cursor, limit, max_bytes = ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15])
+local FIRST_STEP, STEP = 4, 16
+local refused = enter()
+if refused then
+  return refused
+end
+
+local from, to = '[' .. node .. '|', '(' .. node .. '}'
+if cursor ~= '' then
+  call('ZREMRANGEBYLEX', OUT, from, '(' .. node .. '|' .. cursor .. '}')
+end
+local reply, bytes, more, step = { 'OK', format('%014x', tick), '0' }, 0, true, FIRST_STEP
+while more and #reply - 3 < limit and bytes < max_bytes do
+  step = min(step, limit - #reply + 3)
+  local mails = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', '0', tostring(step))
+  more = #mails == step
+  for i = 1, #mails do
+    if #reply > 3 and bytes + #mails[i] > max_bytes then
+      more, bytes = true, max_bytes
+      break
+    end
+    reply[#reply + 1] = mails[i]
+    bytes = bytes + #mails[i]
+  end
+  from = more and '(' .. mails[#mails] or from
+  step = min(2 * step, STEP)
+end
+reply[3] = more and '1' or '0'
+return leave(nil, reply)
