@@ -1,0 +1,102 @@
+/**
+ * In which shard to ask for work, and when. No polling: a shard is asked only for a reason. Reasons: the start, a ring,
+ * work that was taken (more may wait), a peer's head coming of age, a budget that grew after a refusal, and, should a
+ * ring be lost, one shard in rotation every `pollMs`. Pure: the caller brings the time (monotonic ms).
+ */
+import { jittered } from './clock.ts';
+
+/** What a claim may ask for; see `claimBounds`. */
+export interface Bounds {
+  limit: number;
+  aloneTokens: number;
+  sumTokens: number;
+}
+
+export class Agenda {
+  readonly #due = new Map<number, number>();
+  readonly #refused = new Map<number, { bounds: Bounds; until: number }>();
+  readonly #pollMs: number;
+  readonly #lookup: number;
+  #home: number;
+  #shards: number;
+  #pollAt = 0;
+  #rotation = 0;
+  #next = 0;
+
+  constructor(options: { home: number; shards: number; loadLookup: number; pollMs: number }) {
+    this.#home = options.home;
+    this.#shards = options.shards;
+    this.#lookup = options.loadLookup;
+    this.#pollMs = options.pollMs;
+  }
+
+  setShards(home: number, shards: number): void {
+    this.#home = home;
+    this.#shards = shards;
+  }
+
+  /** Shards that the fallback poll goes round: the home shard, and the others if it may look at any. */
+  get rotation(): number {
+    return this.#lookup === 0 ? 1 : this.#shards;
+  }
+
+  /** Own shard first, then up to `loadLookup` others, rotating over the shards in use. */
+  sweep(now: number): void {
+    this.at(this.#home, now);
+    for (let i = 0; i < Math.min(this.#lookup, this.#shards - 1); i += 1) {
+      this.at((this.#home + 1 + (this.#next++ % (this.#shards - 1))) % this.#shards, now);
+    }
+  }
+
+  /** Ask this shard at this time, or earlier if it is already wanted. */
+  at(shard: number, time: number): void {
+    this.#due.set(shard, Math.min(time, this.#due.get(shard) ?? Infinity));
+  }
+
+  /** What did not fit is not asked for again until the budget grew or `pollMs` passed. */
+  refused(shard: number, bounds: Bounds, now: number): void {
+    this.#refused.set(shard, { bounds, until: now + this.#pollMs });
+    this.at(shard, now);
+  }
+
+  /** The shard to ask now, taken off the agenda; undefined: there is no reason to. */
+  next(now: number, bounds: Bounds): number | undefined {
+    this.#poll(now);
+    let chosen: number | undefined;
+    for (const [shard, time] of this.#due) {
+      if (time > now || this.#isRefused(shard, bounds, now)) continue;
+      if (shard === this.#home) chosen = shard;
+      chosen ??= shard;
+    }
+    if (chosen !== undefined) {
+      this.#due.delete(chosen);
+      this.#refused.delete(chosen);
+      this.#pollAt = now + jittered(this.#pollMs);
+    }
+    return chosen;
+  }
+
+  /** When there will be a reason at the latest, for these bounds. */
+  nextAt(bounds: Bounds, now: number): number {
+    let at = this.#pollAt;
+    for (const [shard, time] of this.#due) {
+      const refusal = this.#refused.get(shard);
+      at = Math.min(at, refusal && this.#isRefused(shard, bounds, now) ? refusal.until : time);
+    }
+    return at;
+  }
+
+  #poll(now: number): void {
+    if (now < this.#pollAt) return;
+    this.#pollAt = now + jittered(this.#pollMs);
+    this.at((this.#home + this.#rotation) % this.#shards, now);
+    this.#rotation = (this.#rotation + 1) % this.rotation;
+  }
+
+  #isRefused(shard: number, bounds: Bounds, now: number): boolean {
+    const refusal = this.#refused.get(shard);
+    if (!refusal || now >= refusal.until) return false;
+    const { limit, aloneTokens, sumTokens } = refusal.bounds;
+    return bounds.limit <= limit && bounds.aloneTokens <= aloneTokens && bounds.sumTokens <= sumTokens;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What an engine has room for, and how much of a queue fits in: pure arithmetic, no I/O.
+ *
+ * The rules are those of FastDeploy's `GlobalScheduler.get_requests`, with two mends: a first prompt is admitted
+ * even if it alone exceeds `maxNumBatchedTokens` (the reference refuses it for ever), and a prompt that the
+ * engine can never hold is recognised before it is put ({@link fitsEngine}).
+ */
+import { ConfigError } from './errors.ts';
+
+/** What an engine can take now. Counts are whole and not negative; a block is a KV-cache block. */
+export interface Budget {
+  /** Free blocks. Nothing is claimed while this is not more than `reservedOutputBlocks`. */
+  availableBlocks: number;
+  /** Tokens in one block, at least 1. */
+  blockSize: number;
+  /** Blocks set aside for the output of each request. */
+  reservedOutputBlocks: number;
+  /**
+   * Most prompt tokens in one batch. A prompt that is alone in its batch may exceed it, even if it is 0. Not looked
+   * at with `chunkedPrefill`, as in the reference.
+   */
+  maxNumBatchedTokens: number;
+  /** Most requests in one batch; 0 for "not now". */
+  batch: number;
+  /** Blocks of the whole engine, at least `availableBlocks`. When given, what can never fit is refused at put. */
+  totalBlocks?: number | undefined;
+  /** Limits in requests, instead of `maxNumBatchedTokens`, when the engine splits prompts into chunks. */
+  chunkedPrefill?: ChunkedPrefill | undefined;
+}
+
+/** How many prompts an engine with chunked prefill takes in one batch. */
+export interface ChunkedPrefill {
+  /** Most requests in one batch, long and short. */
+  maxPartialPrefills: number;
+  /** Most long ones among them; 0 refuses every long prompt. */
+  maxLongPartialPrefills: number;
+  /** A prompt of more tokens than this is long. */
+  longPrefillTokenThreshold: number;
+}
+
+/** What a claim may ask Redis for. Each is an integer in 0..2^32-1, the range of a ticket's token field. */
+export interface ClaimBounds {
+  /** Most requests. 0: ask Redis nothing. */
+  limit: number;
+  /** Most prompt tokens of a request that is the only one of its claim. */
+  aloneTokens: number;
+  /** Most prompt tokens of two or more requests together. */
+  sumTokens: number;
+}
+
+const MAX_UINT32 = 2 ** 32 - 1;
+
+/** Blocks that a prompt of so many tokens takes, those of its output included. */
+export function requiredBlocks(
+  promptTokens: number,
+  budget: Pick<Budget, 'blockSize' | 'reservedOutputBlocks'>,
+): number {
+  return Math.ceil(promptTokens / budget.blockSize) + budget.reservedOutputBlocks;
+}
+
+/** Whether an empty engine could take a prompt of so many tokens; always true if `totalBlocks` is not known. */
+export function fitsEngine(
+  promptTokens: number,
+  engine: Pick<Budget, 'totalBlocks' | 'blockSize' | 'reservedOutputBlocks'>,
+): boolean {
+  const { totalBlocks, reservedOutputBlocks } = engine;
+  if (totalBlocks === undefined) return true;
+  return totalBlocks > reservedOutputBlocks && requiredBlocks(promptTokens, engine) <= totalBlocks;
+}
+
+/**
+ * How many requests are admitted from the front of a list, given the prompt tokens of each. The first refusal ends
+ * the scan: nothing is admitted past it, so the order of a queue is kept.
+ */
+export function admit(promptTokens: readonly number[], budget: Budget): number {
+  if (isClosed(budget)) return 0;
+  const { availableBlocks, maxNumBatchedTokens, batch, chunkedPrefill } = budget;
+  let blocks = 0;
+  let tokens = 0;
+  let long = 0;
+  let admitted = 0;
+  for (const prompt of promptTokens) {
+    if (admitted === batch) break;
+    blocks += requiredBlocks(prompt, budget);
+    if (blocks > availableBlocks) break;
+    if (chunkedPrefill) {
+      if (prompt > chunkedPrefill.longPrefillTokenThreshold) long += 1;
+      if (long > chunkedPrefill.maxLongPartialPrefills) break;
+      if (admitted + 1 > chunkedPrefill.maxPartialPrefills) break;
+    } else {
+      tokens += prompt;
+      if (tokens > maxNumBatchedTokens && admitted > 0) break;
+    }
+    admitted += 1;
+  }
+  return admitted;
+}
+
+/**
+ * Bounds that every list satisfies which {@link admit} admits whole, and each of its beginnings: a claim that
+ * respects them leaves nothing behind that could have been admitted. The bounds are reached, but for `sumTokens`
+ * when no long prompt is allowed, which is only an upper bound.
+ */
+export function claimBounds(budget: Budget): ClaimBounds {
+  const { availableBlocks, blockSize, reservedOutputBlocks, chunkedPrefill } = budget;
+  let limit = isClosed(budget) ? 0 : budget.batch;
+  if (reservedOutputBlocks > 0) limit = Math.min(limit, Math.floor(availableBlocks / reservedOutputBlocks));
+  if (chunkedPrefill) limit = Math.min(limit, chunkedPrefill.maxPartialPrefills);
+  if (limit < 1) return { limit: 0, aloneTokens: 0, sumTokens: 0 };
+
+  let aloneTokens = (availableBlocks - reservedOutputBlocks) * blockSize;
+  let sumTokens = limit < 2 ? 0 : (availableBlocks - 2 * reservedOutputBlocks) * blockSize;
+  if (!chunkedPrefill) {
+    sumTokens = Math.min(sumTokens, budget.maxNumBatchedTokens);
+  } else if (chunkedPrefill.maxLongPartialPrefills < 1) {
+    aloneTokens = Math.min(aloneTokens, chunkedPrefill.longPrefillTokenThreshold);
+    sumTokens = Math.min(sumTokens, limit * chunkedPrefill.longPrefillTokenThreshold);
+  }
+  return { limit: toUint32(limit), aloneTokens: toUint32(aloneTokens), sumTokens: toUint32(sumTokens) };
+}
+
+/** Throws a ConfigError that names the first bad field; for the public edge, nothing else here checks its input. */
+export function validateBudget(budget: unknown): asserts budget is Budget {
+  const fields = record('budget', budget);
+  const availableBlocks = count('budget.availableBlocks', fields.availableBlocks);
+  count('budget.blockSize', fields.blockSize, 1);
+  count('budget.reservedOutputBlocks', fields.reservedOutputBlocks);
+  count('budget.maxNumBatchedTokens', fields.maxNumBatchedTokens);
+  count('budget.batch', fields.batch);
+  if (fields.totalBlocks !== undefined) {
+    const totalBlocks = count('budget.totalBlocks', fields.totalBlocks);
+    if (totalBlocks < availableBlocks) {
+      throw new ConfigError(
+        'budget.totalBlocks',
+        totalBlocks,
+        `at least availableBlocks (${availableBlocks})`,
+      );
+    }
+  }
+  if (fields.chunkedPrefill !== undefined) {
+    const chunked = record('budget.chunkedPrefill', fields.chunkedPrefill);
+    for (const name of ['maxPartialPrefills', 'maxLongPartialPrefills', 'longPrefillTokenThreshold']) {
+      count(`budget.chunkedPrefill.${name}`, chunked[name]);
+    }
+  }
+}
+
+/** Nothing is admitted whatever waits: "ask Redis nothing". */
+function isClosed({ availableBlocks, reservedOutputBlocks, batch }: Budget): boolean {
+  return availableBlocks <= reservedOutputBlocks || batch < 1;
+}
+
+function toUint32(value: number): number {
+  return Math.max(0, Math.min(MAX_UINT32, value));
+}
+
+function record(option: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) throw new ConfigError(option, value, 'an object');
+  return value as Record<string, unknown>;
+}
+
+function count(option: string, value: unknown, least = 0): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
+  throw new ConfigError(option, value, `an integer of at least ${least}`);
+}

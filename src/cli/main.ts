@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+/**
+ * The command `sched-lua`. Exit codes: 0 fine; 1 something is missing, broken or does not answer; 2 bad usage;
+ * 130 interrupted.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { ConfigError } from '../errors.ts';
+import { addLoad } from './load.ts';
+import { print, reportOf, UsageError } from './output.ts';
+import { DEFAULT_URL, URL_VARIABLE, withRedis, type GlobalOptions, type Run } from './session.ts';
+import { addStatus } from './status.ts';
+import { addVerify } from './verify.ts';
+import { VERSION } from './version.ts';
+
+const MAX_TIMEOUT_MS = 3_600_000;
+
+function createProgram(): Command {
+  const program = new Command('sched-lua')
+    .description('Looks after the Redis of a sched-lua fleet.')
+    .version(VERSION)
+    .option('--url <url>', `Redis to use (default: ${URL_VARIABLE}, else ${DEFAULT_URL})`)
+    .option('--timeout <ms>', 'how long Redis may take to answer', milliseconds, 5000)
+    .option('--json', 'print one JSON object')
+    .option('--quiet', 'print nothing but errors')
+    .helpOption('-h, --help', 'show this help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `\nA password belongs into ${URL_VARIABLE}: arguments can be seen by others.\n` +
+        'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage.',
+    );
+  const run: Run = async (command) => {
+    const options = program.opts<GlobalOptions>();
+    const report = await withRedis(options, command);
+    await print(report, options);
+    process.exitCode = report.failure ? 1 : 0;
+  };
+  addLoad(program, run);
+  addStatus(program, run);
+  addVerify(program, run);
+  return program;
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= MAX_TIMEOUT_MS) return value;
+  throw new InvalidArgumentError(`Allowed is an integer from 1 to ${MAX_TIMEOUT_MS}.`);
+}
+
+/** The same error, as a UsageError if it is about what the user gave. */
+function asUsage(error: unknown): unknown {
+  if (error instanceof ConfigError) return new UsageError(error.message);
+  if (!(error instanceof CommanderError)) return error;
+  if (error.code === 'commander.help') return new UsageError('no command given');
+  const [, message, suggestion] = /^(?:error: )?([^]*?)(?:\n\(Did (you mean [^\n]*)\))?$/.exec(
+    error.message,
+  )!;
+  return new UsageError(message!, suggestion && `did ${suggestion}`);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    const reason = asUsage(error);
+    // not from the parsed options: parsing may have failed before it came to them
+    const has = (option: string): boolean => args.includes(option);
+    await print(reportOf(reason), { json: has('--json'), quiet: has('--quiet') });
+    process.exitCode = reason instanceof UsageError ? 2 : 1;
+  }
+}
+
+// a reader that went away (`| head`) is no failure of ours, and the exit code goes on telling the truth
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`sched-lua: cannot write: ${error.message}\n`);
+  process.exit(1);
+});
+process.stderr.on('error', () => undefined);
+process.once('SIGINT', () => process.exit(130));
+
+await main(process.argv.slice(2));
+// a server that hangs would keep its half-closed socket, and us, for ever
+process.stdout.write('', () => process.exit());

@@ -1,0 +1,119 @@
+/** What a command hands back, and how it is printed: as text or as one JSON object, errors on stderr. */
+import { messageOf, SchedulerError } from '../errors.ts';
+
+/** Why a command failed. `code` is stable: those of {@link SchedulerError}, and USAGE, MISSING, BROKEN, INTERNAL. */
+export interface Failure {
+  code: string;
+  message: string;
+  /** What to do about it. */
+  hint?: string | undefined;
+}
+
+/** A command's answer. One with a failure ends the process with exit code 1. */
+export interface Report {
+  /** The `--json` object, without `ok` and `error`. */
+  json: Readonly<Record<string, unknown>>;
+  text: string;
+  /** For people, on stderr: true whether or not there was a failure. */
+  note?: string | undefined;
+  failure?: Failure | undefined;
+}
+
+export interface OutputOptions {
+  /** One JSON object on stdout instead of text. */
+  json?: boolean | undefined;
+  /** Nothing on stdout. */
+  quiet?: boolean | undefined;
+}
+
+/** Prints a report; resolves when it is written. */
+export async function print(report: Report, { json, quiet }: OutputOptions): Promise<void> {
+  const { failure, note } = report;
+  const object = { ok: failure === undefined, ...report.json, ...(failure && { error: failure }) };
+  const text = json ? JSON.stringify(object) : report.text;
+  if (!quiet && text !== '') await write(process.stdout, text);
+  const lines = [
+    ...(note === undefined ? [] : [`note: ${note}`]),
+    ...(failure === undefined ? [] : [`sched-lua: ${failure.message}`]),
+    ...(failure?.hint === undefined ? [] : [`hint: ${failure.hint}`]),
+  ];
+  if (lines.length > 0) await write(process.stderr, lines.join('\n'));
+}
+
+/** Resolves also when the reader has gone away: main.ts listens to the error. */
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve) => stream.write(`${text}\n`, () => resolve()));
+}
+
+/** The user called the command wrongly; exit code 2. */
+export class UsageError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint = 'run "sched-lua --help"') {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** An error's report. */
+export function reportOf(error: unknown): Report {
+  const text = messageOf(error);
+  return {
+    json: {},
+    text: '',
+    failure: {
+      code: error instanceof UsageError ? 'USAGE' : error instanceof SchedulerError ? error.code : 'INTERNAL',
+      message: withoutSecrets(oneLine(text)),
+      hint: error instanceof UsageError ? error.hint : hintFor(text),
+    },
+  };
+}
+
+const HINTS: readonly [RegExp, string][] = [
+  [/NOAUTH|WRONGPASS|invalid password/, 'give user and password in SCHED_LUA_REDIS_URL'],
+  [/NOPERM/, 'this Redis user lacks the right; an ACL rule gives it'],
+  [/: (MOVED|CLUSTERDOWN|CROSSSLOT) /, 'this is a node of a Redis Cluster; a single server is needed'],
+  [
+    /^no connection to Redis/,
+    'is it running? --url or SCHED_LUA_REDIS_URL names another, --timeout waits longer',
+  ],
+];
+
+function hintFor(message: string): string | undefined {
+  return HINTS.find(([pattern]) => pattern.test(message))?.[1];
+}
+
+/**
+ * A message without anything that may be a password in a URL, whatever it was made of, such as an argument in the wrong
+ * place. Rather too much than too little: people forget to encode `/`, `@` and blanks, and long values are cut short.
+ */
+export function withoutSecrets(message: string): string {
+  return message.replace(/[^\s"'=]*:.*@/g, '***@').replace(/:\/\/[^\s"']*/g, '://***');
+}
+
+/** Text that stays on its line and does nothing to a terminal; ids may hold any character. */
+export function oneLine(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+}
+
+/** Aligned columns two spaces apart; numbers to the right. */
+export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [header, ...rows].map((row) => row.map((cell) => oneLine(String(cell))));
+  const widths = header.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
+  const isNumber = header.map((_, at) => rows.every((row) => typeof row[at] === 'number'));
+  const pad = (cell: string, at: number): string =>
+    isNumber[at] ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!);
+  return cells.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
+}
+
+/** Milliseconds for people: `340 ms`, `12.3 s`, `5.0 min`, `2.5 h`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 7_200_000 ? `${(ms / 60_000).toFixed(1)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+}
+
+/** `1 script`, `2 scripts`. */
+export function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}

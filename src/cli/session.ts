@@ -1,0 +1,89 @@
+/** One bounded conversation with the Redis that a command was pointed at. */
+import { Redis } from 'ioredis';
+import { describeRedis, openClient, ready } from '../connection.ts';
+import { messageOf, SchedulerError } from '../errors.ts';
+import type { Client } from '../script.ts';
+import { UsageError, type OutputOptions, type Report } from './output.ts';
+
+export const DEFAULT_URL = 'redis://127.0.0.1:6379';
+export const URL_VARIABLE = 'SCHED_LUA_REDIS_URL';
+
+/** The options that every command has. */
+export interface GlobalOptions extends OutputOptions {
+  url?: string;
+  /** ms that Redis may take to answer, each time it is asked. */
+  timeout: number;
+}
+
+/** Runs a command on the Redis that the options name. */
+export type Run = (command: (client: Client) => Promise<Report>) => Promise<void>;
+
+/**
+ * Connects, runs the command and disconnects.
+ * @throws UsageError for a bad URL; SchedulerError REDIS or TIMEOUT when the server refuses or does not answer in time
+ */
+export async function withRedis(
+  options: GlobalOptions,
+  command: (client: Client) => Promise<Report>,
+): Promise<Report> {
+  const source = sourceOf(options.url);
+  const client = openClient(source);
+  try {
+    await ready(client, source, options.timeout);
+    // only from here: before, a command that waits for the connection would hide why there is none
+    (client as Redis).options.commandTimeout = options.timeout;
+    return await command(client);
+  } catch (error) {
+    throw named(error, describeRedis(source), options.timeout);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** The error with the server's name in it. */
+function named(error: unknown, server: string, timeoutMs: number): unknown {
+  const message = messageOf(error);
+  if (message === 'Command timed out') {
+    const text = `Redis at ${server} gave no answer within ${timeoutMs} ms`;
+    return new SchedulerError('TIMEOUT', 'sched-lua', text, { cause: error });
+  }
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
+  return new SchedulerError('REDIS', 'sched-lua', `Redis at ${server} answers: ${message}`, { cause: error });
+}
+
+/** A client (never connected) rather than the URL, so that what is said of the server cannot hold a password. */
+function sourceOf(option: string | undefined): Redis {
+  const [name, url] = option === undefined ? fromEnvironment() : ['--url', option];
+  // the value is not shown: where it cannot be parsed, nobody knows where its password is
+  const bad = new UsageError(
+    `${name} is no Redis URL`,
+    'it looks like redis://user:password@host:port/db, or the same with rediss:// for TLS',
+  );
+  const isUrl = /^rediss?:\/\/[^/]/i.test(url) && URL.canParse(url);
+  // a path that is no number is most likely the rest of a password with an unencoded slash
+  if (!isUrl || !/^\/?\d*$/.test(new URL(url).pathname)) throw bad;
+  try {
+    return new Redis(url, { lazyConnect: true });
+  } catch {
+    throw bad;
+  }
+}
+
+function fromEnvironment(): [name: string, url: string] {
+  return [URL_VARIABLE, process.env[URL_VARIABLE] || DEFAULT_URL];
+}
+
+/** A server that must hold the scripts, and where it is. */
+export interface Server {
+  readonly name: string;
+  readonly redis: Redis;
+}
+
+/**
+ * The servers whose script caches matter: SCRIPT LOAD reaches just the one it is sent to. Today the one server of the
+ * URL; for Sentinel and Cluster this is the place to answer every master and replica.
+ */
+export function serversOf(client: Client): Promise<Server[]> {
+  const redis = client as Redis;
+  return Promise.resolve([{ name: describeRedis(redis), redis }]);
+}

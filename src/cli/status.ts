@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { checkTopic } from '../keys.ts';
+import type { Client } from '../script.ts';
+import { inspectShard, type ShardStatus } from './inspect.ts';
+import { count, duration, table, type Report } from './output.ts';
+import { readRegistry, type Registration } from './registry.ts';
+import { serversOf, type Run } from './session.ts';
+
+export function addStatus(program: Command, run: Run): void {
+  program
+    .command('status')
+    .summary("show a topic's nodes and shards")
+    .description(
+      'Shows the nodes of a topic, and for each shard in use what waits, since when, what is claimed, leases that are ' +
+        'over, results that their owners have not taken yet, and requests given up.',
+    )
+    .argument('[topic]', 'the topic', 'default')
+    .action((topic: string) => {
+      checkTopic(topic);
+      return run((client) => status(client, topic));
+    });
+}
+
+/** A topic's nodes and shards, each shard at an instant of its own. */
+export async function status(client: Client, topic: string): Promise<Report> {
+  const { now, shards, nodes } = await readRegistry(client, topic);
+  const numbers = Array.from({ length: shards }, (_, shard) => shard);
+  const figures = await Promise.all(numbers.map((shard) => inspectShard(client, topic, shard)));
+  const server = (await serversOf(client)).map(({ name }) => name).join(', ');
+  return {
+    json: { topic, server, now, nodes, shards: figures },
+    text: [
+      `topic ${topic} on ${server}: ${summary(nodes, shards)}`,
+      nodeTable(nodes, now),
+      shardTable(figures),
+    ]
+      .filter((part) => part !== '')
+      .join('\n\n'),
+  };
+}
+
+function summary(nodes: readonly Registration[], shards: number): string {
+  if (nodes.length === 0 && shards === 0) return 'no node has registered lately';
+  const registered = nodes.filter(({ state }) => state === 'registered').length;
+  return `${count(registered, 'node')} registered, ${count(shards, 'shard')} in use`;
+}
+
+function nodeTable(nodes: readonly Registration[], now: number): string {
+  if (nodes.length === 0) return '';
+  const rows = nodes.map(({ name, home, epoch, state, registeredUntil }) => [
+    name,
+    home,
+    epoch,
+    state === 'registered'
+      ? `for ${duration(registeredUntil - now)} more`
+      : `${state} ${duration(now - registeredUntil)} ago`,
+  ]);
+  return table(['NODE', 'HOME SHARD', 'EPOCH', 'REGISTERED'], rows);
+}
+
+function shardTable(shards: readonly ShardStatus[]): string {
+  if (shards.length === 0) return '';
+  const rows = shards.map(({ shard, waiting, oldestMs, claims, leases, results, dead }) => [
+    shard,
+    waiting,
+    oldestMs === null ? '-' : duration(oldestMs),
+    claims,
+    leases.overdue > 0 ? `${leases.overdue} overdue` : claims > 0 ? 'in time' : '-',
+    results,
+    dead,
+  ]);
+  return table(['SHARD', 'WAITING', 'OLDEST', 'CLAIMS', 'LEASES', 'RESULTS', 'DEAD'], rows);
+}

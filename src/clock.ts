@@ -1,0 +1,98 @@
+import { SchedulerError } from './errors.ts';
+
+/** ms that only grow, whatever is done to the machine's clock; not comparable between processes. */
+export function monotonic(): number {
+  return performance.now();
+}
+
+/** `ms`, a quarter more or less: nodes started together drift apart. */
+export function jittered(ms: number): number {
+  return ms * (0.75 + Math.random() / 2);
+}
+
+/** Waits; answers early, and never rejects, when the signal fires. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+  });
+}
+
+/** ms to wait before attempt number `attempt` (from 1): 10 ms doubling to a second, jittered. */
+export function backoff(attempt: number): number {
+  return jittered(Math.min(1000, 5 * 2 ** Math.min(attempt, 10)));
+}
+
+/** One timer that is moved, never doubled: the earliest wanted time wins. */
+export class Alarm {
+  #timer: NodeJS.Timeout | undefined;
+  #at = Infinity;
+  readonly #ring: () => void;
+
+  constructor(ring: () => void) {
+    this.#ring = ring;
+  }
+
+  /** Rings `ms` from now, or earlier if it is already set to. */
+  within(ms: number): void {
+    const at = monotonic() + ms;
+    if (at >= this.#at) return;
+    this.clear();
+    this.#at = at;
+    this.#timer = setTimeout(() => {
+      this.#at = Infinity;
+      this.#ring();
+    }, ms);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#at = Infinity;
+  }
+}
+
+/** What the promise gives, or the signal's reason if it fires first. */
+export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fired = (): void => reject(signal.reason as Error);
+    if (signal.aborted) fired();
+    signal.addEventListener('abort', fired);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', fired));
+  });
+}
+
+/**
+ * What the promise gives, or SchedulerError TIMEOUT after `ms`; the call behind the promise goes on.
+ * @param operation named in the error
+ * @param trouble what is known to be wrong, asked when the time is over
+ */
+export async function within<T>(
+  ms: number,
+  operation: string,
+  promise: Promise<T>,
+  trouble: () => Error | undefined = () => undefined,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const cause = trouble();
+      const reason = cause ? `: ${cause.message}` : '';
+      const message = `${operation}: Redis did not answer within ${ms} ms (option commandTimeout)${reason}`;
+      reject(new SchedulerError('TIMEOUT', operation, message, { cause }));
+    }, ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Results to their requests: matched by ticket, never by id; in order, each once (results.ts has the rule). What is not
+ * for a pending request is held while a put is unanswered (a result can overtake it), is a predecessor's after a
+ * takeover, and is dropped otherwise.
+ */
+import { toBuffer, type Codec, type Payload } from './codec.ts';
+import { messageOf } from './errors.ts';
+import type { Mail } from './messages.ts';
+import type { Pending, PendingTable } from './pending.ts';
+import { Attempts, type Result, type Sink } from './results.ts';
+import type { Shard } from './shard.ts';
+import { parseTicket, type Ticket } from './ticket.ts';
+
+/** A result from the mailbox, or of a request that this node ran itself. */
+export type Delivered = Omit<Mail, 'payload'> & { payload: Payload };
+
+export interface DeliveryOptions<Output> {
+  outputCodec: Codec<Output>;
+  onRestart: 'restart' | 'fail';
+  /** Where results of a predecessor's requests go; missing: they are dropped. */
+  predecessor?: ((id: string) => Sink<Output>) | undefined;
+  /** The request ends here before it does in Redis. */
+  failEarly: (pending: Pending<Output>, reason: string) => void;
+  /** Numbers are missing: results were lost. */
+  onGap: (pending: Pending<Output>) => void;
+}
+
+export class Delivery<Output> {
+  readonly #pendings: PendingTable<Output>;
+  readonly #options: DeliveryOptions<Output>;
+  /** Tickets cancelled behind the caller's back: their finals are nobody's news. */
+  readonly #disowned = new Set<Ticket>();
+  /** Puts without an answer, and results that may be theirs. */
+  readonly #early = new Map<Shard, { unanswered: number; mails: Mail[] }>();
+  /** Tickets with own results on their way: should such a request end meanwhile, they are nobody's news. */
+  readonly #own = new Map<Ticket, { unanswered: number; ended: boolean }>();
+
+  constructor(pendings: PendingTable<Output>, options: DeliveryOptions<Output>) {
+    this.#pendings = pendings;
+    this.#options = options;
+  }
+
+  disown(ticket: Ticket): void {
+    this.#disowned.add(ticket);
+  }
+
+  /** From here to the end of `answered`, results of unknown tickets in this shard are held. */
+  async during<T>(shard: Shard, answered: () => Promise<T>): Promise<T> {
+    let early = this.#early.get(shard);
+    if (!early) this.#early.set(shard, (early = { unanswered: 0, mails: [] }));
+    early.unanswered += 1;
+    try {
+      return await answered();
+    } finally {
+      early.unanswered -= 1;
+      for (const mail of early.mails.splice(0)) this.deliver(shard, mail);
+    }
+  }
+
+  /** This node sends a result of its own request; call what this answers when its answer has been dealt with. */
+  sending(ticket: Ticket): () => void {
+    const own = this.#own.get(ticket) ?? { unanswered: 0, ended: false };
+    this.#own.set(ticket, own);
+    own.unanswered += 1;
+    return () => {
+      own.unanswered -= 1;
+      if (own.unanswered === 0) this.#own.delete(ticket);
+    };
+  }
+
+  deliver(shard: Shard, mail: Delivered): void {
+    const own = this.#own.get(mail.ticket);
+    if (own?.ended) return;
+    const pending = this.#pendings.withTicket(mail.ticket) ?? this.#stranger(shard, mail);
+    const verdict = pending?.attempts.judge(mail);
+    if (!pending || verdict === 'drop') return;
+    if (verdict === 'gap') {
+      this.#options.onGap(pending);
+      return;
+    }
+    if (verdict === 'restart' && this.#options.onRestart === 'fail') {
+      this.#options.failEarly(
+        pending,
+        'its runner was lost after results had been delivered (onRestart: fail)',
+      );
+      return;
+    }
+    if (verdict === 'restart') pending.sink.deliver({ kind: 'restart' });
+    const result = this.#read(mail);
+    if (result instanceof Error) {
+      this.#options.failEarly(pending, `a result could not be decoded: ${result.message}`);
+      return;
+    }
+    if (result.kind !== 'chunk') {
+      this.#pendings.remove(pending);
+      if (own) own.ended = true;
+    }
+    pending.sink.deliver(result);
+  }
+
+  #stranger(shard: Shard, mail: Delivered): Pending<Output> | undefined {
+    if (this.#disowned.has(mail.ticket)) {
+      if (mail.kind !== 'chunk') this.#disowned.delete(mail.ticket);
+      return undefined;
+    }
+    const early = this.#early.get(shard);
+    if (early && early.unanswered > 0) {
+      early.mails.push({ ...mail, payload: toBuffer(mail.payload) });
+      return undefined;
+    }
+    if (!this.#options.predecessor) return undefined;
+    const { id, tokens } = parseTicket(mail.ticket);
+    const pending: Pending<Output> = {
+      id,
+      shard,
+      promptTokens: tokens,
+      headStartMs: 0,
+      deadlineAt: Infinity,
+      attempts: new Attempts(true),
+      sink: this.#options.predecessor(id),
+      left: 0,
+      spent: 0,
+      abandoned: false,
+    };
+    this.#pendings.setTicket(pending, mail.ticket);
+    return pending;
+  }
+
+  #read({ kind, payload }: Delivered): Result<Output> | Error {
+    if (kind !== 'chunk' && kind !== 'finished') {
+      const reason = payload.toString();
+      return { kind, ...(reason === '' ? {} : { reason }) };
+    }
+    if (payload.length === 0) return { kind };
+    try {
+      return { kind, output: this.#options.outputCodec.decode(toBuffer(payload)) };
+    } catch (error) {
+      return new Error(messageOf(error));
+    }
+  }
+}

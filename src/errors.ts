@@ -1,0 +1,64 @@
+/** Stable codes of {@link SchedulerError}. */
+export type ErrorCode =
+  | 'CONFIG' // an option, name, budget or id is wrong
+  | 'DUPLICATE' // a request of this id has been accepted by this node and has not ended
+  | 'FULL' // too many requests of this node wait; `retryAfterMs` says when to try again
+  | 'EXPIRED' // the deadline had passed when the request was put
+  | 'ENCODE' // the codec could not encode the request or result
+  | 'TOO_LARGE' // over maxBodyBytes, maxResultBytes, or what the engine can ever hold
+  | 'BAD_ID' // the id is no well-formed string of 1..512 bytes
+  | 'CANCELLED' // it was cancelled or reset
+  | 'FAILED' // the request ended as failed; the message has the reason
+  | 'TIMEOUT' // Redis did not answer within commandTimeout; the call may still take effect
+  | 'EVICTED' // another instance took this node's name
+  | 'CLOSED' // the scheduler is closed
+  | 'REDIS' // Redis answered with an error, or cannot be reached
+  | 'SCRIPT'; // a Lua script is missing or is not the one this client declares
+
+/** Every error that sched-lua throws or hands out. Switch on `code`, never on the message. */
+export class SchedulerError extends Error {
+  readonly code: ErrorCode;
+  /** The call that failed, e.g. `putRequests`. */
+  readonly operation: string;
+  /** FULL only: ms after which a new attempt makes sense. */
+  declare readonly retryAfterMs?: number;
+
+  constructor(
+    code: ErrorCode,
+    operation: string,
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.operation = operation;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** A bad option, topic, node name or budget; thrown before anything is sent. */
+export class ConfigError extends SchedulerError {
+  readonly option: string;
+  readonly value: unknown;
+
+  /** @param allowed what is allowed, e.g. "an integer of at least 1" */
+  constructor(option: string, value: unknown, allowed: string) {
+    super('CONFIG', 'configure', `${option} is ${show(value)}; allowed is ${allowed}`);
+    this.option = option;
+    this.value = value;
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return String(value);
+}
+
+/** What went wrong, for a log line or another error's message. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

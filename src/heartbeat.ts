@@ -1,0 +1,139 @@
+/**
+ * What keeps a node alive in the topic: its registration, renewed every half of `keepAliveMs`, and a refresh of its home
+ * shard, every shard where it has pending requests or claims, and one other in rotation, every third of a lease. A
+ * shard whose first `due` is nearer than that is visited then.
+ */
+import { Alarm, jittered, monotonic, sleep } from './clock.ts';
+import { messageOf } from './errors.ts';
+import type { Membership } from './membership.ts';
+import type { Rules } from './options.ts';
+import type { Owner } from './owner.ts';
+import type { Claims } from './claims.ts';
+import type { Shard, Shards } from './shard.ts';
+
+type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
+type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;
+
+/** Claims and pending tickets named by one refresh. */
+const SLICE = 500;
+/** Refreshes in a row for a shard that has more to reap. */
+const MAX_ROUNDS = 1000;
+/** A visit for the sake of a due ticket comes up to this much later: many nodes hear of it. */
+const DUE_SPREAD_MS = 500;
+
+export class Heartbeat {
+  readonly #shards: Shards;
+  readonly #membership: Membership;
+  readonly #settings: Rules;
+  readonly #owner: OwnerSide;
+  readonly #claims: ClaimsSide;
+  readonly #visits = new Map<Shard, Promise<void>>();
+  readonly #refreshedAt = new Map<Shard, number>();
+  readonly #alarms = new Map<Shard, Alarm>();
+  #rotation = 0;
+  readonly #loops: Promise<void>[] = [];
+  readonly #stop = new AbortController();
+
+  constructor(shards: Shards, membership: Membership, settings: Rules, owner: OwnerSide, claims: ClaimsSide) {
+    this.#shards = shards;
+    this.#membership = membership;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#claims = claims;
+    membership.over.addEventListener('abort', () => this.#stop.abort());
+  }
+
+  start(): void {
+    this.#loops.push(
+      this.#every(this.#settings.keepAliveMs / 2, () => this.#renew()),
+      this.#every(this.#settings.leaseMs / 3, () => this.#tour()),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    for (const alarm of this.#alarms.values()) alarm.clear();
+    await Promise.all(this.#loops);
+  }
+
+  async #every(ms: number, act: () => Promise<void>): Promise<void> {
+    for (;;) {
+      await sleep(jittered(ms) * 0.8, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      try {
+        await act();
+      } catch (error) {
+        // a loop never dies of an error; the next round tries again
+        if (!this.#membership.over.aborted) this.#settings.onWarning(`heartbeat: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  async #renew(): Promise<void> {
+    if (!(await this.#membership.renew())) this.#membership.evicted();
+  }
+
+  async #tour(): Promise<void> {
+    const { home, shardsInUse } = this.#membership;
+    const other = (home + 1 + (this.#rotation++ % Math.max(1, shardsInUse - 1))) % shardsInUse;
+    const shards = new Set([
+      this.#shards.get(home),
+      ...this.#owner.shardsInUse(),
+      ...this.#claims.shards(),
+      this.#shards.get(other),
+    ]);
+    await Promise.all([...shards].map((shard) => this.visit(shard)));
+  }
+
+  /** After a stall of more than half a lease, what is held is refreshed before more is claimed. */
+  async beforeClaim(shard: Shard): Promise<void> {
+    const last = this.#refreshedAt.get(shard);
+    if (last === undefined || monotonic() - last < this.#settings.leaseMs / 2) return;
+    if (this.#claims.heldIn(shard).length > 0) await this.visit(shard);
+  }
+
+  /** The first `due` of a shard is this near. */
+  due(shard: Shard, dueMs: number): void {
+    if (this.#stop.signal.aborted || dueMs > this.#settings.leaseMs / 3) return;
+    let alarm = this.#alarms.get(shard);
+    if (!alarm) {
+      alarm = new Alarm(() => this.#visitQuietly(shard));
+      this.#alarms.set(shard, alarm);
+    }
+    alarm.within(dueMs + Math.random() * DUE_SPREAD_MS);
+  }
+
+  #visitQuietly(shard: Shard): void {
+    this.visit(shard).catch((error: unknown) => {
+      if (!this.#membership.over.aborted) this.#settings.onWarning(`refresh: ${messageOf(error)}`);
+    });
+  }
+
+  /** One refresh of everything this node has in the shard; a visit under way is joined by none, another follows. */
+  visit(shard: Shard): Promise<void> {
+    const before = this.#visits.get(shard) ?? Promise.resolve();
+    const visit = before.catch(() => undefined).then(() => this.#refresh(shard));
+    this.#visits.set(shard, visit);
+    return visit;
+  }
+
+  async #refresh(shard: Shard): Promise<void> {
+    const { cursor } = this.#owner.mailbox(shard);
+    let held = this.#claims.heldIn(shard);
+    const ending = this.#claims.ending();
+    let pending = this.#owner.pendingIn(shard).filter((ticket) => !ending.has(ticket));
+    const unknown = [];
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const answer = await shard.refresh(held.slice(0, SLICE), pending.slice(0, SLICE), cursor);
+      held = held.slice(SLICE);
+      pending = pending.slice(SLICE);
+      for (const claim of answer.lost) this.#claims.lose(claim);
+      unknown.push(...answer.unknown);
+      const done = held.length === 0 && pending.length === 0 && !answer.more;
+      if (done && answer.dueMs !== undefined) this.due(shard, answer.dueMs);
+      if (done) break;
+    }
+    this.#refreshedAt.set(shard, monotonic());
+    if (unknown.length > 0) await this.#owner.unknown(shard, unknown);
+  }
+}

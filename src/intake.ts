@@ -1,0 +1,102 @@
+import { fitsEngine, type Budget } from './budget.ts';
+import { toPayload, type Payload } from './codec.ts';
+import { ConfigError, SchedulerError, messageOf } from './errors.ts';
+import type { Settings } from './options.ts';
+import type { NewRequest } from './owner.ts';
+import { idProblem } from './ticket.ts';
+
+export interface PutOptions {
+  /** A head start in ms: placed as if it had come so much earlier (negative: later). An integer within a day. Default 0. */
+  priority?: number;
+  /** From now to the final. Default ttlMs. */
+  deadlineMs?: number;
+}
+
+const DAY_MS = 86_400_000;
+const MAX_TOKENS = 2 ** 32 - 1;
+
+/** @throws ConfigError */
+export function checkPutOptions({ priority, deadlineMs }: PutOptions): void {
+  if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(priority) > DAY_MS)) {
+    throw new ConfigError('priority', priority, `an integer of ms from ${-DAY_MS} to ${DAY_MS}`);
+  }
+  if (deadlineMs !== undefined && (!Number.isFinite(deadlineMs) || deadlineMs > 365 * DAY_MS)) {
+    throw new ConfigError('deadlineMs', deadlineMs, 'ms from now, at most a year');
+  }
+}
+
+type DoorRules<Request> = Pick<
+  Settings<Request, unknown>,
+  'idOf' | 'promptTokensOf' | 'codec' | 'ttlMs' | 'maxBodyBytes'
+>;
+
+/** Reads and encodes one request at the door: what cannot be accepted is refused with a reason, alone. */
+export class Intake<Request> {
+  readonly #settings: DoorRules<Request>;
+  readonly #engine: () => Budget | undefined;
+
+  /** @param engine the latest budget of this node: a request that its engine can never hold is refused */
+  constructor(settings: DoorRules<Request>, engine: () => Budget | undefined) {
+    this.#settings = settings;
+    this.#engine = engine;
+  }
+
+  /** @throws SchedulerError BAD_ID */
+  idOf(request: Request): string {
+    let id: unknown;
+    try {
+      id = this.#settings.idOf(request);
+    } catch (error) {
+      const message = `the request has no id (option idOf): ${messageOf(error)}`;
+      throw new SchedulerError('BAD_ID', 'putRequests', message, { cause: error });
+    }
+    const problem = idProblem(id);
+    if (problem) throw problem;
+    return id as string;
+  }
+
+  /** @throws SchedulerError ENCODE, TOO_LARGE */
+  prepare(request: Request, id: string, options: PutOptions): Omit<NewRequest<never>, 'sink'> {
+    return {
+      id,
+      promptTokens: this.#promptTokensOf(request, id),
+      payload: this.#encode(request, id),
+      headStartMs: options.priority ?? 0,
+      deadlineMs: options.deadlineMs ?? this.#settings.ttlMs,
+    };
+  }
+
+  #promptTokensOf(request: Request, id: string): number {
+    let tokens: unknown;
+    let cause: unknown;
+    try {
+      tokens = this.#settings.promptTokensOf(request);
+    } catch (error) {
+      cause = error;
+    }
+    if (typeof tokens !== 'number' || !Number.isInteger(tokens) || tokens < 0 || tokens > MAX_TOKENS) {
+      const message = `${JSON.stringify(id)}: prompt tokens are ${String(tokens)}, not an integer from 0 to ${MAX_TOKENS} (option promptTokensOf)`;
+      throw new SchedulerError('ENCODE', 'putRequests', message, { cause });
+    }
+    const engine = this.#engine();
+    if (engine && !fitsEngine(tokens, engine)) {
+      const message = `${JSON.stringify(id)}: its ${tokens} prompt tokens never fit the engine's ${engine.totalBlocks} blocks (totalBlocks)`;
+      throw new SchedulerError('TOO_LARGE', 'putRequests', message);
+    }
+    return tokens;
+  }
+
+  #encode(request: Request, id: string): Payload {
+    let payload: Payload;
+    try {
+      payload = toPayload(this.#settings.codec.encode(request));
+    } catch (error) {
+      const message = `${JSON.stringify(id)} could not be encoded: ${messageOf(error)}`;
+      throw new SchedulerError('ENCODE', 'putRequests', message, { cause: error });
+    }
+    const bytes = Buffer.byteLength(payload);
+    if (bytes <= this.#settings.maxBodyBytes) return payload;
+    const message = `${JSON.stringify(id)} has ${bytes} bytes, over maxBodyBytes ${this.#settings.maxBodyBytes}`;
+    throw new SchedulerError('TOO_LARGE', 'putRequests', message);
+  }
+}

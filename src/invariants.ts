@@ -1,0 +1,249 @@
+/**
+ * The invariants of a shard (DESIGN.md section 2), checked on a snapshot of its twelve tables. Invariant 3 speaks of
+ * two moments, so no snapshot can show it; the model in test/model does.
+ */
+import type { ShardTable } from './keys.ts';
+import { NO_TICK, parseTicket, type Tick, type Ticket } from './ticket.ts';
+
+/** The twelve tables of one shard at one instant. */
+export interface ShardSnapshot {
+  readonly shard: number;
+  /** ms of the server's clock. */
+  readonly now: number;
+  /** In the table's own order: byte by byte. */
+  readonly waiting: readonly Ticket[];
+  /** Owner -> order, a tick as a number. */
+  readonly head: ReadonlyMap<string, number>;
+  readonly load: ReadonlyMap<string, number>;
+  /** `owner|id` -> record; see {@link parseRecord}. */
+  readonly request: ReadonlyMap<string, string>;
+  readonly body: ReadonlyMap<string, BodySnapshot>;
+  /** Ticket -> ms. */
+  readonly due: ReadonlyMap<Ticket, number>;
+  /** Members as they stand; the payload at their end may be any bytes. */
+  readonly out: readonly Buffer[];
+  readonly node: ReadonlyMap<string, number>;
+  readonly idle: ReadonlyMap<string, number>;
+  readonly calls: ReadonlyMap<string, string>;
+  readonly state: ReadonlyMap<string, string>;
+  /** Fields of each entry, oldest first; empty unless payloads were read. */
+  readonly dead: readonly ReadonlyMap<string, Buffer>[];
+  /** When each table that exists expires, ms of the server's clock; -1: never. */
+  readonly expiry: ReadonlyMap<ShardTable, number>;
+  /** ms by which two readings of one expiry may differ (servers before Redis 7 tell only what is left). */
+  readonly expiryTolerance: number;
+}
+
+export interface BodySnapshot {
+  /** undefined: not looked at. */
+  readonly bytes: number | undefined;
+  readonly payload?: Buffer;
+}
+
+export interface Violation {
+  shard: number;
+  /** Number of the invariant in DESIGN.md section 2. */
+  invariant: 1 | 2 | 3 | 4 | 5;
+  message: string;
+}
+
+/** A request as `request` holds it. */
+export interface RequestRecord {
+  /** `order|tokens|deadline`, as in the ticket. */
+  middle: string;
+  order: Tick;
+  deadline: number;
+  /** Tries left and spent. */
+  left: number;
+  spent: number;
+  bytes: number;
+  /** Of the claim; undefined while it waits. */
+  token: Tick | undefined;
+  runner: string | undefined;
+}
+
+const RECORD =
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
+const TICKET = /^[^|]+\|[0-9a-f]{14}\|[0-9a-f]{8}\|[0-9a-f]{12}\|[^]+$/;
+
+/** Reads `order|tokens|deadline|left|spent|bytes`, with `|token|runner` while claimed; undefined if it is none. */
+export function parseRecord(text: string): RequestRecord | undefined {
+  const match = RECORD.exec(text);
+  if (!match) return undefined;
+  const [, middle, order, deadline, left, spent, bytes, token, runner] = match;
+  return {
+    middle: middle!,
+    order: order!,
+    deadline: parseInt(deadline!, 16),
+    left: parseInt(left!, 16),
+    spent: parseInt(spent!, 16),
+    bytes: parseInt(bytes!, 16),
+    token,
+    runner,
+  };
+}
+
+/** The record's field of a ticket: `owner|id`. */
+export function fieldOf(ticket: Ticket): string {
+  const { owner, id } = parseTicket(ticket);
+  return `${owner}|${id}`;
+}
+
+/**
+ * What is wrong with a shard; empty if nothing is.
+ *
+ * @param ttlMs also complain about nodes that are still named after more than this silence. A refresh forgets them a
+ *   few at a time, so give it only right after a refresh that answered that there is no more to do.
+ */
+export function checkInvariants(snapshot: ShardSnapshot, ttlMs?: number): Violation[] {
+  const violations: Violation[] = [];
+  const report =
+    (invariant: Violation['invariant']): Report =>
+    (message) => {
+      violations.push({ shard: snapshot.shard, invariant, message });
+    };
+  const records = readRecords(snapshot, report(2));
+  checkLines(snapshot, report(1));
+  checkWaiting(snapshot, records, report(2));
+  checkRequests(snapshot, records, report(2));
+  checkTicks(snapshot, records, report(4));
+  checkExpiries(snapshot, report(5));
+  checkNames(snapshot, ttlMs, report(5));
+  return violations;
+}
+
+type Report = (message: string) => void;
+type Records = ReadonlyMap<string, RequestRecord>;
+
+function readRecords({ request }: ShardSnapshot, report: Report): Records {
+  const records = new Map<string, RequestRecord>();
+  for (const [field, text] of request) {
+    const record = parseRecord(text);
+    if (record) records.set(field, record);
+    else report(`request ${show(field)} has a malformed record: ${show(text)}`);
+  }
+  return records;
+}
+
+function checkLines({ waiting, load, head }: ShardSnapshot, report: Report): void {
+  const sizes = new Map<string, number>();
+  const firsts = new Map<string, number>();
+  for (const { owner, order } of waiting.filter(isTicket).map(parseTicket)) {
+    sizes.set(owner, (sizes.get(owner) ?? 0) + 1);
+    firsts.set(owner, Math.min(firsts.get(owner) ?? Infinity, parseInt(order, 16)));
+  }
+  for (const owner of new Set([...sizes.keys(), ...load.keys(), ...head.keys()])) {
+    const size = sizes.get(owner);
+    if (load.get(owner) !== size) {
+      report(
+        `the load of ${owner} is ${load.get(owner) ?? 'absent'}, and ${size ?? 'none'} of its tickets wait`,
+      );
+    }
+    if (head.get(owner) !== firsts.get(owner)) {
+      report(
+        `the head of ${owner} is ${tickOf(head.get(owner))}, its first ticket's order ${tickOf(firsts.get(owner))}`,
+      );
+    }
+  }
+}
+
+function checkWaiting({ waiting, due }: ShardSnapshot, records: Records, report: Report): void {
+  const tickets = new Set(waiting);
+  for (const ticket of tickets) {
+    const record = isTicket(ticket) ? records.get(fieldOf(ticket)) : undefined;
+    if (!record) report(`${show(ticket)} waits without a record`);
+    else if (record.runner !== undefined) report(`${show(ticket)} waits, and ${record.runner} runs it`);
+    else if (!ticket.includes(`|${record.middle}|`))
+      report(`${show(ticket)} waits, its record is of ${record.middle}`);
+  }
+  for (const [field, record] of records) {
+    const ticket = ticketOf(field, record);
+    const score = due.get(ticket);
+    if (record.runner === undefined && !tickets.has(ticket))
+      report(`${show(ticket)} has no runner and does not wait`);
+    if (score === undefined) report(`${show(ticket)} is never due`);
+    else if (record.runner === undefined ? score !== record.deadline : score > record.deadline) {
+      report(`${show(ticket)} (${record.runner ? 'claimed' : 'waiting'}) is due at ${score}`);
+    }
+  }
+}
+
+function checkRequests({ body, due, request }: ShardSnapshot, records: Records, report: Report): void {
+  for (const [field, record] of records) {
+    const found = body.get(field);
+    if (!found) report(`request ${show(field)} has no body`);
+    else if (found.bytes !== undefined && found.bytes !== record.bytes) {
+      report(`the body of ${show(field)} has ${found.bytes} bytes, its record says ${record.bytes}`);
+    }
+  }
+  for (const field of body.keys()) if (!request.has(field)) report(`body ${show(field)} has no request`);
+  for (const ticket of due.keys()) {
+    const record = isTicket(ticket) ? records.get(fieldOf(ticket)) : undefined;
+    if (!record || ticketOf(fieldOf(ticket), record) !== ticket)
+      report(`${show(ticket)} is due without a request`);
+  }
+}
+
+function checkTicks({ out, state }: ShardSnapshot, records: Records, report: Report): void {
+  const tick = state.get('tick') ?? NO_TICK;
+  const used = new Map<Tick, string>();
+  const use = (by: string, taken: Tick | undefined): void => {
+    if (taken === undefined) return;
+    const other = used.get(taken);
+    if (other !== undefined) report(`tick ${taken} is ${other} and ${by}`);
+    if (taken > tick) report(`tick ${taken} of ${by} is later than the shard's ${tick}`);
+    used.set(taken, by);
+  };
+  for (const [field, record] of records) {
+    use(`the token of ${show(field)}`, record.token);
+    if (record.order > tick)
+      report(`order ${record.order} of ${show(field)} is later than the shard's tick ${tick}`);
+  }
+  for (const member of out) {
+    const [owner, taken] = member.toString('latin1').split('|', 2);
+    use(`a result for ${owner!}`, taken ?? '');
+  }
+}
+
+function checkExpiries({ expiry, expiryTolerance }: ShardSnapshot, report: Report): void {
+  const finite = [...expiry.values()].filter((at) => at >= 0);
+  for (const [table, at] of expiry) if (at < 0) report(`table ${table} never expires`);
+  if (Math.max(...finite) - Math.min(...finite) > expiryTolerance) {
+    const list = [...expiry].map(([table, at]) => `${table} ${at}`).join(', ');
+    report(`tables expire at different times: ${list}`);
+  }
+}
+
+function checkNames(
+  { calls, idle, now, node, out }: ShardSnapshot,
+  ttlMs: number | undefined,
+  report: Report,
+): void {
+  const named = { calls: new Set<string>(), idle: new Set(idle.keys()), out: new Set<string>() };
+  for (const field of calls.keys()) named.calls.add(field.split('|', 1)[0]!);
+  for (const member of out) named.out.add(member.toString('latin1', 0, member.indexOf('|')));
+  for (const [table, names] of Object.entries(named)) {
+    for (const name of names) if (!node.has(name)) report(`${table} names ${name}, which is not in node`);
+  }
+  if (ttlMs === undefined) return;
+  for (const [name, until] of node) {
+    if (until < now - ttlMs) report(`node ${name} has been silent since ${until}, now is ${now}`);
+  }
+}
+
+function ticketOf(field: string, record: RequestRecord): Ticket {
+  const bar = field.indexOf('|');
+  return `${field.slice(0, bar)}|${record.middle}|${field.slice(bar + 1)}`;
+}
+
+function isTicket(text: string): boolean {
+  return TICKET.test(text);
+}
+
+function tickOf(order: number | undefined): string {
+  return order === undefined ? 'absent' : order.toString(16).padStart(14, '0');
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
+}

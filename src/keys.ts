@@ -1,0 +1,57 @@
+import crc16CcittFalse from 'crc/crc16ccitt';
+import { ConfigError } from './errors.ts';
+
+/** The twelve tables of a shard, in the order of every shard script's KEYS (DESIGN.md section 2). */
+export const SHARD_TABLES = [
+  'waiting',
+  'head',
+  'load',
+  'request',
+  'body',
+  'due',
+  'out',
+  'node',
+  'idle',
+  'calls',
+  'shard',
+  'dead',
+] as const;
+
+export type ShardTable = (typeof SHARD_TABLES)[number];
+
+/** Keys of one shard; they share the hash tag `{topic.shard}`, so they live in one Redis Cluster slot. */
+export function shardKeys(topic: string, shard: number): string[] {
+  return SHARD_TABLES.map((table) => shardKey(topic, shard, table));
+}
+
+export function shardKey(topic: string, shard: number, table: ShardTable): string {
+  return `{${topic}.${shard}}:${table}`;
+}
+
+/** Keys of a topic's registry: the node names, and the schema version with the shards in use. */
+export function registryKeys(topic: string): [nodes: string, meta: string] {
+  return [`{${topic}}:nodes`, `{${topic}}:meta`];
+}
+
+/** A node's wake-up channel is this prefix and its name. */
+export function wakePrefix(topic: string): string {
+  return `{${topic}}:wake:`;
+}
+
+/** A node's home shard: CRC-16/CCITT-FALSE of its name, modulo the number of load shards (SEED.md 1.3). */
+export function shardOf(name: string, loadShards: number): number {
+  return crc16CcittFalse(name) % loadShards;
+}
+
+const NODE_NAME = /^[A-Za-z0-9._:-]{1,128}$/;
+const TOPIC = /^[A-Za-z0-9_:-]{1,128}$/;
+
+export function checkNodeName(name: unknown): string {
+  if (typeof name === 'string' && NODE_NAME.test(name)) return name;
+  throw new ConfigError('node', name, '1 to 128 characters of A-Z a-z 0-9 . _ : -');
+}
+
+export function checkTopic(topic: unknown): string {
+  if (typeof topic === 'string' && TOPIC.test(topic)) return topic;
+  throw new ConfigError('topic', topic, '1 to 128 characters of A-Z a-z 0-9 _ : -');
+}

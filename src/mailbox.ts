@@ -1,0 +1,65 @@
+import { Alarm } from './clock.ts';
+import type { Mail } from './messages.ts';
+import type { Shard } from './shard.ts';
+import { NO_TICK, type Tick } from './ticket.ts';
+
+/** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
+const ACKNOWLEDGE_MS = 100;
+
+/** This node's mailbox in one shard: one take at a time, and again if it was rung meanwhile. */
+export class Mailbox {
+  readonly #shard: Shard;
+  readonly #deliver: (mail: Mail) => void;
+  readonly #acknowledge: Alarm;
+  #cursor: Tick = NO_TICK;
+  #taken: Tick = NO_TICK;
+  #taking: Promise<void> | undefined;
+  #again = false;
+
+  constructor(shard: Shard, deliver: (mail: Mail) => void) {
+    this.#shard = shard;
+    this.#deliver = deliver;
+    this.#acknowledge = new Alarm(() => void this.empty().catch(() => undefined));
+  }
+
+  /** Tick of the last result this process has. */
+  get cursor(): Tick {
+    return this.#cursor;
+  }
+
+  /** Delivers what is there, and what comes while it does. Rejects when the node is over or Redis refuses. */
+  empty(): Promise<void> {
+    this.#again = true;
+    this.#taking ??= this.#take();
+    return this.#taking;
+  }
+
+  close(): void {
+    this.#acknowledge.clear();
+  }
+
+  async #take(): Promise<void> {
+    try {
+      while (this.#again) await this.#takeOnce();
+    } finally {
+      // in the same turn as the loop's last look: a call that comes later starts a new one
+      this.#taking = undefined;
+    }
+    if (this.#cursor !== this.#taken) this.#acknowledge.within(ACKNOWLEDGE_MS);
+  }
+
+  async #takeOnce(): Promise<void> {
+    this.#again = false;
+    this.#acknowledge.clear();
+    const from = this.#cursor;
+    const { mails, more } = await this.#shard.takeResults(from);
+    this.#taken = from;
+    for (const mail of mails) {
+      // an answer of before a rollback may come again
+      if (mail.tick <= this.#cursor) continue;
+      this.#cursor = mail.tick;
+      this.#deliver(mail);
+    }
+    if (more) this.#again = true;
+  }
+}

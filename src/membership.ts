@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { backoff, sleep, unless, within } from './clock.ts';
+import { troubleOf } from './connection.ts';
+import { SchedulerError, messageOf } from './errors.ts';
+import { registryKeys, shardOf } from './keys.ts';
+import type { Rules } from './options.ts';
+import { runScript, type Client } from './script.ts';
+import { NO_TICK, laterTick, type Tick } from './ticket.ts';
+
+/** Names tried in one call: `name`, `name:1`, … as the reference does. */
+const CANDIDATES = 16;
+
+// What Redis says when it did not run the command: a resend is due, not an answer (DESIGN.md section 3).
+const NO_ANSWER =
+  /^(TRYAGAIN|MOVED|ASK|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN|BUSY|EXECABORT|UNKILLABLE)|^(Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Too many Cluster redirections|connect |read |write )/;
+
+/** A script answered EVICTED: another epoch of this name stands. */
+export class EvictedReply extends Error {
+  readonly epoch: Tick;
+  constructor(epoch: Tick) {
+    super(`epoch ${epoch} stands`);
+    this.epoch = epoch;
+  }
+}
+
+/**
+ * This process' place in the topic: name, epoch and instance. An EVICTED answer is contested at the registry: if this
+ * instance still holds the name (a rollback, a clock step) it goes on under a higher epoch, else it is over.
+ */
+export class Membership {
+  name = '';
+  epoch: Tick = NO_TICK;
+  home = 0;
+  /** The highest loadShards that any node of the topic ever gave. */
+  shardsInUse = 1;
+  readonly #instance = randomUUID();
+  readonly #client: Client;
+  readonly #settings: Rules;
+  #loadShards: number;
+  #contest: Promise<boolean> | undefined;
+  readonly #over = new AbortController();
+
+  constructor(client: Client, settings: Rules) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#loadShards = settings.loadShards;
+  }
+
+  /** Fires with a SchedulerError (CLOSED or EVICTED) when this node is no more. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  end(reason: SchedulerError): void {
+    this.#over.abort(reason);
+  }
+
+  /** Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself. */
+  async take(): Promise<void> {
+    const { node, takeover } = this.#settings;
+    for (let first = 0; ; first += CANDIDATES) {
+      const names = takeover
+        ? [node]
+        : Array.from({ length: CANDIDATES }, (_, i) => (first + i === 0 ? node : `${node}:${first + i}`));
+      if (await this.#register(takeover ? 'over' : 'take', names, NO_TICK)) return;
+    }
+  }
+
+  /** Keeps the name; false if another instance holds it now. */
+  renew(): Promise<boolean> {
+    return this.#register('renew', [this.name], NO_TICK);
+  }
+
+  async leave(): Promise<void> {
+    await this.#register('leave', [this.name], NO_TICK);
+  }
+
+  reshard(loadShards: number, reallocate: boolean): void {
+    this.#loadShards = loadShards;
+    this.shardsInUse = Math.max(this.shardsInUse, loadShards);
+    if (reallocate) this.home = shardOf(this.name, loadShards);
+  }
+
+  async #register(action: string, names: readonly string[], above: Tick): Promise<boolean> {
+    const { topic, keepAliveMs, ttlMs, scripts } = this.#settings;
+    const reply = await this.answered('register', () =>
+      runScript(this.#client, scripts, 'register', registryKeys(topic), [
+        action,
+        this.#instance,
+        '',
+        String(keepAliveMs),
+        String(ttlMs),
+        above,
+        this.name === '' ? '' : this.epoch,
+        String(this.#loadShards),
+        ...names.flatMap((name) => [name, String(shardOf(name, this.#loadShards))]),
+      ]),
+    );
+    const [status, name, epoch, shards] = reply.map(String);
+    if (status === 'SCHEMA') {
+      throw new SchedulerError(
+        'CONFIG',
+        'start',
+        `topic ${topic} is of schema ${name}; this version reads schema 1`,
+      );
+    }
+    if (status !== 'OK' || action === 'leave') return false;
+    if (this.name === '') this.home = shardOf(name!, this.#loadShards);
+    this.name = name!;
+    this.epoch = epoch!;
+    this.shardsInUse = Math.max(this.#loadShards, Number(shards));
+    return true;
+  }
+
+  /** True: go on under the new epoch. False: this node was taken over, `over` has fired. */
+  contest(standing: Tick): Promise<boolean> {
+    this.#contest ??= this.#settle(standing).finally(() => (this.#contest = undefined));
+    return this.#contest;
+  }
+
+  async #settle(standing: Tick): Promise<boolean> {
+    if (this.epoch > standing) return true;
+    if (await this.#register('renew', [this.name], laterTick(standing, this.epoch))) return true;
+    this.evicted();
+    return false;
+  }
+
+  evicted(): void {
+    this.end(new SchedulerError('EVICTED', 'renew', `another instance took the name ${this.name}`));
+  }
+
+  /** What the promise gives, or TIMEOUT after commandTimeout; the call behind the promise goes on. */
+  within<T>(operation: string, promise: Promise<T>): Promise<T> {
+    return within(this.#settings.commandTimeout, operation, promise, () => troubleOf(this.#client));
+  }
+
+  /**
+   * Sends until it is answered: what broke on the way is sent again, with backoff. Rejects with the reason when the
+   * node is over, and with REDIS when Redis refuses.
+   */
+  async answered<T>(operation: string, send: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      if (this.over.aborted) throw this.over.reason;
+      try {
+        // a client that is cut off while it reconnects never answers what waits in it
+        return await unless(this.over, send());
+      } catch (error) {
+        if (error instanceof EvictedReply) {
+          if (!(await this.contest(error.epoch))) throw this.over.reason;
+        } else if (error instanceof SchedulerError) {
+          throw error;
+        } else if (NO_ANSWER.test(messageOf(error))) {
+          await sleep(backoff(attempt), this.over);
+        } else {
+          throw new SchedulerError('REDIS', operation, `Redis refused ${operation}: ${messageOf(error)}`, {
+            cause: error,
+          });
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,312 @@
+/**
+ * For the requests this node accepted: put them, get their results delivered, cancel them, and put again what Redis
+ * lost. The encoded payload is kept from the put to the final, so that a run of its own needs no body and a loss in
+ * Redis can be mended.
+ */
+import type { Payload } from './codec.ts';
+import { monotonic, sleep } from './clock.ts';
+import { Delivery, type Delivered } from './delivery.ts';
+import { SchedulerError, messageOf } from './errors.ts';
+import { Mailbox } from './mailbox.ts';
+import type { Membership } from './membership.ts';
+import { MAX_ITEMS, type PutItem } from './messages.ts';
+import type { Rules, Settings } from './options.ts';
+import { PendingTable, type Pending } from './pending.ts';
+import { Attempts, type Sink } from './results.ts';
+import type { Shard, Shards } from './shard.ts';
+import { parseTicket, type Ticket } from './ticket.ts';
+
+/** A request to put, encoded. */
+export interface NewRequest<Output> {
+  id: string;
+  promptTokens: number;
+  payload: Payload;
+  sink: Sink<Output>;
+  headStartMs: number;
+  /** From now. */
+  deadlineMs: number;
+}
+
+export class Owner<Output> {
+  readonly #shards: Shards;
+  readonly #membership: Membership;
+  readonly #settings: Rules;
+  readonly #pendings = new PendingTable<Output>();
+  readonly #delivery: Delivery<Output>;
+  readonly #mailboxes = new Map<Shard, Mailbox>();
+
+  /** @param predecessor where results of unknown tickets go; undefined: they are dropped */
+  constructor(
+    shards: Shards,
+    membership: Membership,
+    settings: Rules & Pick<Settings<never, Output>, 'outputCodec'>,
+    predecessor: ((id: string) => Sink<Output>) | undefined,
+  ) {
+    this.#shards = shards;
+    this.#membership = membership;
+    this.#settings = settings;
+    this.#delivery = new Delivery(this.#pendings, {
+      outputCodec: settings.outputCodec,
+      onRestart: settings.onRestart,
+      predecessor,
+      failEarly: (pending, reason) => this.#failEarly(pending, reason),
+      onGap: (pending) => this.#quietly(this.#mend(pending)),
+    });
+  }
+
+  /** Resolves when the request is in Redis, once; rejects with why it is not, or TIMEOUT if that is not known. */
+  async put(request: NewRequest<Output>): Promise<Pending<Output>> {
+    const { id, payload, sink } = request;
+    const adopted = this.#pendings.adoptable(id, payload);
+    if (!adopted && this.#pendings.withId(id)) throw duplicate(id);
+    const pending = adopted ?? this.#newPending(request);
+    pending.sink = sink;
+    pending.abandoned = false;
+    pending.accepted ??= this.#send(pending);
+    try {
+      await this.#membership.within('putRequests', pending.accepted);
+    } catch (error) {
+      pending.abandoned = true;
+      throw error;
+    }
+    return pending;
+  }
+
+  #newPending({
+    id,
+    promptTokens,
+    payload,
+    sink,
+    headStartMs,
+    deadlineMs,
+  }: NewRequest<Output>): Pending<Output> {
+    const pending: Pending<Output> = {
+      id,
+      promptTokens,
+      headStartMs,
+      payload,
+      sink,
+      shard: this.#shards.get(this.#membership.home),
+      deadlineAt: monotonic() + deadlineMs,
+      attempts: new Attempts(),
+      left: this.#settings.tries,
+      spent: 0,
+      abandoned: false,
+    };
+    this.#pendings.add(pending);
+    return pending;
+  }
+
+  #send(pending: Pending<Output>): Promise<void> {
+    const { epoch } = this.#membership;
+    return this.#delivery.during(pending.shard, async () => {
+      try {
+        const answer = await pending.shard.put(itemOf(pending));
+        // under a new epoch the lane was forgotten, and the resend met its own first run
+        const resent = epoch !== this.#membership.epoch;
+        if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && resent))
+          this.#accept(pending, answer.ticket);
+        else if (answer.status === 'EXPIRED') throw expired(pending.id);
+        else if (answer.status === 'FULL')
+          throw full(pending.id, this.#settings.maxWaiting, answer.retryAfterMs);
+        else throw duplicate(pending.id);
+      } catch (error) {
+        this.#pendings.remove(pending);
+        throw error;
+      }
+    });
+  }
+
+  #accept(pending: Pending<Output>, ticket: Ticket): void {
+    this.#pendings.setTicket(pending, ticket);
+    if (!pending.abandoned) return;
+    this.#pendings.remove(pending);
+    this.#disown(pending.shard, ticket);
+  }
+
+  /** Cancels a ticket whose final is nobody's news. */
+  #disown(shard: Shard, ticket: Ticket): void {
+    this.#delivery.disown(ticket);
+    this.#quietly(this.#cancelTicket(shard, ticket));
+  }
+
+  #quietly(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!this.#membership.over.aborted) this.#settings.onWarning(`owner: ${messageOf(error)}`);
+    });
+  }
+
+  mailbox(shard: Shard): Mailbox {
+    let mailbox = this.#mailboxes.get(shard);
+    if (!mailbox) {
+      mailbox = new Mailbox(shard, (mail) => this.deliver(shard, mail));
+      this.#mailboxes.set(shard, mailbox);
+    }
+    return mailbox;
+  }
+
+  /** A result from the mailbox, or of a request that this node ran itself. */
+  deliver(shard: Shard, mail: Delivered): void {
+    this.#delivery.deliver(shard, mail);
+  }
+
+  /** A result of a request of this node is sent from here; call what this answers when it has been delivered. */
+  sending(ticket: Ticket): () => void {
+    return this.#delivery.sending(ticket);
+  }
+
+  /** The payload of a request that this process accepted. */
+  payloadOf(ticket: Ticket): Payload | undefined {
+    return this.#pendings.withTicket(ticket)?.payload;
+  }
+
+  /** Accepted requests of this shard that have not ended. */
+  pendingIn(shard: Shard): Ticket[] {
+    return this.#pendings.ticketsIn(shard);
+  }
+
+  /** Shards where requests of this node are pending. */
+  shardsInUse(): Set<Shard> {
+    return this.#pendings.shards();
+  }
+
+  /** Ends a pending request here and cancels what is left of it in Redis. */
+  #failEarly(pending: Pending<Output>, reason: string): void {
+    this.#pendings.remove(pending);
+    this.#disown(pending.shard, pending.ticket!);
+    pending.sink.deliver({ kind: 'failed', reason });
+  }
+
+  /** Ends a pending request at once, waiting or claimed; its final comes as a result. */
+  async cancel(pending: Pending<Output>): Promise<void> {
+    await pending.accepted;
+    if (pending.ticket === undefined || this.#pendings.withTicket(pending.ticket) !== pending) return;
+    await this.#membership.within('cancel', this.#cancelTicket(pending.shard, pending.ticket));
+  }
+
+  async #cancelTicket(shard: Shard, ticket: Ticket): Promise<void> {
+    await shard.cancel([ticket]);
+    await this.mailbox(shard).empty();
+  }
+
+  /** The shard does not know these: what the mailbox does not end either was lost by Redis, and is put again. */
+  async unknown(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
+    await this.mailbox(shard).empty();
+    const lost = [...tickets].sort().flatMap((ticket) => this.#pendings.withTicket(ticket) ?? []);
+    await Promise.all(lost.map((pending) => this.#putAgain(pending)));
+  }
+
+  /** Results of this request were lost: cancel what stands and put it again, if a try is left. */
+  async #mend(pending: Pending<Output>): Promise<void> {
+    pending.left -= 1;
+    pending.spent += 1;
+    if (pending.left < 1 || pending.payload === undefined) {
+      this.#failEarly(pending, 'results were lost');
+      return;
+    }
+    this.#pendings.clearTicket(pending);
+    this.#delivery.disown(pending.ticket!);
+    await pending.shard.cancel([pending.ticket!]);
+    await this.#putAgain(pending);
+  }
+
+  async #putAgain(pending: Pending<Output>): Promise<void> {
+    const lost = pending.ticket!;
+    if (pending.payload === undefined) {
+      this.#pendings.remove(pending);
+      pending.sink.deliver({ kind: 'failed', reason: 'Redis lost the request of a predecessor' });
+      return;
+    }
+    this.#pendings.clearTicket(pending);
+    await this.#delivery.during(pending.shard, async () => {
+      for (;;) {
+        const answer = await pending.shard.put(itemOf(pending));
+        if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && answer.ticket === lost)) {
+          this.#accept(pending, answer.ticket);
+          return;
+        } else if (answer.status === 'FULL') {
+          await sleep(answer.retryAfterMs, this.#membership.over);
+        } else if (answer.status === 'EXPIRED') {
+          this.#pendings.remove(pending);
+          pending.sink.deliver({ kind: 'expired' });
+          return;
+        } else {
+          // an ended one came back with a rollback
+          this.#delivery.disown(answer.ticket);
+          await pending.shard.cancel([answer.ticket]);
+        }
+      }
+    });
+  }
+
+  /** Drops everything this node has in every shard where it has something; answers the dropped ids. */
+  async reset(): Promise<string[]> {
+    const ids: string[] = [];
+    for (const shard of new Set([this.#shards.get(this.#membership.home), ...this.shardsInUse()])) {
+      const pending = this.pendingIn(shard);
+      let more = true;
+      while (more || pending.length > 0) {
+        const named = pending.splice(0, MAX_ITEMS);
+        const answer = await this.#membership.within('reset', shard.reset(named));
+        more = answer.more;
+        for (const ticket of answer.dropped) ids.push(this.#drop(ticket));
+      }
+    }
+    return ids;
+  }
+
+  #drop(ticket: Ticket): string {
+    const pending = this.#pendings.withTicket(ticket);
+    if (!pending) return parseTicket(ticket).id;
+    this.#pendings.remove(pending);
+    pending.sink.deliver({ kind: 'cancelled', reason: 'reset' });
+    return pending.id;
+  }
+
+  /** Every pending request, for `close({ pending: 'cancel' })`. */
+  async cancelAll(): Promise<void> {
+    await Promise.all(
+      [...this.#pendings.all()].map((pending) => this.cancel(pending).catch(() => undefined)),
+    );
+  }
+
+  /** Tells every pending request that this node is over. */
+  close(error: SchedulerError): void {
+    for (const mailbox of this.#mailboxes.values()) mailbox.close();
+    for (const pending of this.#pendings.all()) pending.sink.fail(error);
+    this.#pendings.clear();
+  }
+}
+
+function itemOf(pending: Pending<unknown>): PutItem {
+  return {
+    id: pending.id,
+    promptTokens: pending.promptTokens,
+    deadlineMs: Math.max(0, pending.deadlineAt - monotonic()),
+    headStartMs: pending.headStartMs,
+    left: pending.left,
+    spent: pending.spent,
+    payload: pending.payload!,
+  };
+}
+
+function duplicate(id: string): SchedulerError {
+  return new SchedulerError(
+    'DUPLICATE',
+    'putRequests',
+    `duplicate request_id ${JSON.stringify(id)}: it has not ended`,
+  );
+}
+
+function expired(id: string): SchedulerError {
+  return new SchedulerError(
+    'EXPIRED',
+    'putRequests',
+    `the deadline of ${JSON.stringify(id)} had passed when it was put`,
+  );
+}
+
+function full(id: string, maxWaiting: number, retryAfterMs: number): SchedulerError {
+  const message = `${JSON.stringify(id)} was refused: ${maxWaiting} requests of this node wait (option maxWaiting); try again in ${retryAfterMs} ms`;
+  return new SchedulerError('FULL', 'putRequests', message, { retryAfterMs });
+}

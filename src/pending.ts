@@ -1,0 +1,89 @@
+import { samePayload, type Payload } from './codec.ts';
+import type { Attempts, Sink } from './results.ts';
+import type { Shard } from './shard.ts';
+import type { Ticket } from './ticket.ts';
+
+/** One accepted (or being accepted) request of this node, from its put to its final. */
+export interface Pending<Output> {
+  readonly id: string;
+  readonly shard: Shard;
+  readonly promptTokens: number;
+  readonly headStartMs: number;
+  /** On the monotonic clock. */
+  readonly deadlineAt: number;
+  readonly attempts: Attempts;
+  /** Missing for a predecessor's request. */
+  payload?: Payload;
+  sink: Sink<Output>;
+  /** Runners that may still lose it, and that have. */
+  left: number;
+  spent: number;
+  /** Missing until the put is answered. */
+  ticket?: Ticket;
+  /** Answers the put, for whoever still waits for it. */
+  accepted?: Promise<void>;
+  /** Nobody waits for the put any more: cancel it should it be accepted. */
+  abandoned: boolean;
+}
+
+/** The pending requests of this node, by id and by ticket. */
+export class PendingTable<Output> {
+  readonly #byId = new Map<string, Pending<Output>>();
+  readonly #byTicket = new Map<Ticket, Pending<Output>>();
+
+  add(pending: Pending<Output>): void {
+    this.#byId.set(pending.id, pending);
+  }
+
+  /** The put was answered, or the request was put again. */
+  setTicket(pending: Pending<Output>, ticket: Ticket): void {
+    this.clearTicket(pending);
+    pending.ticket = ticket;
+    this.#byTicket.set(ticket, pending);
+  }
+
+  /** It is being put again: results of the old ticket are no longer its own. */
+  clearTicket(pending: Pending<Output>): void {
+    if (pending.ticket !== undefined) this.#byTicket.delete(pending.ticket);
+  }
+
+  remove(pending: Pending<Output>): void {
+    this.clearTicket(pending);
+    if (this.#byId.get(pending.id) === pending) this.#byId.delete(pending.id);
+  }
+
+  withId(id: string): Pending<Output> | undefined {
+    return this.#byId.get(id);
+  }
+
+  withTicket(ticket: Ticket): Pending<Output> | undefined {
+    return this.#byTicket.get(ticket);
+  }
+
+  /** A put of the same id and bytes that timed out: the new put takes it over. */
+  adoptable(id: string, payload: Payload): Pending<Output> | undefined {
+    const standing = this.#byId.get(id);
+    return standing?.abandoned && standing.payload && samePayload(standing.payload, payload)
+      ? standing
+      : undefined;
+  }
+
+  ticketsIn(shard: Shard): Ticket[] {
+    const tickets: Ticket[] = [];
+    for (const [ticket, pending] of this.#byTicket) if (pending.shard === shard) tickets.push(ticket);
+    return tickets;
+  }
+
+  shards(): Set<Shard> {
+    return new Set([...this.#byTicket.values()].map(({ shard }) => shard));
+  }
+
+  all(): Set<Pending<Output>> {
+    return new Set([...this.#byId.values(), ...this.#byTicket.values()]);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byTicket.clear();
+  }
+}

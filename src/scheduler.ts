@@ -1,0 +1,332 @@
+import { Agenda } from './agenda.ts';
+import type { Budget } from './budget.ts';
+import { Claims, type ClaimedRequest, type ResultStatus, type RunnerResult } from './claims.ts';
+import { sleep } from './clock.ts';
+import { closeClient, openClient, ready, silenceMs } from './connection.ts';
+import { ConfigError, SchedulerError, messageOf } from './errors.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Intake, checkPutOptions, type PutOptions } from './intake.ts';
+import { Membership } from './membership.ts';
+import { settle, type SchedulerOptions, type Settings } from './options.ts';
+import { Owner } from './owner.ts';
+import { News, type Result, type Sink } from './results.ts';
+import { Runner } from './runner.ts';
+import type { Client } from './script.ts';
+import { Server, type BudgetSource, type Handler } from './serve.ts';
+import { serverWarnings } from './server.ts';
+import { Shard, Shards } from './shard.ts';
+import { Submission } from './submission.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** What became of one request of a `putRequests` call. */
+export interface PutOutcome {
+  id: string;
+  /** Why it was refused; missing: it is in Redis, once. */
+  error?: SchedulerError;
+}
+
+export interface CloseOptions {
+  /** How long handlers may go on; then they are aborted and their requests given back. Default 0. */
+  drainMs?: number;
+  /** Own pending requests stay in Redis for a successor (`keep`), or are cancelled. Default `keep`. */
+  pending?: 'keep' | 'cancel';
+}
+
+/**
+ * One node of a topic: accepts requests, claims what its engine has room for, steals what peers cannot serve in time,
+ * and gets results back to the node that accepted the request. Many may live in one process.
+ *
+ * Promised (DESIGN.md section 6): a request is accepted when its put resolves without an error; executed at least once,
+ * by one holder at a time; ended exactly once; its results come in order, each once.
+ */
+export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisposable {
+  readonly #settings: Settings<Request, Output>;
+  readonly #client: Client;
+  readonly #subscriber: Client;
+  readonly #membership: Membership;
+  readonly #shards: Shards;
+  readonly #agenda: Agenda;
+  readonly #owner: Owner<Output>;
+  readonly #claims: Claims<Request, Output>;
+  readonly #runner: Runner<Request, Output>;
+  readonly #heartbeat: Heartbeat;
+  readonly #intake: Intake<Request>;
+  readonly #news = new News<Output>();
+  readonly #servers = new Map<Server<Request, Output>, Promise<void>>();
+  readonly #stopServers = new AbortController();
+  #closing: Promise<void> | undefined;
+
+  private constructor(settings: Settings<Request, Output>, clients: [commands: Client, wakeups: Client]) {
+    this.#settings = settings;
+    [this.#client, this.#subscriber] = clients;
+    const membership = new Membership(this.#client, settings);
+    this.#membership = membership;
+    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings));
+    this.#agenda = new Agenda({ ...settings, home: 0, shards: 1 });
+    this.#owner = new Owner(
+      this.#shards,
+      membership,
+      settings,
+      settings.takeover ? (id): Sink<Output> => this.#news.sink(id) : undefined,
+    );
+    this.#claims = new Claims(membership, settings, this.#owner);
+    this.#runner = new Runner(this.#shards, membership, settings, this.#claims, this.#agenda);
+    this.#heartbeat = new Heartbeat(this.#shards, membership, settings, this.#owner, this.#claims);
+    this.#intake = new Intake(settings, () => this.#runner.engine);
+    this.#runner.beforeClaim = (shard) => this.#heartbeat.beforeClaim(shard);
+    this.#runner.onDue = (shard, dueMs) => this.#heartbeat.due(shard, dueMs);
+    membership.over.addEventListener('abort', () => this.#over(membership.over.reason as SchedulerError));
+  }
+
+  /**
+   * Joins the topic. With `takeover` it returns when every shard has heard of it, so that a predecessor is fenced.
+   * @throws ConfigError before anything is sent
+   * @throws SchedulerError REDIS if Redis does not answer within commandTimeout
+   */
+  static async start<Request = unknown, Output = unknown>(
+    options: SchedulerOptions<Request, Output> = {},
+  ): Promise<Scheduler<Request, Output>> {
+    const settings = settle(options);
+    const client = openClient(settings.redis, silenceMs(settings));
+    const subscriber = openClient(settings.redis, silenceMs(settings));
+    const scheduler = new Scheduler(settings, [client, subscriber]);
+    try {
+      await ready(client, settings.redis, settings.commandTimeout);
+      await scheduler.#membership.within('start', scheduler.#join());
+    } catch (error) {
+      scheduler.#membership.end(
+        new SchedulerError('CLOSED', 'start', 'the scheduler did not start', { cause: error }),
+      );
+      throw error;
+    }
+    return scheduler;
+  }
+
+  async #join(): Promise<void> {
+    for (const warning of await serverWarnings(this.#client)) this.#settings.onWarning(warning);
+    await this.#membership.take();
+    const { home, shardsInUse, name } = this.#membership;
+    this.#agenda.setShards(home, shardsInUse);
+    const shards = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
+    await Promise.all(shards.map((shard) => this.#heartbeat.visit(this.#shards.get(shard))));
+    const { onWarning } = this.#settings;
+    const quietly = (what: string, work: Promise<void>): void =>
+      void work.catch((error: unknown) => {
+        if (!this.#membership.over.aborted) onWarning(`${what}: ${messageOf(error)}`);
+      });
+    const wakeup = new Wakeup(
+      this.#subscriber,
+      this.#settings.topic,
+      name,
+      {
+        claim: (shard, delayMs) => this.#runner.ring(shard, delayMs),
+        results: (shard) => quietly('take_results', this.#owner.mailbox(this.#shards.get(shard)).empty()),
+        refresh: (shard) => quietly('refresh', this.#heartbeat.visit(this.#shards.get(shard))),
+        subscribed: () => {
+          this.#runner.lookAround();
+          for (const shard of new Set([
+            ...shards.map((n) => this.#shards.get(n)),
+            ...this.#owner.shardsInUse(),
+          ])) {
+            quietly('take_results', this.#owner.mailbox(shard).empty());
+          }
+        },
+      },
+      silenceMs(this.#settings),
+    );
+    await wakeup.subscribe();
+    this.#heartbeat.start();
+  }
+
+  /** The node's name, with the suffix that made it unique. */
+  get node(): string {
+    return this.#membership.name;
+  }
+
+  get topic(): string {
+    return this.#settings.topic;
+  }
+
+  /** Home shard. */
+  get shard(): number {
+    return this.#membership.home;
+  }
+
+  /** Fires when the scheduler is over; its reason is a SchedulerError CLOSED or EVICTED. */
+  get over(): AbortSignal {
+    return this.#membership.over;
+  }
+
+  /**
+   * Accepts requests, in order. Per request: no error means it is in Redis, once. A bad request is refused alone.
+   * Results come by `getResults`.
+   * @throws SchedulerError TIMEOUT if Redis answered for none of them within commandTimeout (some may still be accepted:
+   *   put them again, same id and content, and they are adopted), CLOSED, EVICTED
+   */
+  async putRequests(requests: readonly Request[], options: PutOptions = {}): Promise<PutOutcome[]> {
+    this.#assertOpen('putRequests');
+    checkPutOptions(options);
+    const outcomes = await Promise.all(
+      requests.map(async (request): Promise<PutOutcome> => {
+        let id = '';
+        try {
+          id = this.#intake.idOf(request);
+          await this.#owner.put({ ...this.#intake.prepare(request, id, options), sink: this.#news.sink(id) });
+          return { id };
+        } catch (error) {
+          return { id, error: error as SchedulerError };
+        }
+      }),
+    );
+    const last = outcomes.at(-1)?.error;
+    if (last && ['TIMEOUT', 'CLOSED', 'EVICTED'].includes(last.code) && outcomes.every(({ error }) => error))
+      throw last;
+    return outcomes;
+  }
+
+  /**
+   * Accepts one request and answers its results as an async iterable, at once. `signal` cancels it.
+   * @throws ConfigError for bad options; everything else rejects the iterable's first `next()`
+   */
+  submit(request: Request, options: PutOptions & { signal?: AbortSignal } = {}): Submission<Output> {
+    checkPutOptions(options);
+    return new Submission<Output>(
+      () => {
+        this.#assertOpen('submit');
+        return this.#intake.idOf(request);
+      },
+      {
+        put: (id, sink) => this.#owner.put({ ...this.#intake.prepare(request, id, options), sink }),
+        cancel: (pending) => this.#owner.cancel(pending),
+      },
+      options.signal,
+    );
+  }
+
+  /**
+   * Claims what the budget has room for; waits for work at most `waitMs` (default pollMs), then `[]`. With `waitMs` 0 it
+   * asks Redis only if there is a reason to, so an engine loop may call it every iteration.
+   * @throws ConfigError for a bad budget; SchedulerError TIMEOUT, REDIS, CLOSED, EVICTED
+   */
+  async getRequests(budget: Budget, options: { waitMs?: number } = {}): Promise<ClaimedRequest<Request>[]> {
+    const waitMs = options.waitMs ?? this.#settings.pollMs;
+    if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
+    return this.#runner.getRequests(budget, waitMs);
+  }
+
+  /**
+   * Sends results of claims, in order; per item what became of it, see {@link ResultStatus}.
+   * @throws SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
+   */
+  putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
+    const answers = Promise.all(results.map((result) => this.#claims.put(result)));
+    return this.#membership.within('putResults', answers);
+  }
+
+  /** Results of requests put by `putRequests` since the last call: only ids that have news, each result once. */
+  getResults(): Map<string, Result<Output>[]> {
+    return this.#news.take();
+  }
+
+  /**
+   * Serves until the scheduler closes, which is when it resolves.
+   * @throws ConfigError if the budget is bad; EVICTED if another instance took the name
+   */
+  async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
+    this.#assertOpen('run');
+    const stop = AbortSignal.any([this.#stopServers.signal, this.over]);
+    const server = new Server(this.#runner, this.#claims, handler, options.budget, {
+      pollMs: this.#settings.pollMs,
+      stop,
+    });
+    const served = server.serve();
+    this.#servers.set(server, served);
+    try {
+      await served;
+    } finally {
+      this.#servers.delete(server);
+    }
+    const reason = this.over.reason as SchedulerError | undefined;
+    if (reason?.code === 'EVICTED') throw reason;
+  }
+
+  /** Drops every pending request of this node, waiting or running, and its unread results. Answers the dropped ids. */
+  async reset(): Promise<string[]> {
+    this.#assertOpen('reset');
+    const dropped = await this.#owner.reset();
+    this.#news.take();
+    return dropped;
+  }
+
+  /**
+   * Changes the number of load shards; with `reallocate` the home shard follows. Nothing is moved: a node puts into its
+   * home shard and listens wherever it still has requests.
+   */
+  async updateConfig(config: { loadShards: number; reallocate?: boolean }): Promise<void> {
+    this.#assertOpen('updateConfig');
+    const { loadShards, reallocate = false } = config;
+    settle({ loadShards });
+    this.#membership.reshard(loadShards, reallocate);
+    await this.#membership.within('updateConfig', this.#membership.renew());
+    this.#agenda.setShards(this.#membership.home, this.#membership.shardsInUse);
+    this.#runner.lookAround();
+    await this.#heartbeat.visit(this.#shards.get(this.#membership.home));
+  }
+
+  /**
+   * Stops claiming, gives back what was not handed out, waits `drainMs` for handlers, aborts the rest and gives their
+   * requests back, and leaves the topic. Own pending requests stay for a successor and reject with CLOSED, unless they
+   * are cancelled. Leaves no timer and no socket behind.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close({ drainMs = 0, pending = 'keep' }: CloseOptions): Promise<void> {
+    if (!this.over.aborted) {
+      try {
+        await this.#leave(drainMs, pending);
+      } catch (error) {
+        this.#settings.onWarning(`close: ${messageOf(error)}; what this node held returns after its lease`);
+      }
+      this.#membership.end(new SchedulerError('CLOSED', 'close', `scheduler ${this.node} is closed`));
+    }
+    await this.#heartbeat.stop();
+  }
+
+  async #leave(drainMs: number, pending: 'keep' | 'cancel'): Promise<void> {
+    this.#stopServers.abort();
+    this.#runner.stop();
+    const drained = Promise.all([...this.#servers.keys()].map((server) => server.drained()));
+    const early = new AbortController();
+    await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);
+    await this.#membership.within('close', this.#claims.giveBackAll());
+    if (pending === 'cancel') await this.#membership.within('close', this.#owner.cancelAll());
+    const goodbye = async (): Promise<void> => {
+      const shards = this.#shards.all();
+      await Promise.all(shards.map((shard) => this.#runner.passOn(shard)));
+      await Promise.all(shards.map((shard) => shard.flushed()));
+      await this.#heartbeat.stop();
+      await this.#membership.leave();
+    };
+    await this.#membership.within('close', goodbye());
+  }
+
+  #over(reason: SchedulerError): void {
+    this.#runner.stop();
+    this.#claims.abandon(reason);
+    this.#owner.close(reason);
+    closeClient(this.#subscriber);
+    closeClient(this.#client);
+  }
+
+  #assertOpen(operation: string): void {
+    if (this.over.aborted) throw this.over.reason;
+    if (this.#closing) throw new SchedulerError('CLOSED', operation, `scheduler ${this.node} is closing`);
+  }
+}

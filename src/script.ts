@@ -1,0 +1,180 @@
+/**
+ * Assembles the Lua scripts from `lua/`, checks each header against its declaration, and runs them. The one module
+ * that meets ioredis' untyped side.
+ *
+ * A script's text is its helpers (each once, in the order of their `INCLUDE` lines) and then its own file. Names given
+ * to `defineCommand` carry a hash of the text, so two versions share a server and a client.
+ */
+import { createHash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { SchedulerError } from './errors.ts';
+import { helperSources, scriptSources } from './lua.generated.ts';
+import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './scripts.ts';
+
+export type Client = Redis | Cluster;
+export type Argument = string | Buffer;
+
+export interface Script {
+  readonly name: ScriptName;
+  /** Helpers and script, as sent to Redis. */
+  readonly text: string;
+  readonly sha1: string;
+  readonly bytes: number;
+  readonly numberOfKeys: number;
+  /** The ioredis command's name: `sched_lua:<name>:<hash>`. */
+  readonly command: string;
+}
+
+export interface ScriptHeader {
+  keys: string[];
+  args: string[];
+  each: string[];
+  status: string[];
+}
+
+/** Reads KEYS, ARGV and STATUS lines (`KEYS[n] name type  meaning`, `ARGV[n..] name name ..  meaning`). */
+export function parseHeader(text: string): ScriptHeader {
+  const header: ScriptHeader = { keys: [], args: [], each: [], status: [] };
+  for (const line of text.split('\n')) {
+    const entry = /^-- (KEYS|ARGV)\[(\d+)(\.\.)?\] ((?:\S+ )*\S+)/.exec(line);
+    const status = /^-- STATUS (.*)$/.exec(line);
+    if (status) header.status.push(...status[1]!.split(' '));
+    if (!entry) continue;
+    const [, kind, index, repeated, words] = entry;
+    const names = repeated ? words!.split(' ') : [words!.split(' ')[0]!];
+    const list = kind === 'KEYS' ? header.keys : header.args;
+    if (Number(index) !== list.length + 1) throw scriptError(`${kind}[${index}] is out of order in: ${line}`);
+    if (repeated) header.each.push(...names);
+    else list.push(...names);
+  }
+  return header;
+}
+
+function scriptError(message: string): SchedulerError {
+  return new SchedulerError('SCRIPT', 'assemble', message);
+}
+
+function includesOf(source: string): string[] {
+  return [...source.matchAll(/^-- INCLUDE (.*)$/gm)].flatMap((match) => match[1]!.split(' '));
+}
+
+/** The text that is sent to Redis: every helper the source needs, each once, before the first that needs it. */
+export function assembleText(source: string, helpers: Readonly<Record<string, string>>): string {
+  const parts: string[] = [];
+  const done = new Set<string>();
+  const add = (name: string, path: readonly string[]): void => {
+    if (path.includes(name)) throw scriptError(`helpers include each other: ${[...path, name].join(' > ')}`);
+    if (done.has(name)) return;
+    const helper = helpers[name];
+    if (helper === undefined)
+      throw scriptError(`no helper named ${name} (included by ${path.at(-1) ?? 'a script'})`);
+    for (const needed of includesOf(helper)) add(needed, [...path, name]);
+    done.add(name);
+    parts.push(helper);
+  };
+  for (const name of includesOf(source)) add(name, []);
+  return [...parts, source].join('\n');
+}
+
+/** Throws SCRIPT unless the header says just what the declaration says. */
+export function checkHeader(name: string, header: ScriptHeader, declaration: ScriptDeclaration): void {
+  const compare = (what: string, inLua: readonly string[], declared: readonly string[]): void => {
+    if (inLua.join(' ') !== declared.join(' ')) {
+      throw scriptError(`${name}.lua: ${what} are [${inLua.join(' ')}], declared [${declared.join(' ')}]`);
+    }
+  };
+  compare('KEYS', header.keys, declaration.keys);
+  compare('ARGV', header.args, declaration.args);
+  compare('repeating ARGV', header.each, declaration.each ?? []);
+  compare('STATUS words', [...new Set(header.status)].sort(), [...new Set(declaration.status)].sort());
+}
+
+/** Assembles and checks one script. `sources` and `helpers` are replaced in tests only. */
+export function assemble(
+  name: ScriptName,
+  sources: Readonly<Record<string, string>> = scriptSources,
+  helpers: Readonly<Record<string, string>> = helperSources,
+): Script {
+  const source = sources[name];
+  if (source === undefined) throw scriptError(`no script named ${name}`);
+  const text = assembleText(source, helpers);
+  const declaration = SCRIPTS[name];
+  checkHeader(name, parseHeader(text), declaration);
+  const sha1 = createHash('sha1').update(text).digest('hex');
+  return {
+    name,
+    text,
+    sha1,
+    bytes: Buffer.byteLength(text),
+    numberOfKeys: declaration.keys.length,
+    command: `sched_lua:${name}:${sha1.slice(0, 12)}`,
+  };
+}
+
+let assembled: Readonly<Record<ScriptName, Script>> | undefined;
+
+/** All scripts, assembled and checked once per process. */
+export function allScripts(): Readonly<Record<ScriptName, Script>> {
+  assembled ??= Object.fromEntries(SCRIPT_NAMES.map((name) => [name, assemble(name)])) as Record<
+    ScriptName,
+    Script
+  >;
+  return assembled;
+}
+
+/** How scripts reach the server: `auto` sends the text where it is missing, `preloaded` only ever sends EVALSHA. */
+export type ScriptMode = 'auto' | 'preloaded';
+
+/** Defines every script as a command of this client. */
+export function defineScripts(client: Client): void {
+  for (const script of Object.values(allScripts())) {
+    client.defineCommand(script.command, { lua: script.text, numberOfKeys: script.numberOfKeys });
+  }
+}
+
+type Runner = (...args: (Argument | number)[]) => Promise<Buffer[]>;
+
+/**
+ * Runs a script once and answers its reply as Buffers: payloads survive unchanged.
+ * The client must have been through {@link defineScripts}.
+ */
+export async function runScript(
+  client: Client,
+  mode: ScriptMode,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly Argument[],
+): Promise<Buffer[]> {
+  const script = allScripts()[name];
+  const call = client as unknown as Record<string, Runner>;
+  for (const arg of args) {
+    if (typeof arg !== 'string' && !Buffer.isBuffer(arg)) {
+      throw new SchedulerError(
+        'SCRIPT',
+        name,
+        `an argument is ${String(arg)}; scripts take strings and Buffers`,
+      );
+    }
+  }
+  if (mode === 'preloaded') return preloaded(call, script, keys, args);
+  return call[`${script.command}Buffer`]!(...keys, ...args);
+}
+
+async function preloaded(
+  call: Record<string, Runner>,
+  script: Script,
+  keys: readonly string[],
+  args: readonly Argument[],
+): Promise<Buffer[]> {
+  try {
+    return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    throw new SchedulerError(
+      'SCRIPT',
+      script.name,
+      `script ${script.name} (${script.sha1}) is not on the server; run "sched-lua load" and try again`,
+      { cause: error },
+    );
+  }
+}

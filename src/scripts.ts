@@ -1,0 +1,78 @@
+/**
+ * The declaration of every Lua script: its keys, arguments and status words, in the order of the script's header.
+ * `script.ts` compares the two when it assembles a script, so a renamed argument fails at once.
+ */
+import { SHARD_TABLES } from './keys.ts';
+
+export interface ScriptDeclaration {
+  readonly keys: readonly string[];
+  /** Fixed arguments. */
+  readonly args: readonly string[];
+  /** Arguments that repeat, after the fixed ones. */
+  readonly each?: readonly string[];
+  /** Every status word that an answer may hold. */
+  readonly status: readonly string[];
+}
+
+/** What every shard script is told first; see lua/lib/caller.lua. */
+export const CALLER = [
+  'node',
+  'epoch',
+  'seen',
+  'clock',
+  'ttl',
+  'lease',
+  'wake',
+  'number',
+  'policy',
+  'min_load',
+  'steal_after',
+  'lane_call',
+] as const;
+
+const GUARDS = ['EVICTED', 'STALE'] as const;
+
+function shardScript(
+  args: readonly string[],
+  status: readonly string[],
+  each?: readonly string[],
+): ScriptDeclaration {
+  return {
+    keys: SHARD_TABLES,
+    args: [...CALLER, ...args],
+    status: [...GUARDS, ...status],
+    ...(each ? { each } : {}),
+  };
+}
+
+export const SCRIPTS = {
+  put_requests: shardScript(
+    ['max_waiting'],
+    ['OK', 'DUPLICATE', 'EXPIRED', 'FULL'],
+    ['id', 'tokens', 'deadline', 'head_start', 'left', 'spent', 'body'],
+  ),
+  claim: shardScript(
+    ['limit', 'alone_tokens', 'sum_tokens', 'total_tokens', 'max_bytes', 'since', 'idle_for', 'entropy'],
+    ['OK', 'IDLE', 'BLOCKED'],
+  ),
+  push_back: shardScript([], ['OK', 'LOST'], ['ticket', 'token']),
+  put_results: shardScript(
+    ['max_results'],
+    ['OK', 'ORPHAN', 'LOST', 'OVERFLOW'],
+    ['ticket', 'token', 'number', 'kind', 'dead', 'payload'],
+  ),
+  take_results: shardScript(['cursor', 'limit', 'max_bytes'], ['OK']),
+  refresh: shardScript(['reap_limit', 'cursor', 'held'], ['OK'], ['ticket', 'token']),
+  cancel: shardScript([], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
+  reset: shardScript(['slice'], ['OK'], ['ticket']),
+  inspect: { keys: SHARD_TABLES, args: [], status: [] },
+  register: {
+    keys: ['nodes', 'meta'],
+    args: ['action', 'instance', 'clock', 'keep_alive', 'ttl', 'above', 'epoch', 'load_shards'],
+    each: ['name', 'home'],
+    status: ['OK', 'TAKEN', 'SCHEMA'],
+  },
+} as const satisfies Record<string, ScriptDeclaration>;
+
+export type ScriptName = keyof typeof SCRIPTS;
+export const SCRIPT_NAMES = Object.keys(SCRIPTS) as ScriptName[];

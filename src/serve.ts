@@ -1,0 +1,162 @@
+/**
+ * `run`: claims, hands each request to the handler with its signal, and sends what the handler yields. A loop that ends
+ * only with the scheduler: errors of Redis are waited out, errors of a handler end that request as failed.
+ */
+import { validateBudget, requiredBlocks, type Budget } from './budget.ts';
+import { backoff, sleep } from './clock.ts';
+import { SchedulerError, messageOf } from './errors.ts';
+import type { ClaimedRequest, Claims, ResultStatus, RunnerResult } from './claims.ts';
+import type { Runner } from './runner.ts';
+
+/**
+ * Executes one request. An async generator yields chunks, its return value is the final output; any other function
+ * returns the final output. A throw ends the request as failed, not retried. After `request.signal` fired, what it
+ * yields is dropped.
+ */
+export type Handler<Request, Output> = (
+  request: ClaimedRequest<Request>,
+) => AsyncGenerator<Output, Final<Output>, undefined> | Promise<Final<Output>> | Final<Output>;
+
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler may return nothing
+type Final<Output> = Output | undefined | void;
+
+/** The engine's free room, asked before every claim; an object is the whole engine, and what runs is subtracted. */
+export type BudgetSource = Budget | (() => Budget);
+
+/** Until a full engine is asked again, should it get room while no handler yields or ends; no word to Redis. */
+const LOOK_AGAIN_MS = 100;
+
+export class Server<Request, Output> {
+  readonly #runner: Runner<Request, Output>;
+  readonly #claims: Claims<Request, Output>;
+  readonly #handler: Handler<Request, Output>;
+  readonly #budget: BudgetSource;
+  readonly #pollMs: number;
+  readonly #stop: AbortSignal;
+  readonly #running = new Map<string, { tokens: number; done: Promise<void> }>();
+  /** Fires when a handler has yielded or ended: the budget may have grown. */
+  #stale = new AbortController();
+
+  constructor(
+    runner: Runner<Request, Output>,
+    claims: Claims<Request, Output>,
+    handler: Handler<Request, Output>,
+    budget: BudgetSource,
+    options: { pollMs: number; stop: AbortSignal },
+  ) {
+    if (typeof budget !== 'function') validateBudget(budget);
+    this.#runner = runner;
+    this.#claims = claims;
+    this.#handler = handler;
+    this.#budget = budget;
+    this.#pollMs = options.pollMs;
+    this.#stop = options.stop;
+    this.#stop.addEventListener('abort', () => this.#stale.abort());
+  }
+
+  /** Serves until `stop` fires; resolves when the last handler has ended. */
+  async serve(): Promise<void> {
+    for (let failures = 0; !this.#stop.aborted;) {
+      try {
+        this.#stale = new AbortController();
+        const stale = this.#stale.signal;
+        const budget = this.#room();
+        if (budget.batch < 1 || budget.availableBlocks <= budget.reservedOutputBlocks) {
+          await sleep(LOOK_AGAIN_MS, stale);
+          continue;
+        }
+        const requests = await this.#runner.getRequests(budget, this.#pollMs, stale);
+        failures = 0;
+        for (const request of requests) this.#start(request);
+      } catch (error) {
+        // a bad budget, or what the budget's function threw
+        if (!(error instanceof SchedulerError) || error.code === 'CONFIG') throw error;
+        await sleep(backoff((failures += 1)), this.#stop);
+      }
+    }
+    await this.drained();
+  }
+
+  async drained(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+  }
+
+  #room(): Budget {
+    if (typeof this.#budget === 'function') return this.#budget();
+    const { availableBlocks, batch } = this.#budget;
+    let used = 0;
+    for (const { tokens } of this.#running.values()) used += requiredBlocks(tokens, this.#budget);
+    return {
+      ...this.#budget,
+      availableBlocks: Math.max(0, availableBlocks - used),
+      batch: Math.max(0, batch - this.#running.size),
+    };
+  }
+
+  #start(request: ClaimedRequest<Request>): void {
+    const done = this.#execute(request).finally(() => {
+      this.#running.delete(request.claim);
+      this.#stale.abort();
+    });
+    this.#running.set(request.claim, { tokens: request.promptTokens, done });
+  }
+
+  async #execute(request: ClaimedRequest<Request>): Promise<void> {
+    const { claim, signal } = request;
+    try {
+      const answer = this.#handler(request);
+      const output = isGenerator(answer) ? await this.#chunks(request, answer) : await answer;
+      if (signal.aborted) return;
+      await this.#send({
+        claim,
+        finished: true,
+        ...(output === undefined ? {} : { output: output as Output }),
+      });
+    } catch (error) {
+      if (!signal.aborted) await this.#send({ claim, failed: messageOf(error) });
+    }
+  }
+
+  async #chunks(
+    request: ClaimedRequest<Request>,
+    chunks: AsyncGenerator<Output, Final<Output>, undefined>,
+  ): Promise<Output | undefined> {
+    for (;;) {
+      const next = await chunks.next();
+      if (request.signal.aborted) {
+        await chunks.return(undefined);
+        return undefined;
+      }
+      this.#stale.abort();
+      if (next.done) return next.value as Output | undefined;
+      // not awaited: a lane keeps the order, and a handler does not wait for Redis
+      void this.#send({ claim: request.claim, output: next.value });
+    }
+  }
+
+  /**
+   * Waits for Redis however long it takes. A result that cannot be sent ends its request as failed; when Redis
+   * refuses one, the request is given back and executed again.
+   */
+  async #send(result: RunnerResult<Output>): Promise<void> {
+    const { claim } = result;
+    let status: ResultStatus;
+    try {
+      status = await this.#claims.put(result);
+    } catch {
+      await this.#claims.surrender(claim);
+      return;
+    }
+    if (status === 'too_large' || status === 'encode') await this.#send({ claim, failed: refusal(status) });
+  }
+}
+
+function refusal(status: 'too_large' | 'encode'): string {
+  return status === 'encode'
+    ? 'a result could not be encoded'
+    : 'a result was over maxResultBytes; send it in chunks';
+}
+
+function isGenerator(value: unknown): value is AsyncGenerator<never, never, undefined> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value;
+}

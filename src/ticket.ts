@@ -1,0 +1,66 @@
+import { SchedulerError } from './errors.ts';
+
+/** A shard's clock reading in µs: 14 hex digits, so that text order is time order. */
+export type Tick = string;
+export const NO_TICK: Tick = '00000000000000';
+
+/** `owner|order|tokens|deadline|id`: one accepted request and its place in line (DESIGN.md section 1). */
+export type Ticket = string;
+
+export interface TicketParts {
+  owner: string;
+  /** Tick of the put, less the priority's head start. */
+  order: Tick;
+  /** Prompt tokens. */
+  tokens: number;
+  /** ms of the server's clock. */
+  deadline: number;
+  id: string;
+}
+
+const MIDDLE = 36;
+
+export function hex(value: number, width: number): string {
+  return value.toString(16).padStart(width, '0');
+}
+
+/** The later of two ticks. */
+export function laterTick(a: Tick, b: Tick): Tick {
+  return a > b ? a : b;
+}
+
+/** @param middle `order|tokens|deadline`, as a put answers it */
+export function joinTicket(owner: string, middle: string, id: string): Ticket {
+  return `${owner}|${middle}|${id}`;
+}
+
+export function parseTicket(ticket: Ticket): TicketParts {
+  const owner = ticket.slice(0, ticket.indexOf('|'));
+  const middle = ticket.slice(owner.length + 1, owner.length + 1 + MIDDLE);
+  return {
+    owner,
+    order: middle.slice(0, 14),
+    tokens: parseInt(middle.slice(15, 23), 16),
+    deadline: parseInt(middle.slice(24, 36), 16),
+    id: ticket.slice(owner.length + MIDDLE + 2),
+  };
+}
+
+const MAX_ID_BYTES = 512;
+
+/** Why an id cannot be used, or undefined. Ids are any well-formed, non-empty string of at most 512 bytes. */
+export function idProblem(id: unknown): SchedulerError | undefined {
+  if (typeof id === 'string' && id !== '' && isWellFormed(id) && Buffer.byteLength(id) <= MAX_ID_BYTES)
+    return undefined;
+  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : String(id);
+  return new SchedulerError(
+    'BAD_ID',
+    'putRequests',
+    `id ${shown} is not a well-formed string of 1 to 512 bytes`,
+  );
+}
+
+// ES2024's String.prototype.isWellFormed, which Node 20 has and its types do not
+function isWellFormed(text: string): boolean {
+  return (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+}

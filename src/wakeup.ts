@@ -1,0 +1,71 @@
+import { wakePrefix } from './keys.ts';
+import type { Client } from './script.ts';
+
+export interface Rings {
+  /** Work waits in this shard, or will be free to take in `delayMs`. */
+  claim(shard: number, delayMs: number): void;
+  /** Results wait in this shard's mailbox. */
+  results(shard: number): void;
+  /** A claim of this node in this shard was cancelled: refresh. */
+  refresh(shard: number): void;
+  /** Subscribed, or subscribed again: rings may have been missed. */
+  subscribed(): void;
+}
+
+/**
+ * This node's wake-up channel, on a connection of its own. A lost message costs at most one fallback poll. The server
+ * is asked now and then whether it is still there: a subscriber sends nothing else, and would never notice.
+ */
+export class Wakeup {
+  readonly #client: Client;
+  readonly #channel: string;
+  readonly #rings: Rings;
+  readonly #silenceMs: number;
+
+  /** @param silenceMs between two questions whether the server is there */
+  constructor(client: Client, topic: string, node: string, rings: Rings, silenceMs: number) {
+    this.#client = client;
+    this.#channel = wakePrefix(topic) + node;
+    this.#rings = rings;
+    this.#silenceMs = silenceMs;
+  }
+
+  /** Resolves when the server has the subscription. */
+  async subscribe(): Promise<void> {
+    this.#client.on('message', (_channel: string, message: string) => this.#hear(message));
+    await this.#client.subscribe(this.#channel);
+    this.#client.on('ready', () => void this.#resubscribe());
+    this.#keepAsking();
+    this.#rings.subscribed();
+  }
+
+  /** An answer that does not come breaks the connection (`socketTimeout`), and the next one subscribes again. */
+  #keepAsking(): void {
+    let asked = false;
+    const timer = setInterval(() => {
+      if (asked) return;
+      asked = true;
+      const answered = (): void => void (asked = false);
+      this.#client.ping().then(answered, answered);
+    }, this.#silenceMs);
+    this.#client.once('end', () => clearInterval(timer));
+  }
+
+  async #resubscribe(): Promise<void> {
+    try {
+      await this.#client.subscribe(this.#channel);
+      this.#rings.subscribed();
+    } catch {
+      // the connection broke again: the next 'ready' comes
+    }
+  }
+
+  #hear(message: string): void {
+    const [what, shard, delay] = message.split(' ');
+    const number = Number(shard);
+    if (!Number.isInteger(number)) return;
+    if (what === 'claim') this.#rings.claim(number, Number(delay));
+    else if (what === 'results') this.#rings.results(number);
+    else if (what === 'refresh') this.#rings.refresh(number);
+  }
+}
