@@ -1,0 +1,75 @@
+/**
+ * What a process of the chaos run saw, line by line in a file of its own. A line is written synchronously before the
+ * process acts on it; then the kernel has it, and it survives a SIGKILL. The checker knows nothing else of a process.
+ */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import type { Result } from '../../src/index.ts';
+
+/** What a runner gives for a request, chunk by chunk; the last one is the final output. */
+export interface Output {
+  /** As the runner read it from the payload. */
+  id: string;
+  /** Of the claim: a tick, so later claims have higher ones. */
+  token: string;
+  /** Of the results of this claim, from 1. */
+  number: number;
+}
+
+export type Happening =
+  /** It has a name now. `takeover`: it asked for its predecessor's results. */
+  | { what: 'started'; node: string; takeover: boolean }
+  /** A client brings a request; what it asks for. */
+  | { what: 'put'; id: string; priority: number; deadlineMs?: number }
+  | { what: 'accepted'; id: string }
+  | { what: 'refused'; id: string; code: string; reason: string }
+  /** Redis answered a claim with this ticket, whether or not it is executed. */
+  | { what: 'granted'; id: string; ticket: string; token: string; shard: number; spent: number }
+  /** The claim came into a handler's hand. */
+  | { what: 'claimed'; id: string; owner: string; token: string; attempt: number }
+  /** A result is handed to the scheduler now. */
+  | { what: 'sent'; id: string; token: string; number: number; final: boolean }
+  /** The handler stopped before its end: the claim was lost or given back. */
+  | { what: 'stopped'; id: string; token: string }
+  /** The client asks for its request's end. */
+  | { what: 'cancelling'; id: string }
+  /** The process has this result from Redis, and is about to tell it. */
+  | { what: 'read'; id: string; token: string; number: number }
+  /** The client was told a result. */
+  | { what: 'told'; id: string; kind: Result['kind']; output?: Output; reason?: string }
+  /** The scheduler is over. */
+  | { what: 'over'; code: string }
+  | { what: 'warned'; message: string };
+
+export type Entry = Happening & {
+  /** ms, see {@link now}. */
+  at: number;
+};
+
+/** ms of the machine's monotonic clock: one clock for all processes, and no step of a date moves it. */
+export function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Appends to a history. */
+export class HistoryWriter {
+  readonly #file: number;
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'a');
+  }
+
+  write(happening: Happening): void {
+    writeSync(this.#file, `${JSON.stringify({ at: now(), ...happening })}\n`);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+/** A whole history; the last line of a killed process may be torn, and is then left out. */
+export function readHistory(path: string): Entry[] {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  lines.pop();
+  return lines.map((line) => JSON.parse(line) as Entry);
+}

@@ -1,0 +1,53 @@
+/** Which faults strike when: drawn from the seed before the run begins, so that a seed can be replayed. Pure. */
+import { Random } from '../traffic/random.ts';
+
+/** Name of a fault -> how often it strikes, relative to the others. */
+const WEIGHTS = {
+  kill: 4,
+  takeover: 1,
+  'stall-short': 4,
+  'stall-long': 3,
+  'cut-before': 5,
+  'cut-after': 6,
+  silence: 3,
+  latency: 3,
+  'script-flush': 4,
+  'client-kill': 3,
+  'client-pause': 3,
+  'restart-aof': 2,
+  'restart-empty': 1,
+  maxmemory: 2,
+  'clock-step': 3,
+} as const;
+
+export type FaultName = keyof typeof WEIGHTS;
+
+export const FAULT_NAMES = Object.keys(WEIGHTS) as FaultName[];
+
+export interface PlannedFault {
+  atMs: number;
+  name: FaultName;
+  /** Whom, how long, how much: each in [0, 1). */
+  draws: [whom: number, long: number, much: number];
+}
+
+const MEAN_GAP_MS = 430;
+/** Time for the fleet to fill its lines. */
+const FIRST_MS = 500;
+
+export function makePlan(seed: number, seconds: number, names: readonly FaultName[]): PlannedFault[] {
+  if (names.length === 0) return [];
+  const random = new Random(seed);
+  const plan: PlannedFault[] = [];
+  const total = names.reduce((sum, name) => sum + WEIGHTS[name], 0);
+  for (let atMs = FIRST_MS; ; atMs += random.exponential(MEAN_GAP_MS)) {
+    if (atMs > seconds * 1000) return plan;
+    let left = random.uniform() * total;
+    const name = names.find((one) => (left -= WEIGHTS[one]) < 0) ?? names[0]!;
+    plan.push({
+      atMs: Math.round(atMs),
+      name,
+      draws: [random.uniform(), random.uniform(), random.uniform()],
+    });
+  }
+}

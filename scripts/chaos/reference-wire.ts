@@ -1,0 +1,34 @@
+/** What the naive twin puts into Redis, and its clock. */
+import { now, type Output } from './history.ts';
+import type { ChaosRequest } from './peer.ts';
+
+export interface Element {
+  owner: string;
+  /** Hex digits: when it was put. */
+  order: string;
+  raw: ChaosRequest;
+}
+
+export interface Reply {
+  output: Output;
+  finished: boolean;
+}
+
+export function parse(text: string): Element {
+  return JSON.parse(text) as Element;
+}
+
+/** µs of the machine's monotonic clock: no two calls of a process get the same. */
+let last = 0;
+export function ticks(): number {
+  last = Math.max(last + 1, Math.floor(now() * 1000));
+  return last;
+}
+
+export function hex(tick: number): string {
+  return tick.toString(16).padStart(14, '0');
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,240 @@
+/** One chaos run: the fleet, the faults, the drain, and the verdict. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { check, type Figures, type Verdict } from './checker.ts';
+import { Faults } from './faults.ts';
+import { Fleet, type MemberSettings } from './fleet.ts';
+import { now } from './history.ts';
+import { Keyspace } from './keyspace.ts';
+import { collect, isFinal, linesOf, nameOf, type Lives } from './lives.ts';
+import { makePlan, type FaultName } from './plan.ts';
+import { Proxy } from './proxy.ts';
+import { ChaosRedis } from './server.ts';
+
+export interface ChaosOptions {
+  seconds: number;
+  seed: number;
+  faults: readonly FaultName[];
+  algorithm: 'ours' | 'reference';
+  /** Requests that the clients of the whole fleet bring. */
+  perSecond: number;
+  /** Told what happens, for people. */
+  tell: (line: string) => void;
+}
+
+export interface Outcome extends Verdict {
+  seed: number;
+  algorithm: string;
+  seconds: number;
+  drainMs: number;
+  faults: Partial<Record<FaultName, number>>;
+  processes: number;
+  /** Of the broken promise that has the shortest history, its lines. */
+  shortest?: { message: string; lines: string[] };
+  /** Where the histories are, if a promise was broken. */
+  histories?: string;
+}
+
+/** Short, so that much happens. */
+const LEASE_MS = 1_500;
+const TICK_MS = 20;
+const TELL_MS = 2_000;
+const VERIFY_MS = 3_000;
+const DRAIN_MS = 45_000;
+const DRAIN_LOOK_MS = 500;
+/** The twin loses requests: it is not waited for longer than this without news. */
+const NO_NEWS_MS = 8_000;
+const READY_MS = 30_000;
+
+/** Shares of the clients, and engine slots: nodes that only accept, only execute, and do both. */
+const ROLES = [
+  { share: 0.45, slots: 8 },
+  { share: 0.25, slots: 8 },
+  { share: 0.3, slots: 2 },
+  { share: 0, slots: 16 },
+] as const;
+
+/** @throws if Redis or the fleet cannot be started */
+export async function runChaos(options: ChaosOptions): Promise<Outcome> {
+  const redis = await ChaosRedis.open();
+  const proxy = new Proxy(redis.port);
+  const topic = `chaos-${randomBytes(4).toString('hex')}`;
+  const keyspace = new Keyspace(redis.url, topic);
+  const fleet = new Fleet(options.seed);
+  try {
+    const url = await proxy.open();
+    return await new Run(options, { redis, proxy, keyspace, fleet }, { url, topic }).go();
+  } finally {
+    await fleet.destroy();
+    keyspace.close();
+    await proxy.close();
+    await redis.close();
+  }
+}
+
+class Run {
+  readonly #options: ChaosOptions;
+  readonly #fleet: Fleet;
+  readonly #keyspace: Keyspace;
+  readonly #faults: Faults;
+  readonly #place: { url: string; topic: string };
+  readonly #complaints = new Set<string>();
+  #startedAt = 0;
+
+  constructor(
+    options: ChaosOptions,
+    stage: { redis: ChaosRedis; proxy: Proxy; keyspace: Keyspace; fleet: Fleet },
+    place: { url: string; topic: string },
+  ) {
+    this.#options = options;
+    this.#place = place;
+    this.#fleet = stage.fleet;
+    this.#keyspace = stage.keyspace;
+    this.#faults = new Faults({ ...stage, leaseMs: LEASE_MS, tell: (event) => this.#tell(event) });
+  }
+
+  async go(): Promise<Outcome> {
+    const { seed, seconds, faults } = this.#options;
+    const plan = makePlan(seed, seconds, faults);
+    this.#startedAt = now();
+    this.#tell(`seed ${seed}: ${plan.length} faults are planned`);
+    ROLES.forEach((_, i) => this.#fleet.start(this.#settings(i)));
+    await this.#until(() => this.#fleet.up.length === ROLES.length, READY_MS);
+    this.#startedAt = now();
+    let [tellAt, verifyAt] = [0, VERIFY_MS];
+    while (this.#elapsedMs < seconds * 1000) {
+      while (plan[0] && plan[0].atMs <= this.#elapsedMs) this.#faults.strike(plan.shift()!);
+      this.#replaceEvicted();
+      if (this.#elapsedMs >= tellAt) {
+        tellAt = this.#elapsedMs + TELL_MS;
+        this.#tell(`${this.#fleet.up.length} nodes up, ${this.#strikes} faults so far`);
+      }
+      if (this.#elapsedMs >= verifyAt) {
+        verifyAt = Infinity;
+        void this.#verify().then(() => (verifyAt = this.#elapsedMs + VERIFY_MS));
+      }
+      await sleep(TICK_MS);
+    }
+    return this.#conclude();
+  }
+
+  #settings(index: number): MemberSettings {
+    const { algorithm, perSecond } = this.#options;
+    const { share, slots } = ROLES[index]!;
+    return {
+      ...{ algorithm, redis: this.#place.url, topic: this.#place.topic, node: `node-${index}` },
+      ...{ takeover: false, slots, leaseMs: LEASE_MS, perSecond: perSecond * share },
+    };
+  }
+
+  /** Somebody serves a role again when the one that did was evicted for good. */
+  #replaceEvicted(): void {
+    for (const member of this.#fleet.members) {
+      if (member.state !== 'evicted' || this.#replaced.has(member)) continue;
+      this.#replaced.add(member);
+      const { node } = member;
+      if (this.#fleet.members.some((one) => one !== member && one.alive && one.node === node)) continue;
+      this.#fleet.start({ ...member.settings, takeover: false });
+    }
+  }
+
+  readonly #replaced = new Set<unknown>();
+
+  async #verify(): Promise<void> {
+    for (const complaint of await this.#keyspace.violations()) this.#complaints.add(complaint);
+  }
+
+  async #conclude(): Promise<Outcome> {
+    const drainFrom = now();
+    this.#tell('no more faults and no more requests: what is there must end');
+    for (const member of this.#fleet.members) member.order({ order: 'quiet' });
+    await this.#faults.calm();
+    const fleet = this.#fleet;
+    await this.#until(() => fleet.members.every(({ state }) => state !== 'starting'), READY_MS);
+    for (const member of fleet.members) member.order({ order: 'quiet' });
+    this.#startHeirs();
+    await this.#drain();
+    const drainMs = Math.round(now() - drainFrom);
+    const stuck = await fleet.close();
+    const left =
+      this.#options.algorithm === 'ours'
+        ? await this.#keyspace.leftovers()
+        : { records: new Set<string>(), mails: new Set<string>(), complaints: [] };
+    const processes = fleet.histories();
+    const verdict = check({
+      processes,
+      emptiedAt: this.#faults.emptiedAt,
+      left: { ...left, complaints: [...left.complaints, ...this.#complaints] },
+    });
+    for (const message of [...fleet.deaths, ...stuck]) verdict.violations.push({ kind: 'fleet', message });
+    const { seed, algorithm, seconds } = this.#options;
+    const outcome: Outcome = {
+      ...verdict,
+      ...{ seed, algorithm, seconds, drainMs, faults: this.#faults.counts, processes: processes.length },
+    };
+    if (verdict.violations.length === 0) return outcome;
+    outcome.histories = fleet.keepHistories();
+    const histories = verdict.violations.flatMap(({ id, kind, message }) =>
+      id === undefined ? [] : [{ message: `${kind}: ${id}: ${message}`, lines: linesOf(processes, id) }],
+    );
+    histories.sort((one, other) => one.lines.length - other.lines.length);
+    if (histories[0]) outcome.shortest = histories[0];
+    return outcome;
+  }
+
+  /** Every name whose last process died gets a successor that takes over, so that what can be delivered is. */
+  #startHeirs(): void {
+    const alive = new Set(this.#fleet.members.filter((one) => one.alive).map(({ node }) => node));
+    const names = new Set(this.#fleet.histories().flatMap((one) => nameOf(one) ?? []));
+    for (const node of names) {
+      if (alive.has(node)) continue;
+      this.#fleet.start({ ...this.#settings(0), node, takeover: true, perSecond: 0, slots: 0 });
+    }
+  }
+
+  /** Until everything that living processes accepted has ended, and Redis has nothing; bounded. */
+  async #drain(): Promise<void> {
+    const until = now() + DRAIN_MS;
+    let [open, newsAt, quiet] = [-1, now(), 0];
+    while (now() < until) {
+      await sleep(DRAIN_LOOK_MS);
+      const before = open;
+      open = openRequests(collect(this.#fleet.histories()));
+      if (open !== before) newsAt = now();
+      const isEmpty = this.#options.algorithm === 'reference' || (await this.#keyspace.isEmpty());
+      const ready = this.#fleet.members.every(({ state }) => state !== 'starting');
+      quiet = open === 0 && isEmpty && ready ? quiet + 1 : 0;
+      this.#tell(`drain: ${open} open, Redis is ${isEmpty ? 'empty' : 'not empty'}`);
+      if (quiet === 2) return;
+      if (this.#options.algorithm === 'reference' && now() - newsAt > NO_NEWS_MS) return;
+    }
+  }
+
+  async #until(condition: () => boolean, ms: number): Promise<void> {
+    const end = now() + ms;
+    while (!condition() && now() < end) await sleep(TICK_MS);
+  }
+
+  get #strikes(): number {
+    return Object.values(this.#faults.counts).reduce((sum, count) => sum + count, 0);
+  }
+
+  get #elapsedMs(): number {
+    return now() - this.#startedAt;
+  }
+
+  #tell(event: string): void {
+    this.#options.tell(`${(this.#elapsedMs / 1000).toFixed(1).padStart(5)} s  ${event}`);
+  }
+}
+
+/** Put to processes that live, and neither refused nor ended. */
+function openRequests({ lives }: Lives): number {
+  let open = 0;
+  for (const { put, refused, told } of lives.values()) {
+    if (put && put.by.diedAt === undefined && !refused && !told.some(isFinal)) open += 1;
+  }
+  return open;
+}
+
+export type { Figures };

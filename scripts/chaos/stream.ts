@@ -1,0 +1,117 @@
+/** What the clients of one request were told, against the rule of results (DESIGN.md section 6). Pure. */
+import { isFinal, type Life, type ProcessHistory, type Telling } from './lives.ts';
+
+export type Fault = (kind: 'duplicated' | 'stale' | 'stream', message: string) => void;
+
+export interface StreamFigures {
+  /** Results that a killed process told in its last moments, and its successor once more. */
+  toldAgain: number;
+}
+
+/**
+ * How long before its death a process may have told what it then could not acknowledge any more: the faults break and
+ * pause connections for some seconds.
+ */
+const ACKNOWLEDGED_MS = 12_000;
+
+export function checkStream(life: Life, fault: Fault): StreamFigures {
+  checkSources(life, fault);
+  const tellers = [...new Set(life.told.map(({ by }) => by))];
+  let toldAgain = 0;
+  let known: Telling | undefined;
+  const before: Telling[] = [];
+  for (const teller of tellers) {
+    const told = life.told.filter(({ by }) => by === teller);
+    checkOrder(told, before.length > 0 || teller !== life.put?.by, known, fault);
+    for (const telling of told) {
+      if (telling.kind === 'restart') continue;
+      const first = before.find((one) => isSame(one, telling));
+      if (first && mayRepeat(first.by, first.at)) toldAgain += 1;
+      else if (isFinal(telling) && before.some(isFinal)) {
+        fault('duplicated', `it ended for ${before.find(isFinal)!.by.label}, and again for ${teller.label}`);
+      } else if (first) {
+        fault('stream', `result ${telling.output?.number ?? telling.kind} was told again by ${teller.label}`);
+      }
+    }
+    before.push(...told);
+    known = told.findLast(({ output }) => output !== undefined) ?? known;
+  }
+  return { toldAgain };
+}
+
+function mayRepeat({ diedAt }: ProcessHistory, at: number): boolean {
+  return diedAt !== undefined && at > diedAt - ACKNOWLEDGED_MS;
+}
+
+function isSame(one: Telling, other: Telling): boolean {
+  return (
+    one.kind === other.kind &&
+    one.output?.token === other.output?.token &&
+    one.output?.number === other.output?.number
+  );
+}
+
+/**
+ * Every result that was told was sent, as what it was told; and not by somebody who no longer held the request: had a
+ * later claim been granted when it was sent, Redis should have refused it.
+ */
+function checkSources({ told, sent, granted, claimed }: Life, fault: Fault): void {
+  const claims = [...granted, ...claimed];
+  for (const { kind, output } of told) {
+    if (!output) continue;
+    const { token, number } = output;
+    const source = sent.find((one) => one.token === token && one.number === number);
+    if (!source || source.final !== (kind === 'finished')) {
+      fault('stream', `${kind} ${number} of claim ${token} was told, and not sent as such`);
+      continue;
+    }
+    const later = claims.find((one) => one.token > token && one.at < source.at);
+    if (later) {
+      fault(
+        'stale',
+        `result ${number} of claim ${token}, sent by ${source.by.label} after ${later.by.label} had claim ${later.token}, was told`,
+      );
+    }
+  }
+}
+
+/**
+ * One process tells results 1, 2, 3 … of one claim, or of a later one after a restart marker, and nothing after the end.
+ *
+ * @param midway it is a successor: it goes on where its predecessor stopped, or a little before that
+ * @param known the last result that a predecessor told
+ */
+function checkOrder(
+  told: readonly Telling[],
+  midway: boolean,
+  known: Telling | undefined,
+  fault: Fault,
+): void {
+  let last = midway ? undefined : known?.output;
+  let ended = false;
+  let restarted = false;
+  let first = midway;
+  for (const telling of told) {
+    const { kind, output } = telling;
+    if (ended) fault(isFinal(telling) ? 'duplicated' : 'stream', `${kind} was told after the end`);
+    ended ||= isFinal(telling);
+    if (kind === 'restart') restarted = true;
+    if (!output) continue;
+    const { token, number } = output;
+    if (last && token < last.token) {
+      fault('stale', `a result of claim ${token} was told after one of the later claim ${last.token}`);
+    } else if (!first) {
+      const next = last?.token === token ? last.number + 1 : 1;
+      if (number !== next) fault('stream', `result ${number} of claim ${token} came instead of ${next}`);
+      if (last && token !== last.token && !restarted)
+        fault('stream', `claim ${token} followed ${last.token} without a restart marker`);
+    } else if (known?.output && token < known.output.token) {
+      fault('stale', `a successor was told of claim ${token} after the later claim ${known.output.token}`);
+    } else if (known?.output?.token === token && number > known.output.number + 1) {
+      fault('stream', `a successor was told result ${number} of claim ${token} after ${known.output.number}`);
+    }
+    last = output;
+    first = false;
+    restarted = false;
+  }
+}

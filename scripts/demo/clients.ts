@@ -1,0 +1,59 @@
+/** The clients of the fleet: they send their requests when the plan says so, each to its node. */
+import type { OwnedArrival } from '../traffic/scale.ts';
+import type { Fleet } from './fleet.ts';
+import { now } from './history.ts';
+import type { Ledger } from './ledger.ts';
+import type { Member } from './member.ts';
+import type { Arrival } from './node.ts';
+
+export class Clients {
+  readonly #arrivals: readonly OwnedArrival[];
+  readonly #fleet: Fleet;
+  readonly #ledger: Ledger;
+  readonly #startedAt = now();
+  #next = 0;
+  #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(arrivals: readonly OwnedArrival[], fleet: Fleet, ledger: Ledger) {
+    this.#arrivals = arrivals;
+    this.#fleet = fleet;
+    this.#ledger = ledger;
+    this.#send();
+  }
+
+  /** Every request was sent. */
+  get done(): boolean {
+    return this.#next === this.#arrivals.length;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Sends what is due, and comes again for the next. */
+  #send(): void {
+    const elapsed = now() - this.#startedAt;
+    const due = new Map<Member, Arrival[]>();
+    for (; !this.done && this.#arrivals[this.#next]!.atMs <= elapsed; this.#next += 1) {
+      const { owner, promptTokens, outputTokens } = this.#arrivals[this.#next]!;
+      const to = this.#nodeFor(owner);
+      if (!to) break;
+      const id = `request-${this.#next}`;
+      this.#ledger.sent(to, id, outputTokens);
+      due.set(to, [...(due.get(to) ?? []), { id, promptTokens, outputTokens }]);
+    }
+    for (const [member, arrivals] of due) member.put(arrivals);
+    if (this.done) return;
+    const wait = Math.max(1, this.#arrivals[this.#next]!.atMs - (now() - this.#startedAt));
+    this.#timer = setTimeout(() => this.#send(), wait);
+  }
+
+  /** While a node is away, its clients turn to the others, as behind a load balancer. */
+  #nodeFor(owner: number): Member | undefined {
+    const members = this.#fleet.current;
+    if (members[owner]!.state === 'up') return members[owner];
+    const up = members.filter(({ state }) => state === 'up');
+    return up[this.#turn++ % up.length];
+  }
+}

@@ -1,0 +1,92 @@
+/** Which requests arrive when and at which node. */
+import { fitsEngine } from '../../src/budget.ts';
+import { messageOf } from '../../src/errors.ts';
+import { capacity } from '../engine/capacity.ts';
+import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
+import { drawArrivals } from '../traffic/quantiles.ts';
+import { Random } from '../traffic/random.ts';
+import { assignOwners, scaleToLoad, type OwnedArrival } from '../traffic/scale.ts';
+import { readTrace, type Arrival } from '../traffic/trace.ts';
+import { badUsage, type DemoOptions } from './options.ts';
+
+export interface Plan {
+  /** In order of time; ms from the start of the run, real time. */
+  arrivals: OwnedArrival[];
+  /** Where the requests come from, for people. */
+  source: string;
+  /** Real ms per ms of the engines. */
+  timeScale: number;
+  /** Offered work as a share of what all nodes can serve. */
+  load: number;
+  /** Share of the arrivals at node 0. */
+  skew: number;
+}
+
+const LOAD = 0.85;
+/** At node 0 of four nodes; 1.4 times the share of a node, so that it cannot serve alone what it accepts. */
+const SKEW = 0.35;
+/** Of four nodes; the more nodes, the slower each, so that two cores keep up. An iteration takes 5 to 7 ms of real time. */
+const TIME_SCALE = 0.125;
+/** Longer outputs are cut, or the last one would keep everybody waiting: this is 6 to 8 s of real time. */
+const MAX_OUTPUT = 1_200;
+const SAMPLE = 1_000;
+const ROUNDS = 4;
+
+/** @throws UsageError if the trace cannot be used */
+export async function makePlan({ nodes, seconds, seed, trace }: DemoOptions): Promise<Plan> {
+  const timeScale = (TIME_SCALE * Math.max(nodes, 4)) / 4;
+  const source = trace === undefined ? drawn(seed) : await recorded(trace, seed);
+  const skew = Math.max(SKEW, 1.4 / nodes);
+  try {
+    return {
+      arrivals: assignOwners(schedule(source, nodes, seconds, timeScale), { nodes, skew, seed }),
+      source: trace ?? 'quantiles of the Azure conversation trace',
+      timeScale,
+      load: LOAD,
+      skew,
+    };
+  } catch (error) {
+    if (trace === undefined || !(error instanceof RangeError)) throw error;
+    throw badUsage(`--trace: ${trace} has no traffic that the engines could serve: ${error.message}`);
+  }
+}
+
+function schedule(source: Source, nodes: number, seconds: number, timeScale: number): Arrival[] {
+  let arrivals = source(SAMPLE);
+  let load = { load: LOAD, nodes, capacityPerNode: 0 };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // how many fill the time depends on what they ask for, and that on how many they are
+    const capacityPerNode = capacity(arrivals.filter(fits)) / timeScale;
+    load = { ...load, capacityPerNode };
+    arrivals = source(Math.max(2, Math.round(LOAD * nodes * capacityPerNode * seconds)));
+  }
+  return scaleToLoad(arrivals, load);
+}
+
+/** So many arrivals. */
+type Source = (count: number) => Arrival[];
+
+function drawn(seed: number): Source {
+  return (count) => drawArrivals({ seed, count, ratePerSecond: 1 }).map(cut);
+}
+
+/** Consecutive arrivals of the trace, from a place that the seed chooses; fewer if it is too short. */
+async function recorded(file: string, seed: number): Promise<Source> {
+  const trace = await readTrace(file).catch((error: unknown) => {
+    throw badUsage(`--trace: ${messageOf(error)}`);
+  });
+  const place = new Random(seed).uniform();
+  return (count) => {
+    const from = Math.floor(place * Math.max(0, trace.length - count));
+    return trace.slice(from, from + count).map(cut);
+  };
+}
+
+function cut(arrival: Arrival): Arrival {
+  return { ...arrival, outputTokens: Math.max(1, Math.min(arrival.outputTokens, MAX_OUTPUT)) };
+}
+
+/** Whether an engine can hold it at all. A node refuses the others when they are put. */
+function fits({ promptTokens }: Arrival): boolean {
+  return fitsEngine(promptTokens, DEFAULT_ENGINE);
+}

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onProcessEnd } from './cleanup.ts';
+import { onPath } from './path.ts';
+import { probe } from './probe.ts';
+import { serverArgs } from './server.ts';
+import type { RedisServer } from './server.ts';
+
+const portTries = 5;
+const startMs = 10_000;
+
+/** The full path of the server program on PATH, if there is one. */
+export function findServer(): string | undefined {
+  return onPath('redis-server', 'valkey-server');
+}
+
+/**
+ * Starts the `redis-server` (or `valkey-server`) on PATH for ourselves: a free loopback port, nothing
+ * written to disk but a temporary folder that goes with it. It ends with `stop()` or with this process.
+ *
+ * @param args for the server, after ours
+ */
+export async function startBinary(args: readonly string[] = []): Promise<RedisServer> {
+  const program = findServer();
+  if (program === undefined) throw new Error('neither redis-server nor valkey-server is on PATH');
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await startOn(program, await freePort(), args);
+    } catch (error) {
+      // between finding the port and binding it somebody else may have taken it
+      if (!(error instanceof PortTaken) || tries === portTries) throw error;
+    }
+  }
+}
+
+class PortTaken extends Error {}
+
+async function startOn(program: string, port: number, args: readonly string[]): Promise<RedisServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'sched-lua-redis-'));
+  const output = join(folder, 'output');
+  const child = launch(program, output, [
+    ...['--port', String(port), '--bind', '127.0.0.1', '--daemonize', 'no', '--dir', folder],
+    ...serverArgs(args),
+  ]);
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  const forget = onProcessEnd(() => {
+    child.kill('SIGKILL');
+    removeFolder();
+  });
+  const stop = async () => {
+    await end(child);
+    forget();
+    removeFolder();
+  };
+
+  let failed: Error | undefined;
+  child.on('error', (error) => (failed = error));
+  const died = () => failed ?? (isOver(child) ? death(program, output, child) : undefined);
+  try {
+    const url = `redis://127.0.0.1:${port}`;
+    const found = await probe(url, startMs, died);
+    if (found.pid !== child.pid) throw new PortTaken(`port ${port} is served by process ${found.pid}`);
+    const description = `${found.program} (private, 127.0.0.1:${port})`;
+    return { url, kind: 'binary', description, pid: found.pid, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/**
+ * A file takes the output: a pipe could fill up, and would keep our process alive. Detached, because a Ctrl-C
+ * goes to the whole process group, and we may still need the server to shut down gracefully.
+ */
+function launch(program: string, output: string, args: readonly string[]): ChildProcess {
+  const file = openSync(output, 'a');
+  const child = spawn(program, args, { stdio: ['ignore', file, file], detached: true });
+  closeSync(file);
+  child.unref();
+  return child;
+}
+
+function isOver(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+function death(program: string, output: string, child: ChildProcess): Error {
+  const said = readFileSync(output, 'utf8').trim().split('\n').slice(-8).join('\n');
+  const text = `${program} ended at once (${child.signalCode ?? `exit code ${String(child.exitCode)}`}), saying:\n${said}`;
+  return /address already in use/i.test(said) ? new PortTaken(text) : new Error(text);
+}
+
+/** Also ends a server that a test has stopped with SIGSTOP, which hears only SIGKILL. */
+async function end(child: ChildProcess): Promise<void> {
+  if (isOver(child)) return;
+  child.ref();
+  const over = once(child, 'exit');
+  child.kill('SIGTERM');
+  const patience = new AbortController();
+  const late = sleep(1_000, true, { signal: patience.signal }).catch(() => false);
+  if (await Promise.race([over.then(() => false), late])) child.kill('SIGKILL');
+  patience.abort();
+  await over;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
