@@ -1,0 +1,105 @@
+// Hand-made histories for the checker.
+import type { Evidence, Leftovers, Verdict } from '../../scripts/chaos/checker.ts';
+import { check } from '../../scripts/chaos/checker.ts';
+import type { Entry, Happening, Output } from '../../scripts/chaos/history.ts';
+import type { ProcessHistory } from '../../scripts/chaos/lives.ts';
+
+export const OWNER = 'a';
+export const RUNNER = 'b';
+
+const NOTHING: Leftovers = { records: new Set(), mails: new Set(), complaints: [] };
+
+/** Processes, written line by line; `at` counts up unless told. */
+export class Story {
+  #now = 0;
+  readonly #processes = new Map<string, { entries: Entry[]; diedAt: number | undefined }>();
+  readonly emptiedAt: number[] = [];
+  left: Leftovers = NOTHING;
+
+  /** A process with the label `label` has the name `node`. */
+  process(label: string, node = label, takeover = false): this {
+    this.#processes.set(label, { entries: [], diedAt: undefined });
+    return this.saw(label, { what: 'started', node, takeover });
+  }
+
+  saw(label: string, ...happenings: Happening[]): this {
+    const { entries } = this.#processes.get(label)!;
+    for (const happening of happenings) entries.push({ at: ++this.#now, ...happening });
+    return this;
+  }
+
+  /** So much time passes. */
+  pass(ms: number): this {
+    this.#now += ms;
+    return this;
+  }
+
+  dies(label: string): this {
+    this.#processes.get(label)!.diedAt = ++this.#now;
+    return this;
+  }
+
+  empties(): this {
+    this.emptiedAt.push(++this.#now);
+    return this;
+  }
+
+  leaves(left: Partial<Leftovers>): this {
+    this.left = { ...NOTHING, ...left };
+    return this;
+  }
+
+  check(): Verdict {
+    const processes: ProcessHistory[] = [...this.#processes].map(([label, one]) => ({ label, ...one }));
+    const evidence: Evidence = { processes, emptiedAt: this.emptiedAt, left: this.left };
+    return check(evidence);
+  }
+}
+
+/** Two processes, and a request of the owner that was put and accepted. */
+export function accepted(id = 'r1'): Story {
+  return new Story().process(OWNER).process(RUNNER).saw(OWNER, put(id), { what: 'accepted', id });
+}
+
+export function put(id = 'r1', more: { priority?: number; deadlineMs?: number } = {}): Happening {
+  return { what: 'put', id, priority: 0, ...more };
+}
+
+/** Tokens and orders are two hex digits here. */
+export function tick(short: string): string {
+  return short.padStart(14, '0');
+}
+
+/** The claim `token` of the request that was put at `order`, by whoever sees it. */
+export function claimed(token: string, order = '01', id = 'r1', spent = 0): Happening[] {
+  const ticket = `${OWNER}|${tick(order)}|00000001|00000000ffff|${id}`;
+  return [
+    { what: 'granted', id, ticket, token: tick(token), shard: 0, spent },
+    { what: 'claimed', id, owner: OWNER, token: tick(token), attempt: spent + 1 },
+  ];
+}
+
+export function sent(token: string, number: number, final: boolean, id = 'r1'): Happening {
+  return { what: 'sent', id, token: tick(token), number, final };
+}
+
+export function chunk(token: string, number: number, id = 'r1'): Happening {
+  return { what: 'told', id, kind: 'chunk', output: output(token, number, id) };
+}
+
+export function finished(token: string, number: number, id = 'r1'): Happening {
+  return { what: 'told', id, kind: 'finished', output: output(token, number, id) };
+}
+
+export function restart(id = 'r1'): Happening {
+  return { what: 'told', id, kind: 'restart' };
+}
+
+export function output(token: string, number: number, id = 'r1'): Output {
+  return { id, token: tick(token), number };
+}
+
+/** What is broken. */
+export function kinds({ violations }: Verdict): string[] {
+  return violations.map(({ kind }) => kind);
+}

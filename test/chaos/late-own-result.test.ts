@@ -1,0 +1,42 @@
+// Found by `npm run chaos -- --seed 11`: a node that has taken a name over, and stalled while it ran its own request.
+import { expect } from 'chai';
+import { jsonCodec } from '../../src/index.ts';
+import { Delivery, type Delivered } from '../../src/delivery.ts';
+import { PendingTable, type Pending } from '../../src/pending.ts';
+import { Attempts, type Result, type Sink } from '../../src/results.ts';
+import { Shard } from '../../src/shard.ts';
+import { joinTicket } from '../../src/ticket.ts';
+
+const shard = Object.create(Shard.prototype) as Shard;
+const ticket = joinTicket('a', '00000000000001|00000001|00000000ffff', 'r1');
+
+function mail(token: string, kind: 'chunk' | 'finished'): Delivered {
+  return { tick: token, ticket, token, number: 1, kind, payload: Buffer.from('"output"') };
+}
+
+describe('a successor whose own claim was lost', () => {
+  it('tells nothing of it once another runner has ended the request', () => {
+    const told: Result[] = [];
+    const sink: Sink<unknown> = { deliver: (result) => void told.push(result), fail: () => undefined };
+    const pendings = new PendingTable<unknown>();
+    const delivery = new Delivery<unknown>(pendings, {
+      outputCodec: jsonCodec(),
+      onRestart: 'restart',
+      predecessor: () => sink,
+      failEarly: () => undefined,
+      onGap: () => undefined,
+    });
+    const pending: Pending<unknown> = {
+      ...{ id: 'r1', shard, promptTokens: 1, headStartMs: 0, deadlineAt: Infinity, payload: '{}' },
+      ...{ attempts: new Attempts(), sink, left: 3, spent: 0, abandoned: false },
+    };
+    pendings.add(pending);
+    pendings.setTicket(pending, ticket);
+
+    const answered = delivery.sending(ticket);
+    delivery.deliver(shard, mail('00000000000007', 'finished'));
+    delivery.deliver(shard, mail('00000000000005', 'chunk'));
+    answered();
+    expect(told.map(({ kind }) => kind)).to.deep.equal(['finished']);
+  });
+});

@@ -1,0 +1,94 @@
+import { expect } from 'chai';
+import { registryKeys, shardOf } from '../../src/keys.ts';
+import { exemptFromTtlCheck, freshTopic, redisUrl, waitUntil } from '../support/server.ts';
+import { runCli, seedNode, withClient } from './support.ts';
+
+describe('sched-lua status', () => {
+  const [first, second] = ['a', 'b'].map((name) => [name, shardOf(name, 2)] as const) as [
+    [string, number],
+    [string, number],
+  ];
+
+  it('prints nodes, and what waits, since when, what is claimed and what is over, for each shard', async () => {
+    const topic = freshTopic();
+    await withClient(redisUrl(), async (client) => {
+      await seedNode(client, topic, first[0], 2, { puts: 5, claims: 2 });
+      await seedNode(client, topic, second[0], 2, { keepAliveMs: 1 });
+    });
+    const { code, stdout, stderr } = await runCli(['status', topic], redisUrl());
+    expect([code, stderr]).to.deep.equal([0, '']);
+    const [head, nodes, shards] = stdout
+      .trimEnd()
+      .split('\n\n')
+      .map((part) => part.split('\n'));
+    expect(head).to.deep.equal([
+      `topic ${topic} on ${new URL(redisUrl()).host}: 1 node registered, 2 shards in use`,
+    ]);
+    expect(nodes?.[0]).to.match(/^NODE +HOME SHARD +EPOCH +REGISTERED$/);
+    expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +[0-9a-f]{14} +for \\d+\\.\\d s more$`));
+    expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +[0-9a-f]{14} +silent \\S+ m?s ago$`));
+    expect(shards?.[0]).to.match(/^SHARD +WAITING +OLDEST +CLAIMS +LEASES +RESULTS +DEAD$/);
+    expect(shards?.[first[1] + 1]).to.match(new RegExp(`^ +${first[1]} +3 +\\S+ m?s +2 +in time +0 +0$`));
+    expect(shards).to.have.length(3);
+  });
+
+  it('prints the same as one JSON object', async () => {
+    const topic = freshTopic();
+    await withClient(redisUrl(), (client) => seedNode(client, topic, 'a', 1, { puts: 3, claims: 1 }));
+    const { code, json } = await runCli(['--json', 'status', topic], redisUrl());
+    expect(code).to.equal(0);
+    const { ok, nodes, shards } = json() as unknown as {
+      ok: boolean;
+      nodes: { registeredUntil: number; epoch: string }[];
+      shards: { oldestMs: number }[];
+    };
+    expect(ok).to.equal(true);
+    const { registeredUntil, epoch } = nodes[0]!;
+    expect(nodes).to.deep.equal([{ name: 'a', home: 0, epoch, registeredUntil, state: 'registered' }]);
+    const { oldestMs } = shards[0]!;
+    expect(oldestMs).to.be.within(0, 10_000);
+    expect(shards).to.deep.equal([
+      { shard: 0, waiting: 2, oldestMs, claims: 1, leases: { inTime: 1, overdue: 0 }, results: 0, dead: 0 },
+    ]);
+  });
+
+  it('counts a claim whose lease is over as overdue', async () => {
+    const topic = freshTopic();
+    await withClient(redisUrl(), (client) =>
+      seedNode(client, topic, 'a', 1, { puts: 1, claims: 1, leaseMs: 1 }),
+    );
+    await waitUntil(
+      async () => {
+        const { stdout } = await runCli(['status', topic], redisUrl());
+        return /^ +0 +0 +- +1 +1 overdue +0 +0$/m.test(stdout);
+      },
+      'the lease is over',
+      15_000,
+    );
+  });
+
+  it('says so when nobody has registered', async () => {
+    const topic = freshTopic();
+    const text = await runCli(['status', topic], redisUrl());
+    expect(text).to.include({ code: 0, stderr: '' });
+    expect(text.stdout).to.match(/: no node has registered lately\n$/);
+  });
+
+  it('does not guess at data of another schema, or at keys that are not ours', async () => {
+    const topic = freshTopic();
+    exemptFromTtlCheck(topic);
+    const [nodes, meta] = registryKeys(topic);
+    await withClient(redisUrl(), async (client) => {
+      await client.hset(meta, 'schema', '2', 'shards', '1');
+      const other = await runCli(['status', topic], redisUrl());
+      expect(other.code).to.equal(1);
+      expect(other.stderr).to.match(/has data of schema 2; this version reads schema 1/);
+      await client.del(meta);
+      await client.set(nodes, 'a string');
+      const foreign = await runCli(['status', topic], redisUrl());
+      expect(foreign.code).to.equal(1);
+      expect(foreign.stderr).to.match(/^sched-lua: Redis at \S+ answers: WRONGTYPE/);
+      await client.del(nodes);
+    });
+  });
+});

@@ -1,0 +1,99 @@
+// The real command, as it ships (`npm test` builds it first), as a process of its own, and a topic for it to look at.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { openClient } from '../../src/connection.ts';
+import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/keys.ts';
+import { runScript, type Argument, type Client } from '../../src/script.ts';
+import type { ScriptName } from '../../src/scripts.ts';
+import { NO_TICK } from '../../src/ticket.ts';
+import { callerArgs, claimArgs, hexOf, putArgs } from '../lua/wire.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Starts `sched-lua <args>`; `SCHED_LUA_REDIS_URL` is `url`, or unset. */
+export function startCli(args: readonly string[], url?: string) {
+  const env = { ...process.env };
+  delete env.SCHED_LUA_REDIS_URL;
+  const command = ['dist/cli/main.js', ...args];
+  return spawn(process.execPath, command, {
+    cwd: root,
+    env: url === undefined ? env : { ...env, SCHED_LUA_REDIS_URL: url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  /** The object of `--json`. */
+  json: () => Record<string, unknown> & { error?: { code: string; message: string; hint?: string } };
+}
+
+export async function runCli(args: readonly string[], url?: string): Promise<Outcome> {
+  const child = startCli(args, url);
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => stdout.push(text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => stderr.push(text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return {
+    code,
+    stdout: stdout.join(''),
+    stderr: stderr.join(''),
+    json: () => JSON.parse(stdout.join('')) as ReturnType<Outcome['json']>,
+  };
+}
+
+/** Runs `use` with a plain client. */
+export async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = openClient(new Redis(url, { lazyConnect: true }));
+  try {
+    return await use(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+const EPOCH = 1;
+const TTL_MS = 900_000;
+
+/** Registers a node, which then puts `puts` requests into its home shard and claims the first `claims` of them. */
+export async function seedNode(
+  client: Client,
+  topic: string,
+  node: string,
+  loadShards: number,
+  { puts = 0, claims = 0, keepAliveMs = 30_000, leaseMs = 30_000 } = {},
+): Promise<void> {
+  const home = shardOf(node, loadShards);
+  const run = (name: ScriptName, keys: readonly string[], args: readonly Argument[]) =>
+    runScript(client, 'auto', name, keys, args);
+  const above = hexOf(EPOCH, 14);
+  const times = [String(keepAliveMs), String(TTL_MS)];
+  const names = [node, String(home)];
+  await run('register', registryKeys(topic), [
+    ...['take', `instance-of-${node}`, '', ...times, above, '', String(loadShards)],
+    ...names,
+  ]);
+  const caller = callerArgs({
+    node,
+    epoch: EPOCH,
+    seen: NO_TICK,
+    clock: '',
+    ttl: TTL_MS,
+    lease: leaseMs,
+    wake: wakePrefix(topic),
+    number: home,
+    policy: 'none',
+    minLoad: 3,
+    stealAfter: 50,
+    laneCall: 1,
+  });
+  const items = Array.from({ length: puts }, (_, i) => ({ id: `${node}-${i}` }));
+  if (puts > 0) await run('put_requests', shardKeys(topic, home), [...caller, ...putArgs(1000, items)]);
+  const bounds = { limit: claims, alone: 1e6, sum: 1e6, total: 1e6, bytes: 1e6, idleFor: 0, entropy: 1 };
+  if (claims > 0)
+    await run('claim', shardKeys(topic, home), [...caller, ...claimArgs({ ...bounds, since: NO_TICK })]);
+}

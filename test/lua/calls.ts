@@ -1,0 +1,100 @@
+/** The shard scripts as calls of a {@link TestShard}, with defaults for what a row is not about. */
+import type { Tick, Ticket } from '../../src/ticket.ts';
+import type { Call, Options, TestShard } from './support.ts';
+import {
+  claimArgs,
+  putArgs,
+  refreshArgs,
+  resultArgs,
+  type ClaimBounds,
+  type Held,
+  type PutItem,
+  type ResultItem,
+} from './wire.ts';
+
+const NO_BOUND = 2 ** 32;
+
+export function put(
+  shard: TestShard,
+  node: string,
+  items: readonly (string | PutItem)[],
+  { maxWaiting = 100_000, ...options }: Options & { maxWaiting?: number } = {},
+): Call {
+  const full = items.map((item) => (typeof item === 'string' ? { id: item } : item));
+  return shard.call('put_requests', node, putArgs(maxWaiting, full), options);
+}
+
+export function claim(
+  shard: TestShard,
+  node: string,
+  bounds: Partial<ClaimBounds> = {},
+  options: Options = {},
+): Call {
+  const all: ClaimBounds = {
+    ...{ limit: 8, alone: NO_BOUND, sum: NO_BOUND, total: NO_BOUND, bytes: 262_144 },
+    ...{ since: 'ffffffffffffff', idleFor: 3_000, entropy: 1 },
+    ...bounds,
+  };
+  return shard.call('claim', node, claimArgs(all), options);
+}
+
+export function pushBack(shard: TestShard, node: string, held: readonly Held[], options: Options = {}): Call {
+  return shard.call(
+    'push_back',
+    node,
+    held.flatMap(({ ticket, token }) => [ticket, token]),
+    options,
+  );
+}
+
+export function putResults(
+  shard: TestShard,
+  node: string,
+  items: readonly ResultItem[],
+  { maxResults = 1_000, ...options }: Options & { maxResults?: number } = {},
+): Call {
+  return shard.call('put_results', node, resultArgs(maxResults, items), options);
+}
+
+export function takeResults(
+  shard: TestShard,
+  node: string,
+  cursor: Tick = '',
+  { limit = 128, maxBytes = 262_144, ...options }: Options & { limit?: number; maxBytes?: number } = {},
+): Call {
+  return shard.call('take_results', node, [cursor, String(limit), String(maxBytes)], options);
+}
+
+export interface Refreshed {
+  held?: readonly Held[];
+  pending?: readonly Ticket[];
+  cursor?: Tick;
+  reapLimit?: number;
+}
+
+export function refresh(
+  shard: TestShard,
+  node: string,
+  { held = [], pending = [], cursor, reapLimit = 100 }: Refreshed = {},
+  options: Options = {},
+): Call {
+  return shard.call('refresh', node, refreshArgs(reapLimit, cursor ?? '', held, pending), options);
+}
+
+export function cancel(
+  shard: TestShard,
+  node: string,
+  tickets: readonly Ticket[],
+  options: Options = {},
+): Call {
+  return shard.call('cancel', node, tickets, options);
+}
+
+export function reset(
+  shard: TestShard,
+  node: string,
+  tickets: readonly Ticket[] = [],
+  { slice = 128, ...options }: Options & { slice?: number } = {},
+): Call {
+  return shard.call('reset', node, [String(slice), ...tickets], options);
+}

@@ -1,0 +1,231 @@
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+import { findRedis } from '../../scripts/redis/find.ts';
+import { checkInvariants, parseRecord } from '../../src/invariants.ts';
+import { registryKeys } from '../../src/keys.ts';
+import { readSnapshot, shardsInUse, verifyTopic } from '../../src/snapshot.ts';
+import { claim, put, putResults } from './calls.ts';
+import { TestShard, connection, connections } from './support.ts';
+import { START } from './view.ts';
+
+const TTL = 900_000;
+
+/** x and y of `a` wait, z is run by `b`; a result of z is on its way. */
+async function sound(): Promise<TestShard> {
+  const shard = new TestShard();
+  await shard.run(put(shard, 'a', ['z', 'x', 'y']));
+  await shard.run(claim(shard, 'b', { limit: 1 }, { at: 60 }));
+  await shard.run(claim(shard, 'c', { limit: 1, alone: 1 }, { at: 60 }));
+  const chunk = { ...(await shard.held('a|z')), number: 1, kind: 'chunk' as const, payload: Buffer.of(0xff) };
+  await shard.run(putResults(shard, 'b', [chunk], { at: 60 }));
+  return shard;
+}
+
+describe('the checker of the invariants', () => {
+  connections();
+
+  it('finds nothing wrong with a shard that only the scripts have touched', async () => {
+    expect(checkInvariants(await (await sound()).snapshot(), TTL)).to.deep.equal([]);
+  });
+
+  type Damage = (shard: TestShard, redis: Redis) => Promise<unknown>;
+  const rows: [title: string, invariant: number, message: RegExp, damage: Damage][] = [
+    ['a load that is too high', 1, /load of a is 3, and 2/, (s, r) => r.zincrby(s.key('load'), 1, 'a')],
+    ['a negative load', 1, /load of d is -1, and none/, (s, r) => r.zadd(s.key('load'), -1, 'd')],
+    ['a load of 0', 1, /load of d is 0, and none/, (s, r) => r.zadd(s.key('load'), 0, 'd')],
+    ['an owner without a load', 1, /load of a is absent/, (s, r) => r.zrem(s.key('load'), 'a')],
+    ['a head that is not the first order', 1, /head of a is/, (s, r) => r.zincrby(s.key('head'), 1, 'a')],
+    ['an owner without a head', 1, /head of a is absent/, (s, r) => r.zrem(s.key('head'), 'a')],
+    ['a head without tickets', 1, /head of d is/, (s, r) => r.zadd(s.key('head'), 5, 'd')],
+    ['a ticket without a record', 2, /waits without a record/, (s, r) => r.hdel(s.key('request'), 'a|x')],
+    [
+      'a member of waiting that is no ticket',
+      2,
+      /waits without a record/,
+      (s, r) => r.zadd(s.key('waiting'), 0, 'a|x'),
+    ],
+    [
+      'a claimed request that waits',
+      2,
+      /waits, and b runs it/,
+      async (s, r) => r.zadd(s.key('waiting'), 0, await s.ticket('a|z')),
+    ],
+    [
+      'a ticket that waits under another request’s record',
+      2,
+      /waits, its record is of/,
+      async (s, r) =>
+        r.zadd(s.key('waiting'), 0, (await s.ticket('a|x')).replace('|00000080|', '|00000081|')),
+    ],
+    [
+      'a request that neither waits nor runs',
+      2,
+      /has no runner and does not wait/,
+      async (s, r) => r.zrem(s.key('waiting'), await s.ticket('a|x')),
+    ],
+    [
+      'a request that is never due',
+      2,
+      /is never due/,
+      async (s, r) => r.zrem(s.key('due'), await s.ticket('a|x')),
+    ],
+    [
+      'a waiting request that is due before its deadline',
+      2,
+      /\(waiting\) is due at/,
+      async (s, r) => r.zincrby(s.key('due'), -1, await s.ticket('a|x')),
+    ],
+    [
+      'a claimed request that is due after its deadline',
+      2,
+      /\(claimed\) is due at/,
+      async (s, r) => r.zadd(s.key('due'), START + TTL + 1, await s.ticket('a|z')),
+    ],
+    [
+      'a due entry without a request',
+      2,
+      /is due without a request/,
+      (s, r) => r.zadd(s.key('due'), 5, 'a|x'),
+    ],
+    ['a request without a body', 2, /has no body/, (s, r) => r.hdel(s.key('body'), 'a|x')],
+    [
+      'a body of another size',
+      2,
+      /has 3 bytes, its record says 9/,
+      (s, r) => r.hset(s.key('body'), 'a|x', 'xyz'),
+    ],
+    ['a body without a request', 2, /has no request/, (s, r) => r.hset(s.key('body'), 'a|v', '')],
+    ['a malformed record', 2, /malformed record/, (s, r) => r.hset(s.key('request'), 'a|x', 'x')],
+    [
+      'a token that two claims share',
+      4,
+      /is the token of "a\|[xz]" and the token of "a\|[xz]"/,
+      async (s, r) => {
+        const text = String(await r.hget(s.key('request'), 'a|x'));
+        const { token } = await s.held('a|z');
+        await r.hset(s.key('request'), 'a|x', `${text}|${token}|b`);
+      },
+    ],
+    [
+      'a tick behind a token and an order',
+      4,
+      /later than the shard's/,
+      (s, r) => r.hset(s.key('shard'), 'tick', '0'.repeat(14)),
+    ],
+    ['a shard without a tick', 4, /later than the shard's/, (s, r) => r.hdel(s.key('shard'), 'tick')],
+    ['a table that never expires', 5, /due never expires/, (s, r) => r.persist(s.key('due'))],
+    [
+      'a table that expires 1 ms later',
+      5,
+      /different times/,
+      (s, r) => r.pexpireat(s.key('due'), START + TTL + 1),
+    ],
+    ['a lane of an unknown node', 5, /calls names d/, (s, r) => r.hset(s.key('calls'), 'd|put', 'x')],
+    ['an idle runner that is unknown', 5, /idle names d/, (s, r) => r.zadd(s.key('idle'), 5, 'd')],
+    [
+      'a mailbox of an unknown node',
+      5,
+      /out names d/,
+      (s, r) => r.zadd(s.key('out'), 0, 'd|0660f126000000|x'),
+    ],
+    [
+      'a node silent for longer than ttl',
+      5,
+      /has been silent/,
+      (s, r) => r.zadd(s.key('node'), Date.now() - TTL - 1, 'd'),
+    ],
+  ];
+  for (const [title, invariant, message, damage] of rows) {
+    it(`reports ${title}`, async () => {
+      const shard = await sound();
+      await damage(shard, connection() as Redis);
+      const snapshot = await shard.snapshot();
+      // a table that the damage made has no expiry
+      const found = checkInvariants(snapshot, TTL).filter((one) => !/idle never expires/.test(one.message));
+      expect(found.map((one) => one.invariant)).to.include(invariant);
+      expect(found.map((one) => one.message).join('\n')).to.match(message);
+      await connection().unlink(shard.key('idle'));
+      await connection().pexpireat(shard.key('due'), START + TTL);
+    });
+  }
+
+  it('reads a record whole, and nothing that is none', () => {
+    const middle = '0660f126000000|00000080|01a2088a32fa';
+    expect(parseRecord(`${middle}|03|01|00000009|0660f126000001|n:1`)).to.deep.equal({
+      ...{ middle, order: '0660f126000000', deadline: 0x01a2088a32fa, left: 3, spent: 1, bytes: 9 },
+      ...{ token: '0660f126000001', runner: 'n:1' },
+    });
+    for (const text of ['', middle, `${middle}|03|01|00000009|`, `${middle}|03|01|00000009|0660f126000001`]) {
+      expect(parseRecord(text)).to.equal(undefined);
+    }
+  });
+});
+
+describe('readSnapshot', () => {
+  connections();
+
+  it('reads only names and sizes of bodies if payloads are not wanted', async () => {
+    const shard = await sound();
+    const { body, dead } = await readSnapshot(connection(), shard.topic, 0, { payloads: false });
+    expect(Object.fromEntries(body)).to.deep.equal({
+      'a|x': { bytes: 9 },
+      'a|y': { bytes: 9 },
+      'a|z': { bytes: 9 },
+    });
+    expect(dead).to.deep.equal([]);
+    expect(
+      checkInvariants(await readSnapshot(connection(), shard.topic, 0, { payloads: false })),
+    ).to.deep.equal([]);
+  });
+
+  it('reads a shard that does not exist as empty', async () => {
+    const snapshot = await new TestShard().snapshot();
+    expect([snapshot.waiting, snapshot.out, snapshot.expiry.size]).to.deep.equal([[], [], 0]);
+    expect(checkInvariants(snapshot)).to.deep.equal([]);
+  });
+});
+
+describe('readSnapshot on a server before Redis 7', () => {
+  it('reads when tables expire from what is left of them', async function () {
+    this.timeout(60_000);
+    const prefer = process.env.SCHED_LUA_TEST_REDIS === 'container' ? 'container' : 'binary';
+    const server = await findRedis({ prefer, args: ['--rename-command', 'PEXPIRETIME', ''] });
+    const redis = new Redis(server.url);
+    try {
+      const at = Date.now() + 100_000;
+      await redis.zadd('{old.0}:node', 1, 'a');
+      await redis.pexpireat('{old.0}:node', at);
+      await redis.hset('{old.0}:shard', 'tick', '0');
+      const snapshot = await readSnapshot(redis, 'old', 0);
+      expect(snapshot.expiry.get('node')).to.be.within(at - 50, at + 50);
+      expect(snapshot.expiry.get('shard')).to.equal(-1);
+      expect(checkInvariants(snapshot).map(({ message }) => message)).to.deep.equal([
+        'table shard never expires',
+      ]);
+    } finally {
+      redis.disconnect();
+      await server.stop();
+    }
+  });
+});
+
+describe('verifyTopic', () => {
+  connections();
+
+  it('checks every shard in use, and says in which one something is wrong', async () => {
+    const shard = await sound();
+    const [, meta] = registryKeys(shard.topic);
+    expect(await shardsInUse(connection(), shard.topic)).to.equal(0);
+    expect(await verifyTopic(connection(), shard.topic)).to.deep.equal([]);
+    await connection().hset(meta, { shards: '3' });
+    await connection().pexpire(meta, 60_000);
+    expect(await verifyTopic(connection(), shard.topic)).to.deep.equal([]);
+
+    const third = new TestShard({}, shard.topic, 2);
+    await third.run(put(third, 'a', ['x']));
+    await connection().zincrby(third.key('load'), 1, 'a');
+    expect(await verifyTopic(connection(), shard.topic)).to.deep.equal([
+      { shard: 2, invariant: 1, message: 'the load of a is 2, and 1 of its tickets wait' },
+    ]);
+  });
+});

@@ -1,0 +1,277 @@
+import { expect } from 'chai';
+import { registryKeys } from '../../src/keys.ts';
+import { runScript } from '../../src/script.ts';
+import { freshTopic } from '../support/server.ts';
+import { connection, connections, noteStatus, statusWordsOf } from './support.ts';
+import { START } from './view.ts';
+import { hexOf } from './wire.ts';
+
+const NO_EPOCH = '0'.repeat(14);
+const TTL = 900_000;
+
+interface RegisterCall {
+  action: 'take' | 'over' | 'renew' | 'leave';
+  instance: string;
+  /** ms after START. */
+  at?: number;
+  keepAlive?: number;
+  above?: string;
+  epoch?: string;
+  shards?: number;
+  /** Candidate names; the home shard is the name's length. */
+  names?: string[];
+}
+
+/** Name -> `instance epoch till home`; epoch: µs, till: ms after START. */
+interface RegistryView {
+  nodes: Record<string, string>;
+  meta: Record<string, string>;
+  expires: Record<string, number>;
+}
+
+/** ms after START as the epoch that it makes. */
+function epochAt(ms: number, plus = 0): string {
+  return hexOf((START + ms) * 1000 + plus, 14);
+}
+
+class TestRegistry {
+  readonly topic = freshTopic();
+  readonly keys = registryKeys(this.topic);
+
+  async run(call: RegisterCall): Promise<string[]> {
+    const {
+      action,
+      instance,
+      at = 0,
+      keepAlive = 30_000,
+      above = NO_EPOCH,
+      epoch = '',
+      shards = 1,
+      names = ['n'],
+    } = call;
+    const reply = await runScript(connection(), 'auto', 'register', this.keys, [
+      ...[action, instance, String(START + at), String(keepAlive), String(TTL), above, epoch, String(shards)],
+      ...names.flatMap((name) => [name, String(name.length)]),
+    ]);
+    noteStatus('register', [String(reply[0])]);
+    return reply.map(String);
+  }
+
+  async view(): Promise<RegistryView> {
+    const client = connection();
+    const [nodes, meta] = [await client.hgetall(this.keys[0]), await client.hgetall(this.keys[1])];
+    const show = (entry: string): string => {
+      const [instance, epoch, till, home] = entry.split('|');
+      return `${instance!} ${parseInt(epoch!, 16) - START * 1000} ${Number(till) - START} ${home!}`;
+    };
+    const expires: Record<string, number> = {};
+    for (const [i, key] of this.keys.entries()) {
+      const at = await client.pexpiretime(key);
+      if (at !== -2) expires[['nodes', 'meta'][i]!] = at - START;
+    }
+    return {
+      nodes: Object.fromEntries(Object.entries(nodes).map(([name, entry]) => [name, show(entry)])),
+      meta,
+      expires,
+    };
+  }
+
+  /** Runs a call twice: the second run answers the same and changes nothing. */
+  async row(call: RegisterCall, reply: string[], nodes: RegistryView['nodes'], shards = '1'): Promise<void> {
+    expect(await this.run(call), 'reply').to.deep.equal(reply);
+    const after = await this.view();
+    expect(after.nodes).to.deep.equal(nodes);
+    expect(after.meta).to.deep.equal({ schema: '1', shards });
+    expect(await this.run(call), 'reply of the second run').to.deep.equal(reply);
+    expect(await this.view(), 'after the second run').to.deep.equal(after);
+  }
+}
+
+describe('register', () => {
+  connections();
+
+  it('takes a free name, with an epoch that is the server’s µs', async () => {
+    const registry = new TestRegistry();
+    await registry.row(
+      { action: 'take', instance: 'i1', shards: 4 },
+      ['OK', 'n', epochAt(0), '4'],
+      { n: 'i1 0 30000 1' },
+      '4',
+    );
+    expect((await registry.view()).expires).to.deep.equal({ nodes: TTL, meta: 86_400_000 });
+  });
+
+  it('takes the first candidate that is free, as long as there is one', async () => {
+    const registry = new TestRegistry();
+    const names = ['n', 'n:1', 'n:2'];
+    for (const instance of ['i1', 'i2', 'i3']) await registry.run({ action: 'take', instance, names });
+    await registry.row({ action: 'take', instance: 'i4', names }, ['TAKEN', '', '', '1'], {
+      ...{ n: 'i1 0 30000 1', 'n:1': 'i2 0 30000 3', 'n:2': 'i3 0 30000 3' },
+    });
+    await registry.run({ action: 'leave', instance: 'i2', at: 1, names: ['n:1'], epoch: epochAt(0) });
+    await registry.row({ action: 'take', instance: 'i4', at: 2, names }, ['OK', 'n:1', epochAt(2), '1'], {
+      ...{ n: 'i1 0 30000 1', 'n:1': 'i4 2000 30002 3', 'n:2': 'i3 0 30000 3' },
+    });
+  });
+
+  it('takes a name whose registration has run out, with a higher epoch', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1' });
+    expect(await registry.run({ action: 'take', instance: 'i2', at: 29_999 })).to.deep.equal([
+      'TAKEN',
+      '',
+      '',
+      '1',
+    ]);
+    await registry.row({ action: 'take', instance: 'i2', at: 30_000 }, ['OK', 'n', epochAt(30_000), '1'], {
+      n: 'i2 30000000 60000 1',
+    });
+  });
+
+  it('takes over a name whoever holds it', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1' });
+    await registry.row({ action: 'over', instance: 'i2', at: 10 }, ['OK', 'n', epochAt(10), '1'], {
+      n: 'i2 10000 30010 1',
+    });
+  });
+
+  it('gives epochs that grow even if the server’s clock stands or runs back, and exceed `above`', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'over', instance: 'i1' });
+    expect((await registry.run({ action: 'over', instance: 'i2' }))[2]).to.equal(epochAt(0, 1));
+    expect((await registry.run({ action: 'over', instance: 'i3', at: -1_000 }))[2]).to.equal(epochAt(0, 2));
+    const above = epochAt(5_000);
+    await registry.row(
+      { action: 'renew', instance: 'i3', at: 10, above, epoch: epochAt(0, 2) },
+      ['OK', 'n', epochAt(5_000, 1), '1'],
+      {
+        n: 'i3 5000001 30010 1',
+      },
+    );
+  });
+
+  it('renews with the same epoch, also after the registration ran out', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1' });
+    for (const at of [10_000, 100_000]) {
+      await registry.row(
+        { action: 'renew', instance: 'i1', at, epoch: epochAt(0) },
+        ['OK', 'n', epochAt(0), '1'],
+        {
+          n: `i1 0 ${at + 30_000} 1`,
+        },
+      );
+    }
+  });
+
+  it('renews with the same epoch if the registry was lost', async () => {
+    const registry = new TestRegistry();
+    await registry.row(
+      { action: 'renew', instance: 'i1', at: 10, epoch: epochAt(5) },
+      ['OK', 'n', epochAt(5), '1'],
+      {
+        n: 'i1 5000 30010 1',
+      },
+    );
+  });
+
+  it('refuses to renew a name that another holds', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1' });
+    await registry.run({ action: 'over', instance: 'i2', at: 10 });
+    await registry.row(
+      { action: 'renew', instance: 'i1', at: 20, epoch: epochAt(0) },
+      ['TAKEN', '', '', '1'],
+      {
+        n: 'i2 10000 30010 1',
+      },
+    );
+  });
+
+  it('renews with a higher epoch if another had the name in between', async () => {
+    for (const gone of [
+      { action: 'leave', at: 20 },
+      { action: 'renew', at: -30_000 },
+    ] as const) {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1' });
+      await registry.run({ action: 'over', instance: 'i2', at: 10 });
+      await registry.run({ instance: 'i2', epoch: epochAt(10), ...gone });
+      await registry.row(
+        { action: 'renew', instance: 'i1', at: 40, epoch: epochAt(0) },
+        ['OK', 'n', epochAt(40), '1'],
+        {
+          n: 'i1 40000 30040 1',
+        },
+      );
+    }
+  });
+
+  it('leaves: the name is free at once, and its epoch stays known', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1', at: 1_000 });
+    expect(await registry.run({ action: 'leave', instance: 'i1', epoch: epochAt(1_000) })).to.deep.equal([
+      'OK',
+      'n',
+      epochAt(1_000),
+      '1',
+    ]);
+    expect((await registry.view()).nodes).to.deep.equal({ n: ' 1000000 0 1' });
+    expect((await registry.run({ action: 'leave', instance: 'i1', epoch: epochAt(1_000) }))[0]).to.equal(
+      'OK',
+    );
+    expect((await registry.run({ action: 'take', instance: 'i2' }))[2]).to.equal(epochAt(1_000, 1));
+  });
+
+  it('leaves only what the instance holds', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1' });
+    await registry.row({ action: 'leave', instance: 'i2', at: 10 }, ['OK', 'n', '', '1'], {
+      n: 'i1 0 30000 1',
+    });
+  });
+
+  it('keeps the highest number of shards that any node ever gave', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1', shards: 8 });
+    expect(await registry.run({ action: 'take', instance: 'i2', shards: 2, names: ['m'] })).to.include('8');
+    await registry.row(
+      { action: 'renew', instance: 'i1', shards: 10, epoch: epochAt(0) },
+      ['OK', 'n', epochAt(0), '10'],
+      {
+        ...{ n: 'i1 0 30000 1', m: 'i2 0 30000 1' },
+      },
+      '10',
+    );
+  });
+
+  it('forgets names unused for ttl when somebody takes one, and no others', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1', names: ['old'] });
+    await registry.run({ action: 'take', instance: 'i2', at: 1, names: ['newer'] });
+    await registry.run({ action: 'take', instance: 'i4', at: 1, names: ['just not'] });
+    await registry.run({ action: 'renew', instance: 'i2', at: 30_000 + TTL + 1, names: ['newer'] });
+    await registry.run({ action: 'take', instance: 'i3', at: 30_000 + TTL + 1, names: ['m'] });
+    expect(Object.keys((await registry.view()).nodes).sort()).to.deep.equal(['just not', 'm', 'newer']);
+  });
+
+  it('refuses a topic of another schema, and changes nothing', async () => {
+    const registry = new TestRegistry();
+    await connection().hset(registry.keys[1], { schema: '2', shards: '1' });
+    await connection().pexpire(registry.keys[1], 60_000);
+    for (const action of ['take', 'over', 'renew', 'leave'] as const) {
+      expect(await registry.run({ action, instance: 'i1' })).to.deep.equal(['SCHEMA', '2']);
+    }
+    expect((await registry.view()).nodes).to.deep.equal({});
+  });
+
+  it('goes by the server’s own time unless a test gives one', async () => {
+    const registry = new TestRegistry();
+    const args = ['take', 'i1', '', '30000', String(TTL), NO_EPOCH, '', '1', 'n', '0'];
+    const [, , epoch] = await runScript(connection(), 'auto', 'register', registry.keys, args);
+    expect(Math.abs(parseInt(String(epoch), 16) / 1000 - Date.now())).to.be.lessThan(5_000);
+  });
+
+  statusWordsOf('register');
+});

@@ -1,0 +1,119 @@
+import { expect } from 'chai';
+import type { Tick, Ticket } from '../../src/ticket.ts';
+import { claim, put, putResults, takeResults } from './calls.ts';
+import { guards } from './guards.ts';
+import { TestShard, connections, statusWordsOf, tickAt } from './support.ts';
+import { parseMail } from './wire.ts';
+
+describe('take_results', () => {
+  connections();
+
+  /** `b` runs x of `a` and y of `aa`, whose name begins like the other’s. */
+  async function claimed(): Promise<{
+    shard: TestShard;
+    send: (count: number, bytes?: number) => Promise<void>;
+  }> {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', ['x']));
+    await shard.run(put(shard, 'aa', ['y']));
+    await shard.run(claim(shard, 'b', {}, { at: 60 }));
+    shard.at = 100;
+    const [x, y] = [await shard.held('a|x'), await shard.held('aa|y')];
+    let number = 0;
+    const item = (held: { ticket: Ticket; token: Tick }, bytes: number) => ({
+      ...{ ...held, number, kind: 'chunk' as const, payload: 'x'.repeat(bytes) },
+    });
+    return {
+      shard,
+      async send(count, bytes = 1) {
+        for (let i = 0; i < count; i += 1) {
+          number += 1;
+          await shard.run(putResults(shard, 'b', [item(x, bytes), item(y, bytes)]));
+        }
+      },
+    };
+  }
+
+  const numbers = (reply: readonly Buffer[]): number[] =>
+    reply.slice(3).map((mail) => parseMail(mail).number);
+
+  it('answers the caller’s results in their order, and removes nothing that was not confirmed', async () => {
+    const { shard, send } = await claimed();
+    await send(2);
+    await shard.row(takeResults(shard, 'a'), {
+      reply: ['OK', 'more 0', '100000: a|x@0 #60001.1 chunk x', '100002: a|x@0 #60001.2 chunk x'],
+    });
+  });
+
+  it('removes the mailbox up to the cursor, and answers what follows', async () => {
+    const { shard, send } = await claimed();
+    await send(3);
+    await shard.row(takeResults(shard, 'a', tickAt(100_002)), {
+      reply: ['OK', 'more 0', '100004: a|x@0 #60001.3 chunk x'],
+      changes: {
+        out: [
+          ...[1, 2, 3].map((n) => `${100_000 + 2 * n - 1}: aa|y@1 #60002.${n} chunk x`),
+          '100004: a|x@0 #60001.3 chunk x',
+        ],
+      },
+    });
+    await shard.row(takeResults(shard, 'a', tickAt(100_004)), {
+      reply: ['OK', 'more 0'],
+      changes: { out: [1, 2, 3].map((n) => `${100_000 + 2 * n - 1}: aa|y@1 #60002.${n} chunk x`) },
+    });
+  });
+
+  it('answers an empty mailbox', async () => {
+    const { shard } = await claimed();
+    await shard.row(takeResults(shard, 'a'), { reply: ['OK', 'more 0'] });
+  });
+
+  it('answers at most limit results, and says that there are more', async () => {
+    const { shard, send } = await claimed();
+    await send(40);
+    const take = async (cursor: Tick, limit: number): Promise<[string, number[]]> => {
+      const reply = await shard.run(takeResults(shard, 'a', cursor, { limit }));
+      return [String(reply[2]), numbers(reply)];
+    };
+    const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+    expect(await take('', 1)).to.deep.equal(['1', [1]]);
+    expect(await take('', 33)).to.deep.equal(['1', upTo(33)]);
+    expect(await take('', 39)).to.deep.equal(['1', upTo(39)]);
+    expect((await take('', 128))[1]).to.deep.equal(upTo(40));
+    expect((await take(tickAt(100_000 + 2 * 38), 128))[1]).to.deep.equal([40]);
+  });
+
+  it('answers at most max_bytes, or one larger result', async () => {
+    const { shard, send } = await claimed();
+    await send(3, 100);
+    await send(1, 1_000);
+    await send(2, 100);
+    const take = async (cursor: Tick, maxBytes: number): Promise<[string, number[]]> => {
+      const reply = await shard.run(takeResults(shard, 'a', cursor, { maxBytes }));
+      const bytes = reply.slice(3).reduce((sum, { length }) => sum + length, 0);
+      expect(reply.length === 4 || bytes <= maxBytes, `${bytes} bytes`).to.equal(true);
+      return [String(reply[2]), numbers(reply)];
+    };
+    expect(await take('', 1_000)).to.deep.equal(['1', [1, 2, 3]]);
+    expect(await take(tickAt(100_004), 1_000)).to.deep.equal(['1', [4]]);
+    expect(await take(tickAt(100_006), 1_000)).to.deep.equal(['0', [5, 6]]);
+    expect(await take(tickAt(100_006), 1)).to.deep.equal(['1', [5]]);
+  });
+
+  it('reaches the end of a mailbox of any size, each result once, in order', async () => {
+    const { shard, send } = await claimed();
+    await send(50, 10);
+    const all: number[] = [];
+    for (let cursor: Tick = '', more = '1'; more === '1';) {
+      const reply: Buffer[] = await shard.run(takeResults(shard, 'a', cursor, { limit: 7 }));
+      more = String(reply[2]);
+      all.push(...numbers(reply));
+      const last = reply.slice(3).at(-1);
+      if (last) cursor = parseMail(last).tick;
+    }
+    expect(all).to.deep.equal(Array.from({ length: 50 }, (_, i) => i + 1));
+  });
+
+  guards('take_results', (shard, node, options) => takeResults(shard, node, '', options));
+  statusWordsOf('take_results');
+});

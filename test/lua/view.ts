@@ -1,0 +1,149 @@
+/**
+ * A shard's whole keyspace, decoded to be read and compared. Times are ms, and ticks µs, after START; a ticket is shown
+ * as `owner|id@order`.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
+import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
+import { parseClaims, parseMail, parseTickets, type ShardScript } from './wire.ts';
+
+/** The fixed time at which every row begins: far enough ahead that nothing expires meanwhile. */
+export const START = Date.UTC(2100, 0, 1);
+
+export interface View {
+  /** In their order. */
+  waiting: string[];
+  head: Record<string, number>;
+  load: Record<string, number>;
+  /** `owner|id` -> `@order tokens/deadline/left/spent/bytes`, and ` runner#token` while claimed. */
+  request: Record<string, string>;
+  body: Record<string, string>;
+  due: Record<string, number>;
+  /** `tick: ticket #token.number kind payload`. */
+  out: string[];
+  node: Record<string, number>;
+  idle: Record<string, number>;
+  /** Node -> epoch. */
+  epochs: Record<string, number>;
+  /** `node|lane` -> number of the last call. */
+  lanes: Record<string, number>;
+  state: Record<string, number>;
+  /** `ticket reason spent body`. */
+  dead: string[];
+  /** The one time at which every table expires; several only if they differ. */
+  expires: number[];
+}
+
+/** µs after START. */
+export function ticks(tick: Tick | number): number {
+  return (typeof tick === 'number' ? tick : parseInt(tick, 16)) - START * 1000;
+}
+
+export function showTicket(ticket: Ticket): string {
+  const { owner, id, order } = parseTicket(ticket);
+  return `${owner}|${id}@${ticks(order)}`;
+}
+
+function showRecord(text: string): string {
+  const record = parseRecord(text);
+  if (!record) return `malformed: ${text}`;
+  const { order, deadline, left, spent, bytes, middle, token, runner } = record;
+  const tokens = parseInt(middle.slice(15, 23), 16);
+  const shown = `@${ticks(order)} ${tokens}/${deadline - START}/${left}/${spent}/${bytes}`;
+  return token === undefined ? shown : `${shown} ${runner!}#${ticks(token)}`;
+}
+
+export function showMail(member: Buffer): string {
+  const { tick, ticket, token, number, kind, payload } = parseMail(member);
+  const claim = token === NO_TICK && number === 0 ? '-' : `#${ticks(token)}.${number}`;
+  return `${ticks(tick)}: ${showTicket(ticket)} ${claim} ${kind} ${payload.toString('latin1')}`;
+}
+
+function record<T>(map: ReadonlyMap<string, T>, show: (value: T, key: string) => [string, unknown]): never {
+  return Object.fromEntries([...map].map(([key, value]) => show(value, key))) as never;
+}
+
+export function viewOf(snapshot: ShardSnapshot): View {
+  const { waiting, head, load, request, body, due, out, node, idle, calls, state, dead, expiry } = snapshot;
+  const lanes = new Map([...calls].filter(([field]) => field.includes('|')));
+  const epochs = new Map([...calls].filter(([field]) => !field.includes('|')));
+  const ms = (value: number): number => (value === 0 ? 0 : value - START);
+  return {
+    waiting: waiting.map(showTicket),
+    head: record(head, (order, owner) => [owner, ticks(order)]),
+    load: record(load, (size, owner) => [owner, size]),
+    request: record(request, (text, field) => [field, showRecord(text)]),
+    body: record(body, ({ payload }, field) => [field, payload!.toString('latin1')]),
+    due: record(due, (at, ticket) => [showTicket(ticket), ms(at)]),
+    out: out.map(showMail),
+    node: record(node, (until, name) => [name, ms(until)]),
+    idle: record(idle, (until, name) => [name, ms(until)]),
+    epochs: record(epochs, (epoch, name) => [name, parseInt(epoch, 16)]),
+    lanes: record(lanes, (last, field) => [field, parseInt(last.slice(0, 12), 16)]),
+    state: record(state, (value, field) => [field, field === 'tick' ? ticks(value) : stateOf(field, value)]),
+    dead: dead.map((entry) => {
+      const text = (field: string): string => entry.get(field)!.toString('latin1');
+      return `${showTicket(entry.get('ticket')!.toString())} "${text('reason')}" ${text('spent')} "${text('body')}"`;
+    }),
+    expires: [...new Set(expiry.values())].map(ms),
+  };
+}
+
+function stateOf(field: string, value: string): number {
+  return field === 'schema' || value === '0' ? Number(value) : Number(value) - START;
+}
+
+/** What differs: of a list all of it as it is now, of a map the entries that changed (undefined: gone). */
+export type Changes = { [Table in keyof View]?: View[Table] | Record<string, unknown> };
+
+export function changes(before: View, after: View): Changes {
+  const found: Record<string, unknown> = {};
+  for (const table of Object.keys(after) as (keyof View)[]) {
+    const [old, now] = [before[table], after[table]];
+    if (isDeepStrictEqual(old, now)) continue;
+    found[table] = Array.isArray(now) ? now : changed(old as never, now);
+  }
+  return found;
+}
+
+function changed(old: Record<string, unknown>, now: Record<string, unknown>): Record<string, unknown> {
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter(
+    (key) => old[key] !== now[key],
+  );
+  return Object.fromEntries(keys.map((key) => [key, now[key]]));
+}
+
+/**
+ * A reply to be read: the status, then what it says. The tick is left out, `-` is an empty string. A put: each answer with
+ * the order it names; a claim: each claim as `ticket #token left/spent b|-`, `again n due n`, bodies; a reset: `more n`,
+ * tickets; a take: `more n`, results.
+ */
+export function showReply(script: ShardScript, reply: readonly Buffer[]): string[] {
+  const [status, , third] = reply.map((part) => part.toString('latin1'));
+  const rest = (from: number): string[] => reply.slice(from).map((part) => part.toString('latin1') || '-');
+  if (reply.length < 3) return rest(0);
+  switch (script) {
+    case 'put_requests':
+      return [status!, ...third!.split(',').map(showPut)];
+    case 'claim': {
+      const claims = parseClaims(reply[2]!).map(
+        ({ ticket, token, left, spent, bodied }) =>
+          `${showTicket(ticket)} #${ticks(token)} ${left}/${spent} ${bodied ? 'b' : '-'}`,
+      );
+      const [again, due, ...bodies] = rest(3);
+      return [status!, ...claims, `again ${again!} due ${due!}`, ...bodies];
+    }
+    case 'reset':
+      return [status!, `more ${third![0]!}`, ...parseTickets(reply[2]!, 1).map(showTicket)];
+    case 'take_results':
+      return [status!, `more ${third!}`, ...reply.slice(3).map(showMail)];
+    default:
+      return [status!, ...rest(2)];
+  }
+}
+
+function showPut(answer: string): string {
+  const [word, detail] = answer.split(' ');
+  if (detail === undefined || word === 'FULL') return answer;
+  return `${word!} @${ticks(detail.slice(0, 14))}`;
+}

@@ -1,0 +1,193 @@
+/**
+ * Arguments and replies of the shard scripts, written from the headers in lua/ and not from src/: two readings of one
+ * text check each other.
+ */
+import { parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
+import type { Argument } from '../../src/script.ts';
+import type { ScriptName } from '../../src/scripts.ts';
+
+export type ShardScript = Exclude<ScriptName, 'register' | 'inspect'>;
+export type Policy = 'lucky' | 'oldest' | 'none';
+
+/** The twelve arguments that every shard script gets first. */
+export interface Caller {
+  node: string;
+  epoch: number;
+  seen: Tick;
+  /** ms, or '' for the server's own time. */
+  clock: number | '';
+  ttl: number;
+  lease: number;
+  wake: string;
+  number: number;
+  policy: Policy;
+  minLoad: number;
+  stealAfter: number;
+  laneCall: number | '';
+}
+
+export function hexOf(value: number, width: number): string {
+  return value.toString(16).padStart(width, '0');
+}
+
+export function callerArgs(caller: Caller): Argument[] {
+  const { node, epoch, seen, clock, ttl, lease, wake, number, policy, minLoad, stealAfter, laneCall } =
+    caller;
+  const head = [
+    node,
+    hexOf(epoch, 14),
+    seen,
+    String(clock),
+    String(ttl),
+    String(lease),
+    wake,
+    String(number),
+  ];
+  return [...head, policy, String(minLoad), String(stealAfter), laneCall === '' ? '' : hexOf(laneCall, 12)];
+}
+
+export interface PutItem {
+  id: string;
+  /** Default 128. */
+  tokens?: number;
+  /** ms from now; default: ttl. */
+  deadline?: number;
+  /** ms; default 0. */
+  headStart?: number;
+  /** Default 3. */
+  left?: number;
+  spent?: number;
+  /** Default: `body of <id>`. */
+  body?: Argument;
+}
+
+export function putArgs(maxWaiting: number, items: readonly PutItem[]): Argument[] {
+  const each = items.flatMap(
+    ({ id, tokens = 128, deadline = '', headStart = 0, left = 3, spent = 0, body }) => [
+      ...[id, hexOf(tokens, 8), String(deadline), String(headStart), hexOf(left, 2), hexOf(spent, 2)],
+      body ?? `body of ${id}`,
+    ],
+  );
+  return [String(maxWaiting), ...each];
+}
+
+export interface ClaimBounds {
+  limit: number;
+  alone: number;
+  sum: number;
+  total: number;
+  bytes: number;
+  since: Tick;
+  idleFor: number;
+  entropy: number;
+}
+
+export function claimArgs(bounds: ClaimBounds): Argument[] {
+  const { limit, alone, sum, total, bytes, since, idleFor, entropy } = bounds;
+  return [...[limit, alone, sum, total, bytes].map(String), since, String(idleFor), String(entropy)];
+}
+
+export interface ResultItem {
+  ticket: Ticket;
+  token: Tick;
+  number: number;
+  kind: 'chunk' | 'finished' | 'failed';
+  dead?: boolean;
+  payload: Argument;
+}
+
+export function resultArgs(maxResults: number, items: readonly ResultItem[]): Argument[] {
+  const each = items.flatMap(({ ticket, token, number, kind, dead, payload }) => [
+    ...[ticket, token, hexOf(number, 8), kind, dead ? '1' : '0'],
+    payload,
+  ]);
+  return [String(maxResults), ...each];
+}
+
+export interface Held {
+  ticket: Ticket;
+  token: Tick;
+}
+
+export function refreshArgs(
+  reapLimit: number,
+  cursor: Tick,
+  held: readonly Held[],
+  pending: readonly Ticket[],
+): Argument[] {
+  const claims = held.flatMap(({ ticket, token }) => [ticket, token]);
+  return [String(reapLimit), cursor, String(held.length), ...claims, ...pending];
+}
+
+export interface Claim extends Held {
+  left: number;
+  spent: number;
+  /** Whether the claim said that its body follows. */
+  bodied: boolean;
+}
+
+/** The claims of a claim's third reply element: 14, 2 and 2 hex digits, b or -, 4 hex digits, ticket. */
+export function parseClaims(text: Buffer): Claim[] {
+  const claims: Claim[] = [];
+  for (let at = 0; at < text.length;) {
+    const fixed = text.toString('latin1', at, at + 23);
+    const end = at + 23 + parseInt(fixed.slice(19, 23), 16);
+    claims.push({
+      token: fixed.slice(0, 14),
+      left: parseInt(fixed.slice(14, 16), 16),
+      spent: parseInt(fixed.slice(16, 18), 16),
+      bodied: fixed[18] === 'b',
+      ticket: text.toString('utf8', at + 23, end),
+    });
+    at = end;
+  }
+  return claims;
+}
+
+/** Tickets, each behind its length in 4 hex digits. */
+export function parseTickets(text: Buffer, from: number): Ticket[] {
+  const tickets: Ticket[] = [];
+  for (let at = from; at < text.length;) {
+    const end = at + 4 + parseInt(text.toString('latin1', at, at + 4), 16);
+    tickets.push(text.toString('utf8', at + 4, end));
+    at = end;
+  }
+  return tickets;
+}
+
+export interface Mail {
+  owner: string;
+  tick: Tick;
+  ticket: Ticket;
+  token: Tick;
+  number: number;
+  kind: string;
+  payload: Buffer;
+}
+
+const KINDS: Record<string, string> = {
+  c: 'chunk',
+  f: 'finished',
+  x: 'failed',
+  k: 'cancelled',
+  e: 'expired',
+};
+
+/** A member of `out`: `owner|tick|`, ticket behind its length, token, number, kind, payload. */
+export function parseMail(member: Buffer): Mail {
+  const bar = member.indexOf('|');
+  const ticketAt = bar + 20;
+  const end = ticketAt + parseInt(member.toString('latin1', ticketAt - 4, ticketAt), 16);
+  const ticket = member.toString('utf8', ticketAt, end);
+  const owner = member.toString('latin1', 0, bar);
+  if (parseTicket(ticket).owner !== owner) throw new Error(`a result for ${owner} of ${ticket}`);
+  return {
+    owner,
+    tick: member.toString('latin1', bar + 1, bar + 15),
+    ticket,
+    token: member.toString('latin1', end, end + 14),
+    number: parseInt(member.toString('latin1', end + 14, end + 22), 16),
+    kind: KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?',
+    payload: member.subarray(end + 23),
+  };
+}

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { openClient } from '../../src/connection.ts';
+import type { Client } from '../../src/script.ts';
+import { SHARD_TABLES, shardKey } from '../../src/keys.ts';
+import { freshTopic, redisUrl } from '../support/server.ts';
+import { NODES, act, action, rules, type Action } from './actions.ts';
+import type { Rules } from './state.ts';
+import { World } from './world.ts';
+
+/** ms that the suite gives to this test; SCHED_LUA_MODEL_MS asks for longer. */
+const BUDGET_MS = Number(process.env.SCHED_LUA_MODEL_MS ?? 10_000);
+const SEED = Number(process.env.SCHED_LUA_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+describe('any sequence of calls, resent at random, under any policy', () => {
+  let client: Client;
+  before(() => {
+    client = openClient(redisUrl());
+  });
+  after(() => client.disconnect());
+
+  it('answers and leaves behind what the design says, and ends each accepted request exactly once', async function () {
+    this.timeout(BUDGET_MS * 3 + 60_000);
+    console.log(`      model seed ${SEED} (replay with SCHED_LUA_SEED=${SEED})`);
+    let steps = 0;
+    let running: Promise<void> = Promise.resolve();
+    const run = async (rule: Rules, nodes: number, actions: readonly Action[]): Promise<void> => {
+      const topic = freshTopic();
+      const world = new World(client, topic, rule);
+      for (const node of NODES.slice(0, nodes)) world.begin(node);
+      try {
+        for (const one of actions) await act(world, one);
+        await world.drain();
+      } finally {
+        steps += world.steps;
+        await client.unlink(...SHARD_TABLES.map((table) => shardKey(topic, 0, table)));
+      }
+    };
+    const property = fc.asyncProperty(
+      rules,
+      fc.integer({ min: 2, max: NODES.length }),
+      fc.array(action, { minLength: 1, maxLength: 120, size: 'max' }),
+      (rule, nodes, actions) => (running = run(rule, nodes, actions)),
+    );
+    const limits = { interruptAfterTimeLimit: BUDGET_MS, markInterruptAsFailure: false };
+    await fc.assert(property, { seed: SEED, numRuns: 1_000_000, ...limits });
+    // the time may have run out in the middle of a run
+    await running;
+    console.log(`      ${steps} script calls compared`);
+  });
+});

@@ -1,0 +1,194 @@
+/**
+ * A shard as DESIGN.md describes it: what each script answers and leaves behind. Written from the design, not from the
+ * Lua. Ticks are the one thing it cannot foresee: it learns them from the answers, and insists that each is later than
+ * all before it.
+ */
+import { NO_TICK, parseTicket, type Ticket } from '../../src/ticket.ts';
+import type { Claim, ClaimBounds, Held, PutItem, ResultItem } from '../lua/wire.ts';
+import { pick } from './pick.ts';
+import { ShardState, byScore, middleOf, type Mail, type Request } from './state.ts';
+
+const REAPED_BY_CLAIM = 16;
+const BURIED_BY_REFRESH = 8;
+const DAY = 86_400_000;
+const SEPARATORS = { put: ',', other: ' ' } as const;
+
+export class ShardModel extends ShardState {
+  /** @param observed the middles of what was accepted: their orders are not for the model to choose */
+  put(items: readonly PutItem[], maxWaiting: number, observed: readonly string[]): string {
+    const owner = this.node;
+    // a tenth of the time that the head had waited when the call came
+    const retryAfter = this.#retryAfter(owner);
+    let full = '';
+    const accepted: Ticket[] = [];
+    const answers = items.map((item, i): string => {
+      const { id, tokens = 128, deadline = this.rules.ttl, headStart = 0, left = 3, spent = 0, body } = item;
+      const standing = this.requests.get(`${owner}|${id}`);
+      if (full !== '') return full;
+      if (standing) return `DUPLICATE ${middleOf(standing.ticket)}`;
+      if (deadline <= 0) return 'EXPIRED';
+      if (this.line(owner).length >= maxWaiting) return (full = `FULL ${retryAfter}`);
+      const order = (observed[i] ?? '').split(' ')[1]?.slice(0, 14) ?? NO_TICK;
+      this.learn(parseInt(order, 16) + headStart * 1000);
+      const until = this.now + deadline;
+      const middle = `${order}|${tokens.toString(16).padStart(8, '0')}|${until.toString(16).padStart(12, '0')}`;
+      const ticket = `${owner}|${middle}|${id}`;
+      this.requests.set(`${owner}|${id}`, {
+        ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, left, spent },
+        ...{ body: Buffer.from(body!), runner: undefined, token: undefined, due: until },
+      });
+      this.ends.set(ticket, 0);
+      accepted.push(ticket);
+      return `OK ${middle}`;
+    });
+    if (accepted.length > 0) this.ring(owner);
+    return answers.join(SEPARATORS.put);
+  }
+
+  /** @param observed the claims answered: their tokens, and which peer was the lucky one */
+  claim(
+    bounds: ClaimBounds,
+    observed: readonly Claim[],
+  ): { status: string; claims: Claim[]; again: number; bodies: Buffer[] } {
+    this.visit();
+    this.reap(REAPED_BY_CLAIM);
+    const chosen = observed[0] && parseTicket(observed[0].ticket).owner;
+    const nothing = { picks: [], blocked: false };
+    const { picks, blocked } = bounds.limit === 0 ? nothing : pick(this, bounds, chosen);
+    const claims = picks.map(({ request, bodied }, i): Claim => {
+      const token = observed[i]?.token ?? NO_TICK;
+      this.learn(parseInt(token, 16));
+      Object.assign(request, {
+        token,
+        runner: this.node,
+        due: Math.min(this.now + this.rules.lease, request.deadline),
+      });
+      return { token, left: request.left, spent: request.spent, bodied, ticket: request.ticket };
+    });
+    const bodies = picks.filter(({ bodied }) => bodied).map(({ request }) => request.body);
+    const status = claims.length > 0 ? 'OK' : blocked ? 'BLOCKED' : 'IDLE';
+    if (status === 'IDLE' && bounds.limit > 0) {
+      this.idle.set(this.node, this.now + bounds.idleFor);
+      return { status, claims, again: this.#again(), bodies };
+    }
+    this.idle.delete(this.node);
+    const first = this.heads().sort(byScore)[0];
+    if (first) this.ring(first[0]);
+    return { status, claims, again: -1, bodies };
+  }
+
+  pushBack(held: readonly Held[]): string {
+    const owners = new Set<string>();
+    const answers = held.map(({ ticket, token }) => {
+      const request = this.holding(ticket, token);
+      if (!request) return 'LOST';
+      this.giveBack(request);
+      owners.add(request.owner);
+      return 'OK';
+    });
+    if (owners.size > 0) this.idle.delete(this.node);
+    for (const owner of owners) this.ring(owner);
+    return answers.join(SEPARATORS.other);
+  }
+
+  putResults(items: readonly ResultItem[], maxResults: number): string {
+    const unread = new Map([...this.mailboxes].map(([owner, mails]) => [owner, mails.length]));
+    const silent = (owner: string): boolean => (this.nodes.get(owner) ?? 0) < this.now;
+    const wasSilent = new Map(
+      items.map(({ ticket }) => [parseTicket(ticket).owner, silent(parseTicket(ticket).owner)]),
+    );
+    const finals: (() => void)[] = [];
+    const answers = items.map(({ ticket, token, number, kind, dead, payload }) => {
+      const request = this.holding(ticket, token);
+      if (!request) return 'LOST';
+      const { owner } = request;
+      const [own, text] = [owner === this.node, payload.toString('latin1')];
+      const accepted = !own && wasSilent.get(owner) ? 'ORPHAN' : 'OK';
+      const mail: Mail = { ticket, token, number, kind, payload: text };
+      if (kind === 'chunk') {
+        const waiting = unread.get(owner) ?? 0;
+        if (!own && waiting >= maxResults) return 'OVERFLOW';
+        unread.set(owner, waiting + 1);
+        if (!own) this.post(owner, mail);
+        return accepted;
+      }
+      if (dead) this.bury(request, text, request.spent + 1);
+      this.end(request);
+      // a call's finals follow its chunks
+      if (!own) finals.push(() => this.post(owner, mail));
+      return accepted;
+    });
+    for (const post of finals) post();
+    return answers.join(SEPARATORS.other);
+  }
+
+  /** @param confirmed how many mails from the front are at or before the caller's cursor */
+  take(confirmed: number, limit: number): Mail[] {
+    this.confirm(confirmed);
+    return (this.mailboxes.get(this.node) ?? []).slice(0, limit);
+  }
+
+  refresh(
+    held: readonly Held[],
+    pending: readonly Ticket[],
+    confirmed: number,
+    reapLimit: number,
+  ): { lost: number[]; unknown: number[]; more: boolean } {
+    this.visit();
+    this.nodes.set(this.node, this.now + this.rules.lease);
+    const lost: number[] = [];
+    const late: Request[] = [];
+    held.forEach(({ ticket, token }, i) => {
+      const request = this.holding(ticket, token);
+      if (!request || request.deadline <= this.now) lost.push(i);
+      if (request && request.deadline <= this.now) late.push(request);
+      else if (request) request.due = Math.min(this.now + this.rules.lease, request.deadline);
+    });
+    const unknown = pending.flatMap((ticket, i) => (this.standing(ticket) ? [] : [i]));
+    this.confirm(confirmed);
+    for (const request of late) this.finish(request, 'expired', '');
+    const reapedAll = this.reap(reapLimit) < reapLimit;
+    const silent = [...this.nodes].filter(([, until]) => until <= this.now - this.rules.ttl).sort(byScore);
+    for (const [name] of silent.slice(0, BURIED_BY_REFRESH)) this.forget(name);
+    this.expiry = this.now + (this.dead.length > 0 ? Math.max(this.rules.ttl, DAY) : this.rules.ttl);
+    return { lost, unknown, more: !reapedAll || silent.length >= BURIED_BY_REFRESH };
+  }
+
+  cancel(tickets: readonly Ticket[]): string {
+    return tickets
+      .map((ticket) => {
+        const request = this.standing(ticket);
+        if (!request) return 'ENDED';
+        const was = request.runner === undefined ? 'WAITING' : 'CLAIMED';
+        this.finish(request, 'cancelled', '');
+        return was;
+      })
+      .join(SEPARATORS.other);
+  }
+
+  reset(slice: number, named: readonly Ticket[]): { more: boolean; dropped: Ticket[] } {
+    const waiting = this.line(this.node).slice(0, slice);
+    const own = named
+      .map((ticket) => this.standing(ticket))
+      .filter((request) => request?.owner === this.node);
+    const all = [...new Set([...waiting, ...own])] as Request[];
+    for (const request of all) this.end(request);
+    const left = (this.mailboxes.get(this.node)?.length ?? 0) > slice;
+    this.confirm(slice);
+    return { more: waiting.length === slice || left, dropped: all.map(({ ticket }) => ticket) };
+  }
+
+  #again(): number {
+    if (this.rules.policy === 'none') return -1;
+    const orders = this.heads()
+      .filter(([owner]) => owner !== this.node)
+      .map(([, order]) => order);
+    if (orders.length === 0) return -1;
+    return Math.max(1, Math.ceil(this.rules.stealAfter - (this.now - Math.min(...orders) / 1000)));
+  }
+
+  #retryAfter(owner: string): number {
+    const order = this.line(owner)[0]?.order ?? this.now * 1000;
+    return Math.min(60_000, Math.max(100, Math.floor((this.now - order / 1000) / 10)));
+  }
+}

@@ -1,0 +1,212 @@
+/** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from DESIGN.md. */
+import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
+import type { Policy } from '../lua/wire.ts';
+
+export interface Rules {
+  ttl: number;
+  lease: number;
+  policy: Policy;
+  minLoad: number;
+  stealAfter: number;
+}
+
+export interface Request {
+  ticket: Ticket;
+  owner: string;
+  id: string;
+  /** As a number of µs. */
+  order: number;
+  tokens: number;
+  deadline: number;
+  left: number;
+  spent: number;
+  body: Buffer;
+  runner: string | undefined;
+  token: Tick | undefined;
+  due: number;
+}
+
+export interface Mail {
+  ticket: Ticket;
+  token: Tick;
+  number: number;
+  kind: string;
+  payload: string;
+}
+
+export function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+export function byScore(a: [string, number], b: [string, number]): number {
+  return a[1] - b[1] || byBytes(a[0], b[0]);
+}
+
+export class ShardState {
+  readonly rules: Rules;
+  readonly requests = new Map<string, Request>();
+  readonly mailboxes = new Map<string, Mail[]>();
+  readonly nodes = new Map<string, number>();
+  readonly epochs = new Map<string, number>();
+  readonly lanes = new Map<string, { number: number; answer: string }>();
+  readonly idle = new Map<string, number>();
+  readonly dead: string[] = [];
+  /** How often each accepted ticket has ended. */
+  readonly ends = new Map<Ticket, number>();
+  visited = 0;
+  grace = 0;
+  expiry = 0;
+  now = 0;
+  /** Who calls. */
+  node = '';
+  #lastTick: Tick = NO_TICK;
+
+  constructor(rules: Rules) {
+    this.rules = rules;
+  }
+
+  /** What comes before anything else; the answer that refuses the call, or undefined. */
+  enter(node: string, epoch: number, now: number, lane?: string, number = 0): string[] | undefined {
+    [this.now, this.node] = [now, node];
+    const standing = this.epochs.get(node) ?? 0;
+    if (epoch < standing) return ['EVICTED', standing.toString(16).padStart(14, '0')];
+    const last = lane === undefined ? undefined : this.lanes.get(`${node}|${lane}`);
+    if (epoch === standing && last && number === last.number) return ['OK', last.answer];
+    if (epoch === standing && last && number < last.number) {
+      return ['STALE', last.number.toString(16).padStart(12, '0')];
+    }
+    if (this.expiry === 0) this.expiry = now + this.rules.ttl;
+    if (epoch > standing) {
+      for (const each of ['put', 'claim', 'result']) this.lanes.delete(`${node}|${each}`);
+      this.epochs.set(node, epoch);
+      this.nodes.set(node, now + this.rules.lease);
+    }
+    return undefined;
+  }
+
+  /** Keeps a lane's answer. */
+  leave(lane: string, number: number, answer: string): void {
+    this.lanes.set(`${this.node}|${lane}`, { number, answer });
+  }
+
+  confirm(count: number): void {
+    const left = (this.mailboxes.get(this.node) ?? []).slice(count);
+    if (left.length > 0) this.mailboxes.set(this.node, left);
+    else this.mailboxes.delete(this.node);
+  }
+
+  /** ms until the first request is due, -1 if there is none. */
+  due(): number {
+    const dues = [...this.requests.values()].map(({ due }) => due);
+    return dues.length === 0 ? -1 : Math.max(0, Math.min(...dues) - this.now);
+  }
+
+  loads(): [string, number][] {
+    const owners = new Set([...this.requests.values()].map(({ owner }) => owner));
+    return [...owners]
+      .map((owner): [string, number] => [owner, this.line(owner).length])
+      .filter(([, size]) => size > 0);
+  }
+
+  heads(): [string, number][] {
+    return this.loads().map(([owner]) => [owner, this.line(owner)[0]!.order]);
+  }
+
+  overdue(now: number): number {
+    return [...this.requests.values()].filter(({ due }) => due <= now).length;
+  }
+
+  line(owner: string): Request[] {
+    return [...this.requests.values()]
+      .filter((request) => request.owner === owner && request.runner === undefined)
+      .sort((a, b) => a.order - b.order || byBytes(a.ticket, b.ticket));
+  }
+
+  visit(): void {
+    const { visited, now, grace } = this;
+    if (visited > 0 && now - visited > this.rules.lease / 2 && visited > grace)
+      this.grace = now + this.rules.lease;
+    this.visited = now;
+  }
+
+  reap(limit: number): number {
+    const overdue = [...this.requests.values()]
+      .filter(({ due }) => due <= this.now)
+      .sort((a, b) => a.due - b.due || byBytes(a.ticket, b.ticket))
+      .slice(0, limit);
+    const owners = new Set<string>();
+    for (const request of overdue) {
+      if (request.deadline <= this.now) this.finish(request, 'expired', '');
+      else if (this.grace > this.now) request.due = Math.min(this.grace, request.deadline);
+      else if (request.left <= 1) {
+        const spent = request.spent + 1;
+        this.bury(request, 'no tries left', spent);
+        this.finish(request, 'failed', `no tries left: ${spent} runners lost it`);
+      } else {
+        request.left -= 1;
+        request.spent += 1;
+        this.giveBack(request);
+        owners.add(request.owner);
+      }
+    }
+    for (const owner of owners) this.ring(owner);
+    return overdue.length;
+  }
+
+  giveBack(request: Request): void {
+    Object.assign(request, { runner: undefined, token: undefined, due: request.deadline });
+  }
+
+  finish(request: Request, kind: string, payload: string): void {
+    this.end(request);
+    this.post(request.owner, { ticket: request.ticket, token: NO_TICK, number: 0, kind, payload });
+  }
+
+  end({ ticket, owner, id }: Request): void {
+    this.requests.delete(`${owner}|${id}`);
+    this.ends.set(ticket, this.ends.get(ticket)! + 1);
+  }
+
+  bury(request: Request, reason: string, spent: number): void {
+    this.dead.push(`${request.ticket} ${reason} ${spent} ${request.body.toString('latin1')}`);
+  }
+
+  post(owner: string, mail: Mail): void {
+    this.mailboxes.set(owner, [...(this.mailboxes.get(owner) ?? []), mail]);
+    if (!this.nodes.has(owner)) this.nodes.set(owner, this.now);
+  }
+
+  forget(name: string): void {
+    for (const table of [this.mailboxes, this.idle, this.nodes, this.epochs]) table.delete(name);
+    for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
+  }
+
+  ring(owner: string): void {
+    for (const [name, until] of this.idle) if (until < this.now) this.idle.delete(name);
+    if (this.idle.delete(owner) || this.rules.policy === 'none') return;
+    const next = [...this.idle].sort(byScore)[0];
+    if (next && this.line(owner).length > 0) this.idle.delete(next[0]);
+  }
+
+  standing(ticket: Ticket): Request | undefined {
+    const { owner, id } = parseTicket(ticket);
+    const request = this.requests.get(`${owner}|${id}`);
+    return request?.ticket === ticket ? request : undefined;
+  }
+
+  holding(ticket: Ticket, token: Tick): Request | undefined {
+    const request = this.standing(ticket);
+    return request?.token === token ? request : undefined;
+  }
+
+  learn(tick: number): void {
+    const text = tick.toString(16).padStart(14, '0');
+    if (!(text > this.#lastTick)) throw new Error(`tick ${text} came after ${this.#lastTick}`);
+    this.#lastTick = text;
+  }
+}
+
+export function middleOf(ticket: Ticket): string {
+  const { owner } = parseTicket(ticket);
+  return ticket.slice(owner.length + 1, owner.length + 37);
+}

@@ -1,0 +1,81 @@
+/** A shard's whole keyspace in the shape in which the real one and the model's are compared. */
+import type { ShardSnapshot } from '../../src/invariants.ts';
+import { parseMail } from '../lua/wire.ts';
+import { middleOf, type Mail, type Request, type ShardState } from './state.ts';
+
+export function mailOf(member: Buffer): Mail {
+  const { ticket, token, number, kind, payload } = parseMail(member);
+  return { ticket, token, number, kind, payload: payload.toString('latin1') };
+}
+
+function recordOf({ ticket, left, spent, body, token, runner }: Request): string {
+  const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
+  const waiting = `${middleOf(ticket)}|${hex(left, 2)}|${hex(spent, 2)}|${hex(body.length, 8)}`;
+  return token === undefined ? waiting : `${waiting}|${token}|${runner!}`;
+}
+
+function sorted<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
+  return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
+  const { waiting, head, load, request, body, due, out, node, idle, calls, state, dead, expiry } = snapshot;
+  const mailboxes = new Map<string, Mail[]>();
+  for (const member of out) {
+    const { owner } = parseMail(member);
+    mailboxes.set(owner, [...(mailboxes.get(owner) ?? []), mailOf(member)]);
+  }
+  const [epochs, lanes] = [new Map<string, number>(), new Map<string, number>()];
+  for (const [field, value] of calls) {
+    if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
+    else epochs.set(field, parseInt(value, 16));
+  }
+  return {
+    waiting,
+    head: sorted(head),
+    load: sorted(load),
+    request: sorted(request),
+    body: sorted([...body].map(([field, { payload }]) => [field, payload!.toString('latin1')])),
+    due: sorted(due),
+    out: sorted(mailboxes),
+    node: sorted(node),
+    idle: sorted(idle),
+    epochs: sorted(epochs),
+    lanes: sorted(lanes),
+    visited: Number(state.get('visited') ?? 0),
+    grace: Number(state.get('grace') ?? 0),
+    expiry: Number(state.get('expiry') ?? 0),
+    expires: [...new Set(expiry.values())],
+    dead: dead.map((entry) =>
+      ['ticket', 'reason', 'spent', 'body']
+        .map((field) => entry.get(field)!.toString(field === 'body' ? 'latin1' : 'utf8'))
+        .join(' '),
+    ),
+  };
+}
+
+export function foreseenTables(model: ShardState): Record<string, unknown> {
+  const requests = [...model.requests];
+  const waiting = requests
+    .filter(([, { runner }]) => runner === undefined)
+    .map(([, { ticket }]) => Buffer.from(ticket));
+  const { visited, grace, expiry } = model;
+  return {
+    waiting: waiting.sort((a, b) => Buffer.compare(a, b)).map(String),
+    head: sorted(model.heads()),
+    load: sorted(model.loads()),
+    request: sorted(requests.map(([field, request]) => [field, recordOf(request)])),
+    body: sorted(requests.map(([field, { body }]) => [field, body.toString('latin1')])),
+    due: sorted(requests.map(([, { ticket, due }]) => [ticket, due])),
+    out: sorted(model.mailboxes),
+    node: sorted(model.nodes),
+    idle: sorted(model.idle),
+    epochs: sorted(model.epochs),
+    lanes: sorted([...model.lanes].map(([field, { number }]) => [field, number])),
+    visited,
+    grace,
+    expiry,
+    expires: expiry > 0 ? [expiry] : [],
+    dead: model.dead,
+  };
+}

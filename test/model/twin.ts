@@ -1,0 +1,92 @@
+/** One real shard and its model: each script runs on both, and all that it answers and leaves behind is compared. */
+import { deepStrictEqual, ok } from 'node:assert/strict';
+import { checkInvariants, type ShardSnapshot } from '../../src/invariants.ts';
+import { shardKeys, wakePrefix } from '../../src/keys.ts';
+import { runScript, type Argument, type Client } from '../../src/script.ts';
+import { readSnapshot } from '../../src/snapshot.ts';
+import { laterTick, type Tick, type Ticket } from '../../src/ticket.ts';
+import { START } from '../lua/view.ts';
+import { callerArgs, parseMail, type Held, type ShardScript } from '../lua/wire.ts';
+import { ShardModel } from './model.ts';
+import type { Rules } from './state.ts';
+import { foreseenTables, realTables } from './tables.ts';
+
+export type Lane = 'put' | 'claim' | 'result';
+
+/** One life of a node: it knows what a client process knows. */
+export interface Life {
+  node: string;
+  epoch: number;
+  lanes: Record<Lane, number>;
+  seen: Tick;
+  cursor: Tick;
+  held: Held[];
+  pending: Ticket[];
+  /** Tickets whose final it has been told, by results or by its own lane. */
+  told: Set<Ticket>;
+  calls: Call[];
+}
+
+/** A script call that can be sent again, also late. */
+export interface Call {
+  script: ShardScript;
+  life: Life;
+  lane?: Lane;
+  number: number;
+  own: Argument[];
+  /** What the model answers: the reply from its third element on, as text. */
+  foresee: (model: ShardModel, reply: readonly Buffer[]) => string[];
+}
+
+export class Twin {
+  readonly model: ShardModel;
+  now = START;
+  steps = 0;
+  readonly #client: Client;
+  readonly #topic: string;
+  /** `out` as the last step left it. */
+  #out: readonly Buffer[] = [];
+
+  constructor(client: Client, topic: string, rules: Rules) {
+    this.#client = client;
+    this.#topic = topic;
+    this.model = new ShardModel(rules);
+  }
+
+  async send({ script, life, lane, number, own, foresee }: Call): Promise<Buffer[]> {
+    this.steps += 1;
+    const { ttl, lease, policy, minLoad, stealAfter } = this.model.rules;
+    const { node, epoch, seen } = life;
+    const args = callerArgs({
+      ...{ node, epoch, seen, clock: this.now, ttl, lease, wake: wakePrefix(this.#topic), number: 0 },
+      ...{ policy, minLoad, stealAfter, laneCall: lane ? number : '' },
+    });
+    const running = runScript(this.#client, 'auto', script, shardKeys(this.#topic, 0), [...args, ...own]);
+    const [reply, snapshot] = await Promise.all([running, this.snapshot()]);
+    const refused = this.model.enter(node, epoch, this.now, lane, number);
+    const real = reply.map((part) => part.toString('latin1'));
+    const evicted = real[0] === 'EVICTED' || real[0] === 'STALE';
+    if (refused) {
+      deepStrictEqual([script, real[0], ...real.slice(evicted ? 1 : 2)], [script, ...refused]);
+    } else {
+      ok(!evicted, `${script} is not refused`);
+      const foreseen = foresee(this.model, reply);
+      deepStrictEqual([script, ...real.slice(2)], [script, ...foreseen]);
+      if (lane) this.model.leave(lane, number, foreseen[0]!);
+    }
+    if (!evicted) life.seen = laterTick(life.seen, real[1]!);
+    deepStrictEqual({ script, ...realTables(snapshot) }, { script, ...foreseenTables(this.model) });
+    deepStrictEqual([script, ...checkInvariants(snapshot)], [script]);
+    this.#out = snapshot.out;
+    return reply;
+  }
+
+  /** How many results from the front of a mailbox are at or before the cursor. */
+  confirmed(node: string, cursor: Tick): number {
+    return this.#out.map(parseMail).filter(({ owner, tick }) => owner === node && tick <= cursor).length;
+  }
+
+  snapshot(): Promise<ShardSnapshot> {
+    return readSnapshot(this.#client, this.#topic, 0);
+  }
+}

@@ -1,0 +1,220 @@
+/** Nodes that act on one real shard and on its model, step by step, knowing what a client process knows. */
+import { deepStrictEqual, ok } from 'node:assert/strict';
+import type { Argument } from '../../src/script.ts';
+import { NO_TICK, parseTicket, type Ticket } from '../../src/ticket.ts';
+import {
+  claimArgs,
+  parseClaims,
+  parseMail,
+  parseTickets,
+  putArgs,
+  refreshArgs,
+  resultArgs,
+  type ClaimBounds,
+  type Held,
+  type PutItem,
+  type ResultItem,
+  type ShardScript,
+} from '../lua/wire.ts';
+import { mailOf } from './tables.ts';
+import { Twin, type Call, type Lane, type Life } from './twin.ts';
+
+const MAX_REMEMBERED_CALLS = 12;
+
+export class World extends Twin {
+  readonly lives: Life[] = [];
+  /** Every claim ever made: a zombie may name any of them. */
+  readonly claims: Held[] = [];
+  readonly tickets: Ticket[] = [];
+  readonly #epochs = new Map<string, number>();
+
+  /** A node begins, or begins again with a higher epoch; its earlier life goes on as a zombie until it is fenced. */
+  begin(node: string): void {
+    const epoch = (this.#epochs.get(node) ?? 0) + 1;
+    this.#epochs.set(node, epoch);
+    const fresh = { lanes: { put: 0, claim: 0, result: 0 }, seen: NO_TICK, cursor: NO_TICK };
+    this.lives.push({ node, epoch, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
+  }
+
+  async put(life: Life, items: readonly PutItem[], maxWaiting: number): Promise<void> {
+    const reply = await this.#call(
+      'put_requests',
+      life,
+      'put',
+      putArgs(maxWaiting, items),
+      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','))],
+    );
+    if (!reply) return;
+    String(reply[2])
+      .split(',')
+      .forEach((answer, i) => {
+        if (!answer.startsWith('OK')) return;
+        const ticket = `${life.node}|${answer.slice(3)}|${items[i]!.id}`;
+        life.pending.push(ticket);
+        this.tickets.push(ticket);
+      });
+  }
+
+  async claim(life: Life, bounds: ClaimBounds): Promise<void> {
+    await this.#reapForLucky();
+    const reply = await this.#call('claim', life, 'claim', claimArgs(bounds), (model, real) => {
+      const observed = parseClaims(real[2]!);
+      const { status, claims, again, bodies } = model.claim(bounds, observed);
+      deepStrictEqual({ status: String(real[0]), claims: observed }, { status, claims });
+      const answer = real[2]!.toString('latin1');
+      return [answer, String(again), String(model.due()), ...bodies.map((body) => body.toString('latin1'))];
+    });
+    if (!reply) return;
+    const claims = parseClaims(reply[2]!).map(({ ticket, token }) => ({ ticket, token }));
+    life.held.push(...claims);
+    this.claims.push(...claims);
+  }
+
+  async pushBack(life: Life, held: readonly Held[]): Promise<void> {
+    const args = held.flatMap(({ ticket, token }) => [ticket, token]);
+    await this.#call('push_back', life, undefined, args, (model) => [model.pushBack(held)]);
+    life.held = life.held.filter((one) => !held.includes(one));
+  }
+
+  async putResults(life: Life, items: readonly ResultItem[], maxResults: number): Promise<void> {
+    const args = resultArgs(maxResults, items);
+    const reply = await this.#call('put_results', life, 'result', args, (model) => [
+      model.putResults(items, maxResults),
+    ]);
+    if (!reply) return;
+    String(reply[2])
+      .split(' ')
+      .forEach((answer, i) => {
+        const { ticket, token, kind } = items[i]!;
+        if (answer === 'LOST' || kind !== 'chunk') {
+          life.held = life.held.filter((one) => one.token !== token);
+        }
+        if (answer !== 'LOST' && kind !== 'chunk' && parseTicket(ticket).owner === life.node)
+          this.#tell(life, ticket);
+      });
+  }
+
+  async take(life: Life, limit: number): Promise<void> {
+    const { cursor } = life;
+    const args = [cursor === NO_TICK ? '' : cursor, String(limit), '262144'];
+    const reply = await this.#call('take_results', life, undefined, args, (model, [, , more, ...members]) => {
+      const mails = model.take(this.confirmed(life.node, cursor), limit);
+      deepStrictEqual(members.map(mailOf), mails);
+      const left = model.mailboxes.get(life.node)?.length ?? 0;
+      // it may say that there is more when it just met its bound
+      ok(left <= mails.length || String(more) === '1', 'there is more');
+      return [String(more), ...members.map((member) => member.toString('latin1'))];
+    });
+    for (const member of reply?.slice(3) ?? []) this.#receive(life, member);
+  }
+
+  async refresh(
+    life: Life,
+    held: readonly Held[],
+    pending: readonly Ticket[],
+    reapLimit: number,
+  ): Promise<void> {
+    const { cursor } = life;
+    const args = refreshArgs(reapLimit, cursor === NO_TICK ? '' : cursor, held, pending);
+    const reply = await this.#call('refresh', life, undefined, args, (model) => {
+      const { lost, unknown, more } = model.refresh(
+        held,
+        pending,
+        this.confirmed(life.node, cursor),
+        reapLimit,
+      );
+      return [lost.join(' '), unknown.join(' '), more ? '1' : '0', String(model.due())];
+    });
+    if (!reply) return;
+    const lost = String(reply[2])
+      .split(' ')
+      .filter(Boolean)
+      .map((i) => held[Number(i)]);
+    life.held = life.held.filter((one) => !lost.includes(one));
+  }
+
+  async cancel(life: Life, tickets: readonly Ticket[]): Promise<void> {
+    await this.#call('cancel', life, undefined, [...tickets], (model) => [model.cancel(tickets)]);
+  }
+
+  async reset(life: Life, slice: number, named: readonly Ticket[]): Promise<void> {
+    const reply = await this.#call('reset', life, 'put', [String(slice), ...named], (model) => {
+      const { more, dropped } = model.reset(slice, named);
+      const lengths = dropped.map((ticket) => Buffer.byteLength(ticket).toString(16).padStart(4, '0'));
+      const answer = (more ? '1' : '0') + dropped.map((ticket, i) => lengths[i]! + ticket).join('');
+      return [Buffer.from(answer).toString('latin1')];
+    });
+    if (!reply) return;
+    for (const ticket of parseTickets(reply[2]!, 1)) this.#tell(life, ticket);
+  }
+
+  /** One of a life's last calls once more, whatever has happened since. */
+  async resend(life: Life, back: number): Promise<void> {
+    const call = life.calls.at(-1 - (back % Math.max(1, life.calls.length)));
+    if (call?.script === 'claim') await this.#reapForLucky();
+    if (call) await this.send(call);
+  }
+
+  /** Everything runs out: each accepted request has then ended exactly once, and nothing is left but who was there. */
+  async drain(): Promise<void> {
+    this.begin('drain');
+    const life = this.lives.at(-1)!;
+    for (const jump of [200_000, 1, 200_000]) {
+      this.now += jump;
+      for (let more = true; more;) {
+        await this.refresh(life, [], [], 64);
+        more = this.model.overdue(this.now) > 0;
+      }
+    }
+    for (const one of this.lives) {
+      for (let left = 1; left > 0; left = this.model.mailboxes.get(one.node)?.length ?? 0) {
+        await this.take(one, 64);
+        if ((this.model.epochs.get(one.node) ?? 0) > one.epoch) break;
+      }
+    }
+    for (const [ticket, ends] of this.model.ends)
+      if (ends !== 1) throw new Error(`${ticket} ended ${ends} times`);
+    const { waiting, head, load, request, body, due } = await this.snapshot();
+    deepStrictEqual(
+      [waiting.length, head.size, load.size, request.size, body.size, due.size],
+      [0, 0, 0, 0, 0, 0],
+    );
+  }
+
+  /** Which lucky peer is tried first shows only in what it had expired; so nothing that waits may be overdue. */
+  async #reapForLucky(): Promise<void> {
+    if (this.model.rules.policy !== 'lucky' || this.model.overdue(this.now) <= 16) return;
+    this.begin('reaper');
+    const life = this.lives.pop()!;
+    while (this.model.overdue(this.now) > 16) await this.refresh(life, [], [], 64);
+  }
+
+  async #call(
+    script: ShardScript,
+    life: Life,
+    lane: Lane | undefined,
+    own: Argument[],
+    foresee: Call['foresee'],
+  ): Promise<Buffer[] | undefined> {
+    const number = lane === undefined ? 0 : (life.lanes[lane] += 1);
+    const call: Call = { script, life, number, own, foresee, ...(lane ? { lane } : {}) };
+    life.calls.push(call);
+    life.calls.splice(0, life.calls.length - MAX_REMEMBERED_CALLS);
+    const reply = await this.send(call);
+    return reply.length > 2 ? reply : undefined;
+  }
+
+  /** A life takes each result once: those beyond its cursor are new to it. */
+  #receive(life: Life, member: Buffer): void {
+    const { tick, ticket, kind } = parseMail(member);
+    ok(tick > life.cursor, 'a result comes once');
+    life.cursor = tick;
+    if (kind !== 'chunk') this.#tell(life, ticket);
+  }
+
+  #tell(life: Life, ticket: Ticket): void {
+    ok(!life.told.has(ticket), `${ticket} ended twice for its owner`);
+    life.told.add(ticket);
+    life.pending = life.pending.filter((one) => one !== ticket);
+  }
+}

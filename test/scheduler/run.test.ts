@@ -1,0 +1,298 @@
+import { expect } from 'chai';
+import { ConfigError, type Budget, type Result } from '../../src/index.ts';
+import { sleep } from '../../src/clock.ts';
+import {
+  SHORT_LEASE,
+  ended,
+  rejection,
+  request,
+  requests,
+  room,
+  serve,
+  useFleet,
+  type Claimed,
+  type Node,
+} from '../support/fleet.ts';
+import { waitUntil } from '../support/server.ts';
+
+describe('run', () => {
+  const fleet = useFleet();
+  let owner: Node;
+  let runner: Node;
+
+  beforeEach(async () => {
+    owner = await fleet.start('owner');
+    // no poll helps out: every wake-up must come
+    runner = await fleet.start('runner', { pollMs: 60_000 });
+  });
+
+  const resultsOf = async (id: string): Promise<Result[]> => (await ended(owner, [id])).get(id)!;
+
+  it('sends what a generator yields as chunks, and what it returns as the final', async () => {
+    async function* handler({ id }: Claimed): AsyncGenerator<string, string> {
+      yield `${id} 1`;
+      await Promise.resolve();
+      yield `${id} 2`;
+      return `${id} all`;
+    }
+    void runner.run(handler, { budget: room() });
+    await owner.putRequests([request('r')]);
+    expect(await resultsOf('r')).to.deep.equal([
+      { kind: 'chunk', output: 'r 1' },
+      { kind: 'chunk', output: 'r 2' },
+      { kind: 'finished', output: 'r all' },
+    ]);
+  });
+
+  it('ends with a final without output when nothing is returned', async () => {
+    void runner.run(
+      async function* () {
+        yield await Promise.resolve('part');
+      },
+      { budget: room() },
+    );
+    await owner.putRequests([request('r')]);
+    expect(await resultsOf('r')).to.deep.equal([{ kind: 'chunk', output: 'part' }, { kind: 'finished' }]);
+  });
+
+  it('takes what a plain function returns, or its promise gives, as the final', async () => {
+    void runner.run(({ id }) => (id === 'now' ? 1 : Promise.resolve(2)), { budget: room() });
+    await owner.putRequests([request('now'), request('later')]);
+    const results = await ended(owner, ['now', 'later']);
+    expect(results.get('now')).to.deep.equal([{ kind: 'finished', output: 1 }]);
+    expect(results.get('later')).to.deep.equal([{ kind: 'finished', output: 2 }]);
+  });
+
+  it('ends a request as failed when the handler throws, once and for all, and goes on with the others', async () => {
+    const executed: string[] = [];
+    const handler = ({ id }: Claimed): string => {
+      executed.push(id);
+      if (id === 'r1') throw new Error('out of memory');
+      return id;
+    };
+    void runner.run(handler, { budget: room() });
+    await owner.putRequests(requests('r', 3));
+    const results = await ended(owner, ['r0', 'r1', 'r2']);
+    expect(results.get('r1')).to.deep.equal([{ kind: 'failed', reason: 'out of memory' }]);
+    expect(results.get('r2')).to.deep.equal([{ kind: 'finished', output: 'r2' }]);
+    expect(executed.sort()).to.deep.equal(['r0', 'r1', 'r2']);
+  });
+
+  it('ends a request as failed when a generator throws after chunks', async () => {
+    void runner.run(
+      async function* () {
+        yield await Promise.resolve(1);
+        throw new Error('lost the GPU');
+      },
+      { budget: room() },
+    );
+    await owner.putRequests([request('r')]);
+    expect(await resultsOf('r')).to.deep.equal([
+      { kind: 'chunk', output: 1 },
+      { kind: 'failed', reason: 'lost the GPU' },
+    ]);
+  });
+
+  it('ends a request as failed when a result cannot be encoded or is too large', async () => {
+    const small = await fleet.start('small', { maxResultBytes: 100 });
+    const outputs: Record<string, () => unknown> = {
+      large: () => 'x'.repeat(200),
+      bigint: () => 1n,
+      wordy: () => {
+        throw new Error('ä'.repeat(200));
+      },
+    };
+    void small.run(({ id }) => outputs[id]!(), { budget: room() });
+    await owner.putRequests(Object.keys(outputs).map((id) => request(id)));
+    const results = await ended(owner, Object.keys(outputs));
+    const reasons = ['large', 'bigint', 'wordy'].map((id) => results.get(id)![0]!.reason);
+    expect(reasons).to.deep.equal([
+      'a result was over maxResultBytes; send it in chunks',
+      'a result could not be encoded',
+      'ä'.repeat(50),
+    ]);
+  });
+
+  it('lets a handler give its request back: another node gets it, and no attempt is counted', async () => {
+    void runner.run((claimed) => claimed.giveBack(), { budget: room() });
+    await owner.putRequests([request('r')]);
+    await waitUntil(async () => (await fleet.loads()).owner === 1, 'it waits again');
+    await runner.close();
+    const executed = serve(await fleet.start('other'));
+    await ended(owner, ['r']);
+    expect(executed).to.deep.equal([{ id: 'r', attempt: 1 }]);
+  });
+
+  describe('respects a budget', () => {
+    let running = 0;
+    let most = 0;
+
+    beforeEach(() => (running = most = 0));
+
+    /** Serves `count` requests of 32 tokens; counts what runs at once. */
+    const serveAll = async (budget: Budget | (() => Budget), count: number): Promise<void> => {
+      const handler = async ({ signal }: Claimed): Promise<void> => {
+        most = Math.max(most, (running += 1));
+        await sleep(15, signal);
+        running -= 1;
+      };
+      void runner.run(handler, { budget });
+      const list = requests('r', count, 32);
+      await owner.putRequests(list);
+      await ended(
+        owner,
+        list.map(({ request_id }) => request_id),
+      );
+    };
+
+    it('given as an object, which is the whole engine: what runs is subtracted', async () => {
+      await serveAll(room(3), 12);
+      expect(most).to.equal(3);
+    });
+
+    it('in blocks as well as in requests', async () => {
+      // each takes 2 blocks and 1 in reserve
+      await serveAll(room(16, { availableBlocks: 8 }), 8);
+      expect(most).to.equal(2);
+    });
+
+    it('given as a function, which is asked for the free room before each claim', async () => {
+      let asked = 0;
+      let open = false;
+      const free = (): Budget => ((asked += 1), room(open ? 2 - running : 0));
+      const served = serveAll(free, 4);
+      await waitUntil(
+        async () => asked > 0 && (await fleet.loads()).owner === 4,
+        'it has been asked, and all wait',
+      );
+      open = true;
+      await served;
+      expect(most).to.equal(2);
+    });
+
+    it('and fills the room that a handler leaves at once, also for a request that did not fit before', async () => {
+      const node = await fleet.start('slow-poll', { pollMs: 60_000, policy: 'none' });
+      const budget = room(4, { availableBlocks: 10, reservedOutputBlocks: 0 });
+      void node.run(({ signal, id }) => sleep(id === 'first' ? 100 : 1, signal), { budget });
+      await node.putRequests([request('first', 96), request('second', 128)]);
+      const began = performance.now();
+      await ended(node, ['first', 'second']);
+      expect(performance.now() - began).to.be.lessThan(5_000);
+    });
+
+    it('and rejects when the budget is bad', async () => {
+      const bad = { ...room(), blockSize: 0 };
+      for (const budget of [bad, () => bad]) {
+        const error = await rejection(runner.run(() => 1, { budget }));
+        expect(error).to.be.instanceOf(ConfigError).with.property('option', 'budget.blockSize');
+      }
+    });
+
+    it('and rejects with what the function throws', async () => {
+      const run = runner.run(() => 1, {
+        budget: () => {
+          throw new RangeError('the engine is gone');
+        },
+      });
+      const error: unknown = await run.catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(RangeError).with.property('message', 'the engine is gone');
+    });
+  });
+
+  describe('when the request is taken away', () => {
+    it('fires the signal, and drops what the handler yields afterwards', async () => {
+      let [cleaned, signal] = [false, undefined as AbortSignal | undefined];
+      async function* handler(claimed: Claimed): AsyncGenerator<string, string> {
+        ({ signal } = claimed);
+        try {
+          yield 'before';
+          await sleep(60_000, signal);
+          yield 'after';
+          return 'all';
+        } finally {
+          cleaned = true;
+        }
+      }
+      void runner.run(handler, { budget: room() });
+      const submission = owner.submit(request('r'));
+      const kinds: unknown[] = [];
+      for await (const result of submission) {
+        kinds.push(result.output ?? result.kind);
+        if (result.kind === 'chunk') await submission.cancel();
+      }
+      await waitUntil(() => cleaned, 'the generator has been ended');
+      expect(signal!.aborted).to.equal(true);
+      expect(kinds).to.deep.equal(['before', 'cancelled']);
+    });
+
+    it('has room for another one at once', async () => {
+      const submission = owner.submit(request('first'));
+      const executed: string[] = [];
+      void runner.run((claimed) => (executed.push(claimed.id), sleep(60_000, claimed.signal)), {
+        budget: room(1),
+      });
+      await waitUntil(() => executed.length === 1, 'it runs');
+      owner.submit(request('second'));
+      await submission.cancel();
+      await waitUntil(() => executed.length === 2, 'the next one runs');
+    });
+  });
+
+  describe('when the scheduler closes', () => {
+    let ran = 0;
+    let aborted = 0;
+
+    /** Resolves when a request of this many ms runs. */
+    const running = async (ms: number): Promise<{ run: Promise<void> }> => {
+      [ran, aborted] = [0, 0];
+      const handler = async ({ signal }: Claimed): Promise<void> => {
+        ran += 1;
+        await sleep(ms, signal);
+        if (signal.aborted) aborted += 1;
+      };
+      const run = runner.run(handler, { budget: room() });
+      await owner.putRequests([request('r')]);
+      await waitUntil(() => ran === 1, 'it runs');
+      return { run };
+    };
+
+    it('resolves once the handlers have ended, which have drainMs for it', async () => {
+      const { run } = await running(200);
+      await runner.close({ drainMs: 10_000 });
+      await run;
+      expect(await resultsOf('r')).to.deep.equal([{ kind: 'finished' }]);
+      expect([ran, aborted]).to.deep.equal([1, 0]);
+    });
+
+    it('aborts the others after drainMs, and gives their requests back', async () => {
+      const { run } = await running(60_000);
+      await runner.close({ drainMs: 50 });
+      await run;
+      expect([ran, aborted]).to.deep.equal([1, 1]);
+      const executed = serve(await fleet.start('other'));
+      await ended(owner, ['r']);
+      expect(executed).to.deep.equal([{ id: 'r', attempt: 1 }]);
+    });
+  });
+
+  it('keeps what runs longer than its lease', async () => {
+    const node = await fleet.start('short-lease', SHORT_LEASE);
+    void node.run(async ({ signal }) => (await sleep(1_200, signal), signal.aborted), { budget: room() });
+    await owner.putRequests([request('r')]);
+    expect(await resultsOf('r')).to.deep.equal([{ kind: 'finished', output: false }]);
+  });
+
+  it('may be called twice: the two share the work of the node', async () => {
+    const counts = [0, 0];
+    for (const i of [0, 1])
+      void runner.run(({ signal }) => ((counts[i]! += 1), sleep(20, signal)), { budget: room(1) });
+    const list = requests('r', 10);
+    await owner.putRequests(list);
+    await ended(
+      owner,
+      list.map(({ request_id }) => request_id),
+    );
+    expect(counts[0]! + counts[1]!).to.equal(10);
+    expect(Math.min(...counts)).to.be.greaterThan(0);
+  });
+});

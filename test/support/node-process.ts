@@ -1,0 +1,136 @@
+// A node in a process of its own, that can be killed, stopped and continued.
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Result, SchedulerOptions } from '../../src/index.ts';
+import { QUICK, isFinal, type Fleet, type Prompt } from './fleet.ts';
+import type { Calls, Message } from './node-child.ts';
+import { waitUntil } from './server.ts';
+
+const source = fileURLToPath(new URL('./node-child.ts', import.meta.url));
+const startMs = 30_000;
+let bundled: Promise<string> | undefined;
+
+/** One plain file of what runs in a process: it starts in a quarter of the time that tsx takes. */
+async function bundle(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'sched-lua-node-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const outfile = join(folder, 'node.cjs');
+  await build({
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    logLevel: 'error',
+  });
+  return outfile;
+}
+
+export class NodeProcess {
+  /** With the suffix that made it unique. */
+  name = '';
+  /** Every time it began to execute a request. */
+  readonly executes: { id: string; attempt: number }[] = [];
+  readonly executed = new Set<string>();
+  /** Requests whose signal fired. */
+  readonly aborted = new Set<string>();
+  /** What its `getResults` gave, per id. */
+  readonly news = new Map<string, Result[]>();
+  /** Why it is over: CLOSED or EVICTED. */
+  over = '';
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  #ready = false;
+  #calls = 0;
+
+  private constructor(program: string) {
+    this.#child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child.on('message', (message) => this.#hear(message as Message));
+    this.#child.on('exit', () => {
+      for (const { reject } of this.#waiting.values())
+        reject(new Error(`the process of ${this.name} has ended`));
+    });
+  }
+
+  static async fork(): Promise<NodeProcess> {
+    bundled ??= bundle();
+    return new NodeProcess(await bundled);
+  }
+
+  /** Asks the process; rejects with the code of the error that it met. */
+  call<Name extends keyof Calls>(name: Name, ...args: Parameters<Calls[Name]>): ReturnType<Calls[Name]> {
+    const call = (this.#calls += 1);
+    const answer = new Promise((resolve, reject) => this.#waiting.set(call, { resolve, reject }));
+    this.#child.send({ call, name, args });
+    return answer as ReturnType<Calls[Name]>;
+  }
+
+  async start(options: SchedulerOptions): Promise<void> {
+    await waitUntil(() => this.#ready, 'the process is up', startMs);
+    this.name = await this.call('start', options);
+  }
+
+  /** Every request must be accepted. */
+  async put(requests: readonly Prompt[]): Promise<void> {
+    const refused = await this.call('put', requests);
+    if (Object.keys(refused).length > 0) throw new Error(`${this.name} refused ${JSON.stringify(refused)}`);
+  }
+
+  /** Ids of its requests that have ended, once for each final that it was told. */
+  endings(): string[] {
+    return [...this.news].flatMap(([id, results]) => results.filter(isFinal).map(() => id));
+  }
+
+  /** The process stands still, its connections stay open. */
+  stop(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  continue(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Ends it at once, as a crash does. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const over = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await over;
+  }
+
+  #hear(message: Message): void {
+    if (message.type === 'answer') {
+      const waiting = this.#waiting.get(message.call);
+      this.#waiting.delete(message.call);
+      if (message.error === undefined) waiting?.resolve(message.value as never);
+      else waiting?.reject(new Error(message.error));
+    } else if (message.what === 'ready') this.#ready = true;
+    else if (message.what === 'executes') this.executes.push(message);
+    else if (message.what === 'executed') this.executed.add(message.id);
+    else if (message.what === 'aborted') this.aborted.add(message.id);
+    else if (message.what === 'news')
+      this.news.set(message.id, [...(this.news.get(message.id) ?? []), ...message.results]);
+    else this.over = message.code;
+  }
+}
+
+/** Starts a node of the fleet in a process of its own. */
+export type StartProcess = (node: string, options?: SchedulerOptions) => Promise<NodeProcess>;
+
+/** For every test of the suite that calls this: its processes are killed after it. */
+export function useProcesses(fleet: Fleet): StartProcess {
+  const processes: NodeProcess[] = [];
+  afterEach(() => Promise.all(processes.splice(0).map((process) => process.kill())));
+  return async (node, options = {}) => {
+    const process = await NodeProcess.fork();
+    processes.push(process);
+    await process.start({ redis: fleet.url, topic: fleet.topic, node, ...QUICK, ...options });
+    return process;
+  };
+}
