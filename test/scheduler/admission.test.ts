@@ -37,6 +37,8 @@ describe('admission', () => {
       longPrefillTokenThreshold: 50,
     };
     expect(await get(room(8, { chunkedPrefill }))).to.deep.equal(['r0', 'r1']);
+    // nobody waits for the give-back
+    await waitUntil(async () => (await line()).length === 3, 'three are given back');
     expect(await line()).to.deep.equal(['r2', 'r3', 'r4']);
     await fleet.verify();
   });
