@@ -35,15 +35,17 @@ const MEAN_GAP_MS = 430;
 /** Time for the fleet to fill its lines. */
 const FIRST_MS = 500;
 
+/** Every kind once, in an order of the seed's, so that a short run has them all; then by their weights. */
 export function makePlan(seed: number, seconds: number, names: readonly FaultName[]): PlannedFault[] {
   if (names.length === 0) return [];
   const random = new Random(seed);
   const plan: PlannedFault[] = [];
+  const round = random.shuffle(names);
   const total = names.reduce((sum, name) => sum + WEIGHTS[name], 0);
   for (let atMs = FIRST_MS; ; atMs += random.exponential(MEAN_GAP_MS)) {
     if (atMs > seconds * 1000) return plan;
     let left = random.uniform() * total;
-    const name = names.find((one) => (left -= WEIGHTS[one]) < 0) ?? names[0]!;
+    const name = round.pop() ?? names.find((one) => (left -= WEIGHTS[one]) < 0) ?? names[0]!;
     plan.push({
       atMs: Math.round(atMs),
       name,

@@ -43,7 +43,7 @@ const VERIFY_MS = 3_000;
 const DRAIN_MS = 45_000;
 const DRAIN_LOOK_MS = 500;
 /** The twin loses requests: it is not waited for longer than this without news. */
-const NO_NEWS_MS = 8_000;
+const NO_NEWS_MS = 5_000;
 const READY_MS = 30_000;
 
 /** Shares of the clients, and engine slots: nodes that only accept, only execute, and do both. */
@@ -56,7 +56,7 @@ const ROLES = [
 
 /** @throws if Redis or the fleet cannot be started */
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
-  const redis = await ChaosRedis.open();
+  const redis = await ChaosRedis.open(options.tell);
   const proxy = new Proxy(redis.port);
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
   const keyspace = new Keyspace(redis.url, topic);

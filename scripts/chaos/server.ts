@@ -8,17 +8,21 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findServer } from '../redis/binary.ts';
 import { onProcessEnd } from '../redis/cleanup.ts';
+import { installRedis } from '../redis/install.ts';
 import { probe } from '../redis/probe.ts';
+import type { Log } from '../redis/server.ts';
 
 const START_MS = 10_000;
 
 export class ChaosRedis {
   readonly port: number;
+  readonly #program: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sched-lua-chaos-redis-'));
   #child: ChildProcess | undefined;
   readonly #forget: () => void;
 
-  private constructor(port: number) {
+  private constructor(program: string, port: number) {
+    this.#program = program;
     this.port = port;
     this.#forget = onProcessEnd(() => {
       this.#child?.kill('SIGKILL');
@@ -26,9 +30,16 @@ export class ChaosRedis {
     });
   }
 
-  /** @throws if there is no server program, or it does not start */
-  static async open(): Promise<ChaosRedis> {
-    const redis = new ChaosRedis(await freePort());
+  /**
+   * The program is the one on PATH; where there is none it is installed.
+   *
+   * @throws if that fails, or the server does not start
+   */
+  static async open(log: Log): Promise<ChaosRedis> {
+    if (findServer() === undefined) await installRedis(log);
+    const program = findServer();
+    if (program === undefined) throw new Error('chaos needs redis-server or valkey-server on PATH');
+    const redis = new ChaosRedis(program, await freePort());
     await redis.#start();
     return redis;
   }
@@ -57,10 +68,8 @@ export class ChaosRedis {
   }
 
   async #start(): Promise<void> {
-    const program = findServer();
-    if (program === undefined) throw new Error('chaos needs redis-server or valkey-server on PATH');
     this.#child = spawn(
-      program,
+      this.#program,
       [
         ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''],
         ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
