@@ -65,7 +65,7 @@ end
 
 local more = reap(reap_limit)
 more = bury() or more
-local keep = call('EXISTS', DEAD) == 1 and max(ttl, DAY) or ttl
+local keep = call('XLEN', DEAD) > 0 and max(ttl, DAY) or ttl
 expiry = now + keep
 fresh = { unpack(KEYS) }
 return leave(nil, { 'OK', format('%014x', tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',

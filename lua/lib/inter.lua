@@ -1,11 +1,13 @@
--- inter: keep a copy of a request that is given up in the capped stream `dead`, with its body up to 64 KiB.
+-- inter: keep a copy of a request that is given up in the capped stream `dead`, with its body up to 64 KiB; its size
+-- tells a body left out from an empty one.
 --
 -- INCLUDE enter
 local DEAD_LENGTH, DEAD_BODY = '1000', 65536
 
 local function inter(ticket, field, reason, spent)
-  local body = call('HSTRLEN', BODY, field) <= DEAD_BODY and call('HGET', BODY, field) or ''
+  local bytes = call('HSTRLEN', BODY, field)
+  local body = bytes <= DEAD_BODY and call('HGET', BODY, field) or ''
   call('XADD', DEAD, 'MAXLEN', '~', DEAD_LENGTH, '*', 'ticket', ticket, 'reason', reason,
-    'spent', format('%.0f', spent), 'body', body)
+    'spent', format('%.0f', spent), 'bytes', format('%.0f', bytes), 'body', body)
   made(DEAD)
 end

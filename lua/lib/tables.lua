@@ -12,7 +12,7 @@
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), schema
--- KEYS[12] dead stream  requests given up: ticket, reason, spent, body
+-- KEYS[12] dead stream  requests given up: ticket, reason, spent, bytes, body
 local WAITING, HEAD, LOAD, REQUEST, BODY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local OUT, NODE, IDLE, CALLS, SHARD, DEAD = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local call, sub, format, floor, min, max = redis.call, string.sub, string.format, math.floor, math.min, math.max

@@ -5,6 +5,8 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../errors.ts';
+import { addDead } from './dead.ts';
+import { interruptedCode, listenForInterrupts } from './interrupt.ts';
 import { addLoad } from './load.ts';
 import { print, reportOf, UsageError } from './output.ts';
 import { DEFAULT_URL, URL_VARIABLE, withRedis, type GlobalOptions, type Run } from './session.ts';
@@ -35,11 +37,12 @@ function createProgram(): Command {
     const options = program.opts<GlobalOptions>();
     const report = await withRedis(options, command);
     await print(report, options);
-    process.exitCode = report.failure ? 1 : 0;
+    process.exitCode = interruptedCode() ?? (report.failure ? 1 : 0);
   };
   addLoad(program, run);
   addStatus(program, run);
   addVerify(program, run);
+  addDead(program, run);
   return program;
 }
 
@@ -70,7 +73,7 @@ async function main(args: readonly string[]): Promise<void> {
     // not from the parsed options: parsing may have failed before it came to them
     const has = (option: string): boolean => args.includes(option);
     await print(reportOf(reason), { json: has('--json'), quiet: has('--quiet') });
-    process.exitCode = reason instanceof UsageError ? 2 : 1;
+    process.exitCode = reason instanceof UsageError ? 2 : (interruptedCode() ?? 1);
   }
 }
 
@@ -81,7 +84,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 process.stderr.on('error', () => undefined);
-process.once('SIGINT', () => process.exit(130));
+listenForInterrupts();
 
 await main(process.argv.slice(2));
 // a server that hangs would keep its half-closed socket, and us, for ever

@@ -117,3 +117,20 @@ export function duration(ms: number): string {
 export function count(n: number, what: string): string {
   return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
+
+/** Bytes for people and for JSON: as text if they are text, else in base64. */
+export interface Shown {
+  text: string;
+  encoding: 'utf8' | 'base64';
+}
+
+export function shown(bytes: Uint8Array): Shown {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    // no terminal is to be steered by a payload
+    if (!/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text)) return { text, encoding: 'utf8' };
+  } catch {
+    // not text
+  }
+  return { text: Buffer.from(bytes).toString('base64'), encoding: 'base64' };
+}

@@ -1,6 +1,6 @@
 /** One bounded conversation with the Redis that a command was pointed at. */
 import { Redis } from 'ioredis';
-import { describeRedis, openClient, ready } from '../connection.ts';
+import { describeRedis, openClient, ready, type RedisSource } from '../connection.ts';
 import { messageOf, SchedulerError } from '../errors.ts';
 import type { Client } from '../script.ts';
 import { UsageError, type OutputOptions, type Report } from './output.ts';
@@ -15,24 +15,24 @@ export interface GlobalOptions extends OutputOptions {
   timeout: number;
 }
 
+/** @param source the same server, for a command that needs connections of its own */
+export type Work = (client: Client, source: RedisSource) => Promise<Report>;
+
 /** Runs a command on the Redis that the options name. */
-export type Run = (command: (client: Client) => Promise<Report>) => Promise<void>;
+export type Run = (command: Work) => Promise<void>;
 
 /**
  * Connects, runs the command and disconnects.
  * @throws UsageError for a bad URL; SchedulerError REDIS or TIMEOUT when the server refuses or does not answer in time
  */
-export async function withRedis(
-  options: GlobalOptions,
-  command: (client: Client) => Promise<Report>,
-): Promise<Report> {
+export async function withRedis(options: GlobalOptions, command: Work): Promise<Report> {
   const source = sourceOf(options.url);
   const client = openClient(source);
   try {
     await ready(client, source, options.timeout);
     // only from here: before, a command that waits for the connection would hide why there is none
     (client as Redis).options.commandTimeout = options.timeout;
-    return await command(client);
+    return await command(client, source);
   } catch (error) {
     throw named(error, describeRedis(source), options.timeout);
   } finally {

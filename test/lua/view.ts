@@ -83,7 +83,8 @@ export function viewOf(snapshot: ShardSnapshot): View {
     state: record(state, (value, field) => [field, field === 'tick' ? ticks(value) : stateOf(field, value)]),
     dead: dead.map((entry) => {
       const text = (field: string): string => entry.get(field)!.toString('latin1');
-      return `${showTicket(entry.get('ticket')!.toString())} "${text('reason')}" ${text('spent')} "${text('body')}"`;
+      const what = `${showTicket(entry.get('ticket')!.toString())} "${text('reason')}" ${text('spent')}`;
+      return `${what} ${text('bytes')} "${text('body')}"`;
     }),
     expires: [...new Set(expiry.values())].map(ms),
   };

@@ -47,7 +47,7 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     expiry: Number(state.get('expiry') ?? 0),
     expires: [...new Set(expiry.values())],
     dead: dead.map((entry) =>
-      ['ticket', 'reason', 'spent', 'body']
+      ['ticket', 'reason', 'spent', 'bytes', 'body']
         .map((field) => entry.get(field)!.toString(field === 'body' ? 'latin1' : 'utf8'))
         .join(' '),
     ),

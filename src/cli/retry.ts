@@ -1,0 +1,105 @@
+/** `sched-lua dead retry`: a node for one request. */
+import { bytesCodec } from '../codec.ts';
+import { SchedulerError } from '../errors.ts';
+import { Scheduler } from '../scheduler.ts';
+import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from './dead-entries.ts';
+import { catchInterrupt } from './interrupt.ts';
+import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from './output.ts';
+import type { GlobalOptions } from './session.ts';
+
+/** What a second retry of the same request runs into, while the first one's is not over. */
+const NODE = 'dead-retry';
+const PROGRESS_MS = 5000;
+
+/** Puts the request again, waits until it has ended, and removes the entry if it ended well. */
+export async function retry(found: Found, options: GlobalOptions): Promise<Report> {
+  const { topic, entry } = found;
+  if (entry.body === undefined) return refused(entry);
+  const interrupted = catchInterrupt();
+  const node = await Scheduler.start<Uint8Array, Uint8Array>({
+    redis: found.source,
+    topic,
+    node: NODE,
+    loadShards: found.shards,
+    commandTimeout: options.timeout,
+    codec: bytesCodec,
+    outputCodec: bytesCodec,
+    idOf: () => entry.id,
+    promptTokensOf: () => entry.promptTokens,
+    // the command's own report says how it ended
+    onWarning: () => undefined,
+  });
+  try {
+    const say = options.quiet
+      ? (): void => undefined
+      : (line: string): void => void process.stderr.write(`${line}\n`);
+    const ended = await outcome(node, entry.body, say, interrupted);
+    if (ended.kind === 'finished') await removeEntry(found.redis, topic, entry);
+    return report(topic, entry, ended, interrupted.aborted);
+  } finally {
+    await node.close({ pending: 'cancel' });
+  }
+}
+
+function refused({ entry, bytes }: DeadEntry): Report {
+  return {
+    json: { entry },
+    text: '',
+    failure: {
+      code: 'TOO_LARGE',
+      message: `entry ${entry} cannot be retried: ${NOT_KEPT} (${bytes} bytes)`,
+      hint: 'put the request again at its source',
+    },
+  };
+}
+
+interface Outcome {
+  kind: 'finished' | 'failed' | 'cancelled' | 'expired';
+  /** Chunks of the last attempt, then the final's output. */
+  outputs: Shown[];
+  reason?: string;
+}
+
+async function outcome(
+  node: Scheduler<Uint8Array, Uint8Array>,
+  body: Buffer,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const began = Date.now();
+  const results = node.submit(body, { signal });
+  let outputs: Shown[] = [];
+  say(`put again by node ${node.node}, waiting for a runner`);
+  const progress = setInterval(() => {
+    const state = outputs.length === 0 ? 'no result yet' : `${count(outputs.length, 'chunk')} so far`;
+    say(`${state} after ${duration(Date.now() - began)}`);
+  }, PROGRESS_MS);
+  try {
+    for await (const { kind, output, reason } of results) {
+      if (output !== undefined) outputs.push(shown(output));
+      if (kind === 'restart') {
+        outputs = [];
+        say('its runner was lost; another attempt begins');
+      } else if (kind !== 'chunk') {
+        return { kind, outputs, ...(reason === undefined ? {} : { reason }) };
+      }
+    }
+    throw new SchedulerError('CLOSED', 'retry', 'the results ended without a final one');
+  } finally {
+    clearInterval(progress);
+  }
+}
+
+function report(
+  topic: string,
+  { entry, id }: DeadEntry,
+  { kind, outputs, reason }: Outcome,
+  interrupted: boolean,
+): Report {
+  const json = { topic, entry, id, kind, outputs, reason: reason ?? null, removed: kind === 'finished' };
+  const text = outputs.map((output) => output.text).join('\n');
+  if (kind === 'finished') return { json, text };
+  const why = interrupted && kind === 'cancelled' ? 'was interrupted and cancelled' : `ended as ${kind}`;
+  const message = `request ${oneLine(id)} ${why}${reason ? `: ${withoutSecrets(oneLine(reason))}` : ''}`;
+  return { json, text, failure: { code: kind.toUpperCase(), message, hint: `entry ${entry} is kept` } };
+}
