@@ -34,7 +34,7 @@ if #marks > 0 then
   call('ZREM', IDLE, node)
   for owner, tickets in pairs(lines) do
     enqueue(owner, tickets)
-    ring(owner)
+    ring(owner, 0)
   end
 end
 return leave(nil, { 'OK', format('%014x', tick), table.concat(answers, ' ') })

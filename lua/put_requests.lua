@@ -28,7 +28,7 @@ for i = 1, count do
 end
 local records = call('HMGET', REQUEST, unpack(fields))
 local load = tonumber(call('ZSCORE', LOAD, node) or 0)
-local answers, tickets, marks, bodies, full = {}, {}, {}, {}, nil
+local answers, tickets, marks, bodies, full, least = {}, {}, {}, {}, nil, math.huge
 
 -- a tenth of the time that the head has waited: about as long as a tenth of the line takes to be served
 local function retry_after()
@@ -51,8 +51,9 @@ for i = 1, count do
     answers[i] = full
   else
     next_tick()
-    local order = format('%014x', tick - tonumber(ARGV[at + 3]) * 1000)
-    local middle = order .. '|' .. ARGV[at + 1] .. '|' .. format('%012x', now + deadline_in)
+    local order = tick - tonumber(ARGV[at + 3]) * 1000
+    least = min(least, order)
+    local middle = format('%014x', order) .. '|' .. ARGV[at + 1] .. '|' .. format('%012x', now + deadline_in)
     local record = middle .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. format('%08x', #ARGV[at + 6])
     known[fields[i]] = record
     tickets[#tickets + 1] = node .. '|' .. middle .. '|' .. ARGV[at]
@@ -71,6 +72,6 @@ if #tickets > 0 then
     made(BODY)
     made(DUE)
   end
-  ring(node)
+  ring(node, least)
 end
 return leave('put', { 'OK', format('%014x', tick), table.concat(answers, ',') })

@@ -15,6 +15,8 @@ export interface Bounds {
 export class Agenda {
   readonly #due = new Map<number, number>();
   readonly #refused = new Map<number, { bounds: Bounds; until: number }>();
+  /** Shards that believe this node idle, and until when: work there rings. */
+  readonly #idle = new Map<number, number>();
   readonly #pollMs: number;
   readonly #lookup: number;
   #home: number;
@@ -40,12 +42,36 @@ export class Agenda {
     return this.#lookup === 0 ? 1 : this.#shards;
   }
 
-  /** Own shard first, then up to `loadLookup` others, rotating over the shards in use. */
+  /** The home shard, then up to `loadLookup` others, rotating over the shards in use; not those that would ring. */
   sweep(now: number): void {
-    this.at(this.#home, now);
-    for (let i = 0; i < Math.min(this.#lookup, this.#shards - 1); i += 1) {
-      this.at((this.#home + 1 + (this.#next++ % (this.#shards - 1))) % this.#shards, now);
+    if (!this.#wouldRing(this.#home, now)) this.at(this.#home, now);
+    let left = this.#lookup;
+    for (let i = 1; i < this.#shards && left > 0; i += 1) {
+      const shard = (this.#home + 1 + (this.#next++ % (this.#shards - 1))) % this.#shards;
+      if (this.#wouldRing(shard, now)) continue;
+      this.at(shard, now);
+      left -= 1;
     }
+  }
+
+  /** Every shard that this node may look at: rings may have been missed in any. */
+  sweepAll(now: number): void {
+    this.#idle.clear();
+    for (let i = 0; i < this.rotation; i += 1) this.at((this.#home + i) % this.#shards, now);
+  }
+
+  /** This shard believes the node idle until then. */
+  idle(shard: number, until: number): void {
+    this.#idle.set(shard, until);
+  }
+
+  /** This shard no longer does: it rang, or gave work. */
+  notIdle(shard: number): void {
+    this.#idle.delete(shard);
+  }
+
+  #wouldRing(shard: number, now: number): boolean {
+    return now < (this.#idle.get(shard) ?? 0);
   }
 
   /** Ask this shard at this time, or earlier if it is already wanted. */

@@ -7,5 +7,5 @@ export type { Result } from './results.ts';
 export type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
 export type { PutOptions } from './intake.ts';
 export { Scheduler, type CloseOptions, type PutOutcome } from './scheduler.ts';
-export type { BudgetSource, Handler } from './serve.ts';
+export type { BudgetSource, Engine, Handler } from './serve.ts';
 export type { Submission } from './submission.ts';

@@ -5,7 +5,7 @@
 import type { Agenda, Bounds } from './agenda.ts';
 import { admit, claimBounds, validateBudget, type Budget } from './budget.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
-import { monotonic } from './clock.ts';
+import { Alarm, monotonic } from './clock.ts';
 import type { Membership } from './membership.ts';
 import type { ClaimAnswer } from './messages.ts';
 import type { Rules } from './options.ts';
@@ -23,6 +23,8 @@ export class Runner<Request, Output> {
   readonly #claims: Claims<Request, Output>;
   readonly #agenda: Agenda;
   readonly #waiting = new Set<() => void>();
+  /** Per shard: when a peer's head there comes of age. */
+  readonly #alarms = new Map<number, Alarm>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #askedInVainAt = -Infinity;
   #stopped = false;
@@ -95,13 +97,20 @@ export class Runner<Request, Output> {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Work can be taken in this shard in `delayMs`. */
+  /** Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. */
   ring(shard: number, delayMs: number): void {
-    this.#later(delayMs, () => this.#rang(shard));
+    if (delayMs <= 0) {
+      this.#rang(shard);
+      return;
+    }
+    let alarm = this.#alarms.get(shard);
+    if (!alarm) this.#alarms.set(shard, (alarm = new Alarm(() => this.#rang(shard))));
+    alarm.within(delayMs);
   }
 
   /** A busy node passes the ring on at once; one that asked in vain just now gets the chance to ask again. */
   #rang(shard: number): void {
+    this.#agenda.notIdle(shard);
     this.#agenda.at(shard, monotonic());
     if (this.#waiting.size > 0) {
       this.#wake();
@@ -126,26 +135,31 @@ export class Runner<Request, Output> {
     this.#timers.add(timer);
   }
 
-  /** Work may wait that nobody rang for: asks the home shard and its neighbours once. */
+  /** Work may wait that nobody rang for: asks every shard once. */
   lookAround(): void {
-    this.#agenda.sweep(monotonic());
+    this.#agenda.sweepAll(monotonic());
     this.#wake();
   }
 
   /** Leaves `idle` and rings the next runner, if work waits. */
   async passOn(shard: Shard): Promise<void> {
+    this.#agenda.notIdle(shard.number);
     await shard.claim({ limit: 0, aloneTokens: 0, sumTokens: 0, totalTokens: 0, idleForMs: 0 });
   }
 
   async #claim(shard: Shard, bounds: Bounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
     await this.beforeClaim(shard);
+    const idleForMs = 1.5 * this.#rules.pollMs * this.#agenda.rotation;
+    const idleUntil = monotonic() + idleForMs;
     let waited = true;
     const call = shard.claim({
       ...bounds,
       totalTokens: largestPrompt(budget),
-      idleForMs: 1.5 * this.#rules.pollMs * this.#agenda.rotation,
+      idleForMs,
     });
     const admitted = call.then((answer) => {
+      if (answer.status === 'IDLE') this.#agenda.idle(shard.number, idleUntil);
+      else this.#agenda.notIdle(shard.number);
       if (waited && !this.#stopped) return this.#admit(shard, answer, bounds, budget);
       void this.#claims.pushBack(shard, answer.claims);
       return [];
@@ -185,6 +199,7 @@ export class Runner<Request, Output> {
   /** No more claims: waiting `getRequests` answer `[]`, or throw if the node is over. */
   stop(): void {
     this.#stopped = true;
+    for (const alarm of this.#alarms.values()) alarm.clear();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#wake();

@@ -205,13 +205,17 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   /**
    * Claims what the budget has room for; waits for work at most `waitMs` (default pollMs), then `[]`. With `waitMs` 0 it
-   * asks Redis only if there is a reason to, so an engine loop may call it every iteration.
+   * asks Redis only if there is a reason to, so an engine loop may call it every iteration. `signal` ends the wait, when
+   * the budget has changed, say.
    * @throws ConfigError for a bad budget; SchedulerError TIMEOUT, REDIS, CLOSED, EVICTED
    */
-  async getRequests(budget: Budget, options: { waitMs?: number } = {}): Promise<ClaimedRequest<Request>[]> {
+  async getRequests(
+    budget: Budget,
+    options: { waitMs?: number; signal?: AbortSignal } = {},
+  ): Promise<ClaimedRequest<Request>[]> {
     const waitMs = options.waitMs ?? this.#settings.pollMs;
     if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
-    return this.#runner.getRequests(budget, waitMs);
+    return this.#runner.getRequests(budget, waitMs, options.signal);
   }
 
   /**

@@ -3,7 +3,7 @@
  * only with the scheduler: errors of Redis are waited out, errors of a handler end that request as failed.
  */
 import { validateBudget, requiredBlocks, type Budget } from './budget.ts';
-import { backoff, sleep } from './clock.ts';
+import { backoff, sleep, unless } from './clock.ts';
 import { SchedulerError, messageOf } from './errors.ts';
 import type { ClaimedRequest, Claims, ResultStatus, RunnerResult } from './claims.ts';
 import type { Runner } from './runner.ts';
@@ -20,8 +20,19 @@ export type Handler<Request, Output> = (
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler may return nothing
 type Final<Output> = Output | undefined | void;
 
-/** The engine's free room, asked before every claim; an object is the whole engine, and what runs is subtracted. */
-export type BudgetSource = Budget | (() => Budget);
+/** An engine that says itself what it has room for, and when. */
+export interface Engine {
+  /** Its free room now. */
+  room(): Budget;
+  /** Resolves when `room()` would admit something, at once if it does; may reject once the signal fired. */
+  whenRoom(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * The engine's free room, asked before every claim. A plain budget is the whole engine, and what runs is subtracted. A
+ * function whose budget is full is asked again when a handler yields or ends, and every 100 ms.
+ */
+export type BudgetSource = Budget | (() => Budget) | Engine;
 
 /** Until a full engine is asked again, should it get room while no handler yields or ends; no word to Redis. */
 const LOOK_AGAIN_MS = 100;
@@ -30,7 +41,7 @@ export class Server<Request, Output> {
   readonly #runner: Runner<Request, Output>;
   readonly #claims: Claims<Request, Output>;
   readonly #handler: Handler<Request, Output>;
-  readonly #budget: BudgetSource;
+  readonly #source: BudgetSource;
   readonly #pollMs: number;
   readonly #stop: AbortSignal;
   readonly #running = new Map<string, { tokens: number; done: Promise<void> }>();
@@ -41,14 +52,14 @@ export class Server<Request, Output> {
     runner: Runner<Request, Output>,
     claims: Claims<Request, Output>,
     handler: Handler<Request, Output>,
-    budget: BudgetSource,
+    source: BudgetSource,
     options: { pollMs: number; stop: AbortSignal },
   ) {
-    if (typeof budget !== 'function') validateBudget(budget);
+    if (isPlain(source)) validateBudget(source);
     this.#runner = runner;
     this.#claims = claims;
     this.#handler = handler;
-    this.#budget = budget;
+    this.#source = source;
     this.#pollMs = options.pollMs;
     this.#stop = options.stop;
     this.#stop.addEventListener('abort', () => this.#stale.abort());
@@ -62,7 +73,7 @@ export class Server<Request, Output> {
         const stale = this.#stale.signal;
         const budget = this.#room();
         if (budget.batch < 1 || budget.availableBlocks <= budget.reservedOutputBlocks) {
-          await sleep(LOOK_AGAIN_MS, stale);
+          await this.#untilRoom(stale);
           continue;
         }
         const requests = await this.#runner.getRequests(budget, this.#pollMs, stale);
@@ -82,15 +93,28 @@ export class Server<Request, Output> {
   }
 
   #room(): Budget {
-    if (typeof this.#budget === 'function') return this.#budget();
-    const { availableBlocks, batch } = this.#budget;
+    if (typeof this.#source === 'function') return this.#source();
+    if (!isPlain(this.#source)) return this.#source.room();
+    const { availableBlocks, batch } = this.#source;
     let used = 0;
-    for (const { tokens } of this.#running.values()) used += requiredBlocks(tokens, this.#budget);
+    for (const { tokens } of this.#running.values()) used += requiredBlocks(tokens, this.#source);
     return {
-      ...this.#budget,
+      ...this.#source,
       availableBlocks: Math.max(0, availableBlocks - used),
       batch: Math.max(0, batch - this.#running.size),
     };
+  }
+
+  async #untilRoom(stale: AbortSignal): Promise<void> {
+    if (typeof this.#source === 'function' || isPlain(this.#source)) {
+      await sleep(LOOK_AGAIN_MS, stale);
+      return;
+    }
+    try {
+      await unless(stale, this.#source.whenRoom(stale));
+    } catch (error) {
+      if (!stale.aborted) throw error;
+    }
   }
 
   #start(request: ClaimedRequest<Request>): void {
@@ -149,6 +173,10 @@ export class Server<Request, Output> {
     }
     if (status === 'too_large' || status === 'encode') await this.#send({ claim, failed: refusal(status) });
   }
+}
+
+function isPlain(source: BudgetSource): source is Budget {
+  return typeof source === 'object' && 'batch' in source;
 }
 
 function refusal(status: 'too_large' | 'encode'): string {

@@ -57,7 +57,7 @@ local function reap(limit)
   end_requests(ends)
   for owner, line in pairs(lines) do
     enqueue(owner, line)
-    ring(owner)
+    ring(owner, 0)
   end
   return #tickets == limit
 end

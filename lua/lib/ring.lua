@@ -1,7 +1,8 @@
--- ring: the last step of every script that leaves waiting work. One ring, one runner: the owner if it is idle; else
--- the runner that has been idle longest, with the delay until the owner's head may be stolen. Removes the entry
--- it used and cuts expired ones, so a dead runner costs at most one ring. A caller that cannot take the work
--- itself leaves `idle` before it rings.
+-- ring: the last step of every script that leaves waiting work. The owner if it is idle. Else, if the work may be stolen
+-- now, the runner that has been idle longest: one ring, one runner. It removes the entry it used and cuts expired ones,
+-- so a dead runner costs at most one ring. Else the runner that was heard of last is told when the head comes of age; it
+-- keeps its entry, so that what can be stolen before still finds it. A caller that cannot take the work itself leaves
+-- `idle` before it rings.
 --
 -- INCLUDE enter
 local function tell(name, what, delay)
@@ -13,7 +14,8 @@ local function stealable_in(load, order)
   return load >= min_load and 0 or max(0, math.ceil(steal_after - (now - order / 1000)))
 end
 
-local function ring(owner)
+-- `least`: nobody is told of the age of a head below this order, it was told before
+local function ring(owner, least)
   if call('EXISTS', IDLE) == 0 then
     return
   end
@@ -21,18 +23,32 @@ local function ring(owner)
   if call('ZREM', IDLE, owner) == 1 then
     return tell(owner, 'claim')
   end
-  local runner = policy ~= 'none' and call('ZRANGE', IDLE, '0', '0')[1]
-  local load, order = call('ZSCORE', LOAD, owner), call('ZSCORE', HEAD, owner)
-  if runner and order then
-    call('ZREM', IDLE, runner)
-    tell(runner, 'claim', stealable_in(tonumber(load or 0), tonumber(order)))
+  local order = policy ~= 'none' and tonumber(call('ZSCORE', HEAD, owner) or nil)
+  if not order then
+    return
+  end
+  local delay = stealable_in(tonumber(call('ZSCORE', LOAD, owner) or 0), order)
+  local runner
+  if delay == 0 then
+    runner = call('ZPOPMIN', IDLE)[1]
+  elseif order >= least then
+    runner = call('ZRANGE', IDLE, '-1', '-1')[1]
+  end
+  if runner then
+    tell(runner, 'claim', delay)
   end
 end
 
--- ring for the ticket that has waited longest, if one waits
+-- ring for work that was there before this call: for the ticket that has waited longest, unless it is too young to be
+-- stolen and another line is long enough
 local function ring_first()
-  local owner = call('ZRANGE', HEAD, '0', '0')[1]
+  local heads = call('ZRANGE', HEAD, '0', '0', 'WITHSCORES')
+  local owner = heads[1]
+  if owner and now - heads[2] / 1000 < steal_after then
+    local longest = call('ZREVRANGE', LOAD, '0', '0', 'WITHSCORES')
+    owner = tonumber(longest[2] or 0) >= min_load and longest[1] or owner
+  end
   if owner then
-    ring(owner)
+    ring(owner, 0)
   end
 end

@@ -74,7 +74,7 @@ class DemoNode {
     });
     this.#looking = setInterval(() => this.#collect(), LOOK_MS);
     this.#served = this.#scheduler.run((claimed) => this.#execute(claimed), {
-      budget: () => this.#engine.room(),
+      budget: this.#engine,
     });
   }
 

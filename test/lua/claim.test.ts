@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { claim, put } from './calls.ts';
 import { guards } from './guards.ts';
-import { TestShard, connections, statusWordsOf, tickAt } from './support.ts';
+import { TestShard, connections, statusWordsOf, tickAt, wakeUps } from './support.ts';
 import { parseClaims, type ClaimBounds, type PutItem } from './wire.ts';
 
 /** Ids claimed, in order. */
@@ -134,7 +134,7 @@ describe('claim', () => {
   });
 
   describe('its ring', () => {
-    it('passes the rest of the work on to the next idle runner, and leaves idle itself', async () => {
+    it('tells the runner heard of last when the rest may be stolen, and leaves idle itself', async () => {
       const shard = new TestShard();
       for (const node of ['b', 'c', 'd']) await shard.run(claim(shard, node));
       await shard.run(put(shard, 'a', ['x', 'y']));
@@ -148,10 +148,21 @@ describe('claim', () => {
           load: { a: 1 },
           request: { 'a|x': '@3 128/900000/3/0/9 c#30001' },
           due: { 'a|x@3': 30_030 },
-          idle: { c: undefined, d: undefined },
+          idle: { c: undefined },
           state: { visited: 30 },
         },
       });
+    });
+
+    it('rings for a line that is long enough when the oldest request is too young to be stolen', async () => {
+      const shard = new TestShard();
+      for (const node of ['b', 'c', 'd']) await shard.run(claim(shard, node));
+      await shard.run(put(shard, 'x', ['old'], {}));
+      await shard.run(put(shard, 'a', ['1', '2', '3', '4']));
+      await wakeUps();
+      await shard.run(claim(shard, 'c', { limit: 1 }));
+      expect(await wakeUps()).to.deep.equal(['d: claim 0 0']);
+      expect((await shard.view()).idle).to.deep.equal({});
     });
 
     it('is all that a claim with limit 0 does: a busy node passes its wake-up on', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { claim, put, putResults, refresh } from './calls.ts';
 import { guards } from './guards.ts';
-import { TestShard, connections, statusWordsOf, tickAt } from './support.ts';
+import { TestShard, connections, statusWordsOf, tickAt, wakeUps } from './support.ts';
 import { START, viewOf } from './view.ts';
 
 describe('put_requests', () => {
@@ -235,18 +235,18 @@ describe('put_requests', () => {
         left: { a: undefined },
       },
       {
-        title: 'goes to the runner that has been idle longest, with the delay until the head may be stolen',
+        title: 'tells the runner that was heard of last when the head may be stolen, and keeps its entry',
         idle: ['c', 'b'],
         puts: 2,
-        ring: 'c: claim 0 50',
-        left: { c: undefined },
+        ring: 'b: claim 0 50',
+        left: undefined,
       },
       {
-        title: 'has no delay once the load may be stolen from',
-        idle: ['b'],
+        title: 'goes to the runner that has been idle longest once the load may be stolen from',
+        idle: ['c', 'b'],
         puts: 3,
-        ring: 'b: claim 0 0',
-        left: { b: undefined },
+        ring: 'c: claim 0 0',
+        left: { c: undefined },
       },
     ];
     for (const { title, idle, puts, ring, left } of rows) {
@@ -267,7 +267,7 @@ describe('put_requests', () => {
             request: Object.fromEntries(ids.map((id, i) => [`a|${id}`, `@${100_000 + i} 128/900100/3/0/9`])),
             body: Object.fromEntries(ids.map((id) => [`a|${id}`, `body of ${id}`])),
             due: Object.fromEntries(ids.map((id, i) => [`a|${id}@${100_000 + i}`, 900_100])),
-            idle: left,
+            ...(left ? { idle: left } : {}),
             ...('a' in before.node ? {} : { node: { a: 30_100 }, epochs: { a: 1 } }),
           },
         });
@@ -279,7 +279,20 @@ describe('put_requests', () => {
       await shard.run(claim(shard, 'b', { idleFor: 99 }));
       await shard.run(claim(shard, 'c', { idleFor: 101 }));
       await shard.run(put(shard, 'a', ['x'], { at: 100 }));
-      expect((await shard.view()).idle).to.deep.equal({});
+      expect((await shard.view()).idle).to.deep.equal({ c: 101 });
+      expect(await wakeUps()).to.deep.equal(['c: claim 0 50']);
+    });
+
+    it('tells of the age of a head once, and of a new head again', async () => {
+      const shard = new TestShard({ minLoad: 10 });
+      await shard.run(claim(shard, 'b'));
+      await wakeUps();
+      shard.at = 100;
+      await shard.run(put(shard, 'a', ['x']));
+      await shard.run(put(shard, 'a', ['behind it']));
+      expect(await wakeUps()).to.deep.equal(['b: claim 0 50']);
+      await shard.run(put(shard, 'a', [{ id: 'before it', headStart: 20 }]));
+      expect(await wakeUps()).to.deep.equal(['b: claim 0 31']);
     });
 
     it('goes to the owner alone under the policy none', async () => {

@@ -72,8 +72,7 @@ export class ShardModel extends ShardState {
       return { status, claims, again: this.#again(), bodies };
     }
     this.idle.delete(this.node);
-    const first = this.heads().sort(byScore)[0];
-    if (first) this.ring(first[0]);
+    this.ringFirst();
     return { status, claims, again: -1, bodies };
   }
 
@@ -176,6 +175,14 @@ export class ShardModel extends ShardState {
     const left = (this.mailboxes.get(this.node)?.length ?? 0) > slice;
     this.confirm(slice);
     return { more: waiting.length === slice || left, dropped: all.map(({ ticket }) => ticket) };
+  }
+
+  ringFirst(): void {
+    const first = this.heads().sort(byScore)[0]?.[0];
+    if (first === undefined) return;
+    const isOfAge = this.now * 1000 - this.line(first)[0]!.order >= this.rules.stealAfter * 1000;
+    const longest = this.loads().sort(byScore).at(-1)!;
+    this.ring(!isOfAge && longest[1] >= this.rules.minLoad ? longest[0] : first);
   }
 
   #again(): number {

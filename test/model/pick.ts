@@ -34,7 +34,7 @@ class Picking {
     const { rules, node } = this.#state;
     const own = this.line(node);
     for (;;) {
-      const candidates = peers.filter((peer) => this.#open(peer) && this.#stealable(peer));
+      const candidates = peers.filter((peer) => this.#open(peer) && this.#state.isStealable(peer.tickets));
       const [oldest] = candidates.sort((a, b) => orderOf(a) - orderOf(b) || byBytes(a.owner, b.owner));
       const mine = this.#open(own) ? own : undefined;
       const mineFirst = mine && (!oldest || orderOf(mine) <= orderOf(oldest) + rules.stealAfter * 1000);
@@ -53,7 +53,7 @@ class Picking {
   lucky(peers: readonly Line[], chosen: string | undefined): void {
     if (this.picks.length > 0 || this.line(this.#state.node).blocked) return;
     this.#limit = Math.ceil(this.#limit / 2);
-    const eligible = peers.filter((peer) => this.#stealable(peer));
+    const eligible = peers.filter((peer) => this.#state.isStealable(peer.tickets));
     for (const peer of eligible.filter(({ owner }) => chosen === undefined || owner === chosen)) {
       while (this.#open(peer)) this.#take(peer);
     }
@@ -67,12 +67,6 @@ class Picking {
 
   #open(line: Line): boolean {
     return !this.#full && !line.blocked && line.tickets.length > 0;
-  }
-
-  #stealable({ tickets }: Line): boolean {
-    const { now, rules } = this.#state;
-    if (tickets.length === 0) return false;
-    return tickets.length >= rules.minLoad || now * 1000 - tickets[0]!.order >= rules.stealAfter * 1000;
   }
 
   #take(from: Line): void {

@@ -185,7 +185,15 @@ export class ShardState {
     for (const [name, until] of this.idle) if (until < this.now) this.idle.delete(name);
     if (this.idle.delete(owner) || this.rules.policy === 'none') return;
     const next = [...this.idle].sort(byScore)[0];
-    if (next && this.line(owner).length > 0) this.idle.delete(next[0]);
+    if (next && this.isStealable(this.line(owner))) this.idle.delete(next[0]);
+  }
+
+  /** Whether a peer may take the first of these waiting requests of one owner. */
+  isStealable(line: readonly Request[]): boolean {
+    if (line.length === 0) return false;
+    return (
+      line.length >= this.rules.minLoad || this.now * 1000 - line[0]!.order >= this.rules.stealAfter * 1000
+    );
   }
 
   standing(ticket: Ticket): Request | undefined {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ConfigError, type Budget, type Result } from '../../src/index.ts';
+import { ConfigError, type Budget, type BudgetSource, type Result } from '../../src/index.ts';
 import { sleep } from '../../src/clock.ts';
 import {
   SHORT_LEASE,
@@ -130,7 +130,7 @@ describe('run', () => {
     beforeEach(() => (running = most = 0));
 
     /** Serves `count` requests of 32 tokens; counts what runs at once. */
-    const serveAll = async (budget: Budget | (() => Budget), count: number): Promise<void> => {
+    const serveAll = async (budget: BudgetSource, count: number): Promise<void> => {
       const handler = async ({ signal }: Claimed): Promise<void> => {
         most = Math.max(most, (running += 1));
         await sleep(15, signal);
@@ -168,6 +168,28 @@ describe('run', () => {
       open = true;
       await served;
       expect(most).to.equal(2);
+    });
+
+    it('given by an engine, which says itself when it has room again', async () => {
+      let places = 2;
+      let freed: () => void = () => undefined;
+      const asked: AbortSignal[] = [];
+      const engine = {
+        room: () => room(places),
+        whenRoom: (signal: AbortSignal) =>
+          new Promise<void>((resolve) => {
+            asked.push(signal);
+            freed = resolve;
+          }),
+      };
+      // an engine that goes on with a request after its handler has ended
+      void runner.run(() => void (places -= 1), { budget: engine });
+      await owner.putRequests(requests('r', 3));
+      await waitUntil(() => owner.getResults().size > 0 && places === 0, 'it is full');
+      await waitUntil(() => asked.some(({ aborted }) => !aborted), 'it is asked when it will have room');
+      places = 1;
+      freed();
+      await waitUntil(() => places === 0, 'the last is claimed as soon as there is room');
     });
 
     it('and fills the room that a handler leaves at once, also for a request that did not fit before', async () => {
