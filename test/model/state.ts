@@ -168,7 +168,9 @@ export class ShardState {
   }
 
   bury(request: Request, reason: string, spent: number): void {
-    this.dead.push(`${request.ticket} ${reason} ${spent} ${request.body.length} ${request.body.toString('latin1')}`);
+    this.dead.push(
+      `${request.ticket} ${reason} ${spent} ${request.body.length} ${request.body.toString('latin1')}`,
+    );
   }
 
   post(owner: string, mail: Mail): void {
