@@ -12,7 +12,7 @@ const CANDIDATES = 16;
 
 // What Redis says when it did not run the command: a resend is due, not an answer (DESIGN.md section 3).
 const NO_ANSWER =
-  /^(TRYAGAIN|MOVED|ASK|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN|BUSY|EXECABORT|UNKILLABLE)|^(Connection is closed|Stream isn't writeable|Command timed out|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Too many Cluster redirections|connect |read |write )/;
+  /^(TRYAGAIN|MOVED|ASK|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN|BUSY|EXECABORT|UNKILLABLE)|^(Connection is closed|Stream isn't writeable|Command timed out|Command aborted|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Too many Cluster redirections|connect |read |write )/;
 
 /** A script answered EVICTED: another epoch of this name stands. */
 export class EvictedReply extends Error {

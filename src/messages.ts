@@ -1,10 +1,11 @@
 /** What goes into a shard's scripts and what they answer; how answers are read. Pure. */
 import type { Payload } from './codec.ts';
-import type { Tick, Ticket } from './ticket.ts';
+import { hex, type Tick, type Ticket } from './ticket.ts';
 
 /** A call carries at most this, or one larger item (DESIGN.md section 3). */
 export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
+const MAX_TOKENS = 2 ** 32 - 1;
 
 export interface PutItem {
   id: string;
@@ -19,7 +20,7 @@ export interface PutItem {
 }
 
 export type PutAnswer =
-  | { status: 'OK' | 'DUPLICATE'; ticket: Ticket }
+  | { status: 'OK' | 'DUPLICATE'; ticket: Ticket; replicated?: boolean }
   | { status: 'EXPIRED' }
   | { status: 'FULL'; retryAfterMs: number };
 
@@ -128,6 +129,19 @@ export function cutPuts(queue: readonly { item: PutCall }[]): number {
     sizes.push(sizeOf(item.put.payload));
   }
   return fitting(sizes);
+}
+
+/** What `put_requests` is told of one request. */
+export function putArguments(item: PutItem): (string | Buffer)[] {
+  return [
+    item.id,
+    hex(Math.min(item.promptTokens, MAX_TOKENS), 8),
+    String(Math.floor(item.deadlineMs)),
+    String(item.headStartMs),
+    hex(item.left, 2),
+    hex(item.spent, 2),
+    item.payload,
+  ];
 }
 
 export function wait<K extends string>(key: K, reply: Buffer | undefined): { [P in K]?: number } {

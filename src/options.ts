@@ -8,6 +8,12 @@ import type { ScriptMode } from './script.ts';
 /** From whom a node without work of its own takes some; see {@link SchedulerOptions.policy}. */
 export type StealPolicy = 'oldest' | 'lucky' | 'none';
 
+/** How many replicas, and how many ms, a put waits for; see {@link SchedulerOptions.waitReplicas}. */
+export interface WaitReplicas {
+  replicas: number;
+  timeoutMs: number;
+}
+
 /** Options of `Scheduler.start`. Times are ms, sizes bytes. */
 export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /** A URL, ioredis options, or an ioredis client (duplicated, never closed). Default: SCHED_LUA_REDIS_URL or redis://127.0.0.1:6379. */
@@ -54,6 +60,12 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   maxBodyBytes?: number;
   /** Largest encoded result. Default 1 MiB. */
   maxResultBytes?: number;
+  /**
+   * Each put waits until so many replicas have it, at most `timeoutMs` (from 1 to a third of commandTimeout). Unmet, the
+   * request is accepted all the same, and its outcome of `putRequests` says `replicated: false`. Puts then have a connection
+   * of their own, and one that waits holds up those behind it. Default: no wait.
+   */
+  waitReplicas?: WaitReplicas;
   /** `auto` sends scripts where they are missing; `preloaded` only EVALSHA, after `sched-lua load`. Default `auto`. */
   scripts?: ScriptMode;
   /** Default JSON. */
@@ -68,7 +80,11 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   onWarning?: (message: string) => void;
 }
 
-export type Settings<Request, Output> = Readonly<Required<SchedulerOptions<Request, Output>>>;
+export type Settings<Request, Output> = Readonly<
+  Required<Omit<SchedulerOptions<Request, Output>, 'waitReplicas'>> & {
+    waitReplicas: WaitReplicas | undefined;
+  }
+>;
 
 /** The settings that do not depend on what a request is. */
 export type Rules = Omit<Settings<unknown, unknown>, 'codec' | 'outputCodec' | 'idOf' | 'promptTokensOf'>;
@@ -103,6 +119,18 @@ function codec<T>(option: string, value: Codec<T> | undefined): Codec<T> {
   const chosen = value ?? jsonCodec<T>();
   if (typeof chosen.encode === 'function' && typeof chosen.decode === 'function') return chosen;
   throw new ConfigError(option, chosen, 'an object with the functions encode and decode');
+}
+
+function waitReplicas(value: WaitReplicas | undefined, commandTimeout: number): WaitReplicas | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'object')
+    throw new ConfigError('waitReplicas', value, 'an object with replicas and timeoutMs');
+  const { replicas, timeoutMs } = value as Partial<WaitReplicas>;
+  return {
+    replicas: integer('waitReplicas.replicas', replicas, NaN, 1, 1000),
+    // a put may wait behind another one's wait and still be answered in time
+    timeoutMs: integer('waitReplicas.timeoutMs', timeoutMs, NaN, 1, Math.floor(commandTimeout / 3)),
+  };
 }
 
 function defaultName(): string {
@@ -142,6 +170,7 @@ const KNOWN: Record<keyof SchedulerOptions, true> = {
   maxResults: true,
   maxBodyBytes: true,
   maxResultBytes: true,
+  waitReplicas: true,
   scripts: true,
   codec: true,
   outputCodec: true,
@@ -165,6 +194,7 @@ export function settle<Request, Output>(
   const leaseMs = integer('leaseMs', options.leaseMs, 30_000, 100, MAX_MS);
   const takeover = options.takeover ?? false;
   if (typeof takeover !== 'boolean') throw new ConfigError('takeover', takeover, 'true or false');
+  const commandTimeout = integer('commandTimeout', options.commandTimeout, 10_000, 1, MAX_MS);
   return {
     redis: options.redis ?? process.env['SCHED_LUA_REDIS_URL'] ?? 'redis://127.0.0.1:6379',
     topic: checkTopic(options.topic ?? 'default'),
@@ -185,13 +215,14 @@ export function settle<Request, Output>(
     keepAliveMs: integer('keepAliveMs', options.keepAliveMs, 30_000, 100, MAX_MS),
     ttlMs: integer('ttlMs', options.ttlMs, 900_000, 100, MAX_MS),
     pollMs: integer('pollMs', options.pollMs, 2000, 10, MAX_MS),
-    commandTimeout: integer('commandTimeout', options.commandTimeout, 10_000, 1, MAX_MS),
+    commandTimeout,
     tries: integer('tries', options.tries, 3, 1, 255),
     onRestart: word('onRestart', options.onRestart, ['restart', 'fail']),
     maxWaiting: integer('maxWaiting', options.maxWaiting, 100_000, 1, MAX_MS),
     maxResults: integer('maxResults', options.maxResults, 10_000, 1, MAX_MS),
     maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes, 16 * 2 ** 20, 1, 512 * 2 ** 20),
     maxResultBytes: integer('maxResultBytes', options.maxResultBytes, 2 ** 20, 1, 512 * 2 ** 20),
+    waitReplicas: waitReplicas(options.waitReplicas, commandTimeout),
     scripts: word('scripts', options.scripts, ['auto', 'preloaded']),
     codec: codec('codec', options.codec),
     outputCodec: codec('outputCodec', options.outputCodec),

@@ -105,7 +105,7 @@ export class Owner<Output> {
         // under a new epoch the lane was forgotten, and the resend met its own first run
         const resent = epoch !== this.#membership.epoch;
         if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && resent))
-          this.#accept(pending, answer.ticket);
+          this.#accept(pending, answer);
         else if (answer.status === 'EXPIRED') throw expired(pending.id);
         else if (answer.status === 'FULL')
           throw full(pending.id, this.#settings.maxWaiting, answer.retryAfterMs);
@@ -117,7 +117,8 @@ export class Owner<Output> {
     });
   }
 
-  #accept(pending: Pending<Output>, ticket: Ticket): void {
+  #accept(pending: Pending<Output>, { ticket, replicated }: { ticket: Ticket; replicated?: boolean }): void {
+    if (replicated !== undefined) pending.replicated = replicated;
     this.#pendings.setTicket(pending, ticket);
     if (!pending.abandoned) return;
     this.#pendings.remove(pending);
@@ -222,7 +223,7 @@ export class Owner<Output> {
       for (;;) {
         const answer = await pending.shard.put(itemOf(pending));
         if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && answer.ticket === lost)) {
-          this.#accept(pending, answer.ticket);
+          this.#accept(pending, answer);
           return;
         } else if (answer.status === 'FULL') {
           await sleep(answer.retryAfterMs, this.#membership.over);

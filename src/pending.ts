@@ -20,6 +20,8 @@ export interface Pending<Output> {
   spent: number;
   /** Missing until the put is answered. */
   ticket?: Ticket;
+  /** With waitReplicas: whether they had it in time. */
+  replicated?: boolean;
   /** Answers the put, for whoever still waits for it. */
   accepted?: Promise<void>;
   /** Nobody waits for the put any more: cancel it should it be accepted. */

@@ -9,6 +9,7 @@ import { Intake, checkPutOptions, type PutOptions } from './intake.ts';
 import { Membership } from './membership.ts';
 import { settle, type SchedulerOptions, type Settings } from './options.ts';
 import { Owner } from './owner.ts';
+import { Replication } from './replication.ts';
 import { News, type Result, type Sink } from './results.ts';
 import { Runner } from './runner.ts';
 import type { Client } from './script.ts';
@@ -23,6 +24,8 @@ export interface PutOutcome {
   id: string;
   /** Why it was refused; missing: it is in Redis, once. */
   error?: SchedulerError;
+  /** With waitReplicas: whether so many replicas had it in time. */
+  replicated?: boolean;
 }
 
 export interface CloseOptions {
@@ -61,7 +64,8 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     [this.#client, this.#subscriber] = clients;
     const membership = new Membership(this.#client, settings);
     this.#membership = membership;
-    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings));
+    const replication = this.#openReplication();
+    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings, replication));
     this.#agenda = new Agenda({ ...settings, home: 0, shards: 1 });
     this.#owner = new Owner(
       this.#shards,
@@ -76,6 +80,14 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     this.#runner.beforeClaim = (shard) => this.#heartbeat.beforeClaim(shard);
     this.#runner.onDue = (shard, dueMs) => this.#heartbeat.due(shard, dueMs);
     membership.over.addEventListener('abort', () => this.#over(membership.over.reason as SchedulerError));
+  }
+
+  #openReplication(): Replication | undefined {
+    const { redis, waitReplicas, scripts, onWarning } = this.#settings;
+    if (!waitReplicas) return undefined;
+    const client = openClient(redis, silenceMs(this.#settings) + waitReplicas.timeoutMs);
+    this.over.addEventListener('abort', () => closeClient(client));
+    return new Replication(client, { waitReplicas, scripts, onWarning });
   }
 
   /**
@@ -171,8 +183,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
         let id = '';
         try {
           id = this.#intake.idOf(request);
-          await this.#owner.put({ ...this.#intake.prepare(request, id, options), sink: this.#news.sink(id) });
-          return { id };
+          const prepared = this.#intake.prepare(request, id, options);
+          const { replicated } = await this.#owner.put({ ...prepared, sink: this.#news.sink(id) });
+          return { id, ...(replicated === undefined ? {} : { replicated }) };
         } catch (error) {
           return { id, error: error as SchedulerError };
         }

@@ -160,6 +160,50 @@ export async function runScript(
   return call[`${script.command}Buffer`]!(...keys, ...args);
 }
 
+/** What a script answered, and how many replicas had its writes when WAIT answered, or why Redis refused the WAIT. */
+export interface Replicated {
+  reply: Buffer[];
+  replicas: number | Error;
+}
+
+/**
+ * Runs a script and WAIT behind it, on one connection in one breath: if that breaks between the two both are unanswered
+ * (the error says so), and WAIT never speaks of a server that did not run the script. WAIT holds the connection up.
+ */
+export async function runScriptAndWait(
+  client: Client,
+  mode: ScriptMode,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly Argument[],
+  { replicas, timeoutMs }: { replicas: number; timeoutMs: number },
+): Promise<Replicated> {
+  const script = allScripts()[name];
+  const both = async (how: 'evalshaBuffer' | 'evalBuffer', what: string): Promise<Replicated> => {
+    // not by the script's own command: in a pipeline ioredis would send it again behind the WAIT when it is missing
+    const pipeline = client.pipeline();
+    (pipeline as unknown as Record<string, (...all: unknown[]) => void>)[how]!(
+      ...[what, script.numberOfKeys, ...keys, ...args],
+    );
+    const [[refused, reply], [noWait, count]] = (await pipeline.wait(replicas, timeoutMs).exec()) as Replies;
+    if (refused) throw refused;
+    if (noWait && noWait.name !== 'ReplyError') throw noWait;
+    return { reply, replicas: noWait ?? count };
+  };
+  try {
+    return await both('evalshaBuffer', script.sha1);
+  } catch (error) {
+    // a pipeline does not follow a slot that moved
+    if (error instanceof Error && error.message.startsWith('MOVED') && 'refreshSlotsCache' in client)
+      client.refreshSlotsCache();
+    if (mode === 'preloaded') throw missing(error, script);
+    if (!isMissing(error)) throw error;
+    return both('evalBuffer', script.text);
+  }
+}
+
+type Replies = [script: [Error | null, Buffer[]], wait: [Error | null, number]];
+
 async function preloaded(
   call: Record<string, Runner>,
   script: Script,
@@ -169,12 +213,21 @@ async function preloaded(
   try {
     return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    throw new SchedulerError(
-      'SCRIPT',
-      script.name,
-      `script ${script.name} (${script.sha1}) is not on the server; run "sched-lua load" and try again`,
-      { cause: error },
-    );
+    throw missing(error, script);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** The error itself, or what to do about it if it says that the script is not there. */
+function missing(error: unknown, script: Script): unknown {
+  if (!isMissing(error)) return error;
+  return new SchedulerError(
+    'SCRIPT',
+    script.name,
+    `script ${script.name} (${script.sha1}) is not on the server; run "sched-lua load" and try again`,
+    { cause: error },
+  );
 }

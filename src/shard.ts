@@ -13,6 +13,7 @@ import {
   parseClaims,
   parseMail,
   parseTickets,
+  putArguments,
   sizeOf,
   wait,
   type CancelAnswer,
@@ -29,12 +30,12 @@ import {
   type ResultItem,
 } from './messages.ts';
 import type { Rules } from './options.ts';
+import type { Replication } from './replication.ts';
 import { runScript, type Argument, type Client } from './script.ts';
 import type { ScriptName } from './scripts.ts';
 import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from './ticket.ts';
 
 const REAP_LIMIT = 128;
-const MAX_TOKENS = 2 ** 32 - 1;
 
 export class Shard {
   readonly number: number;
@@ -46,11 +47,20 @@ export class Shard {
   readonly #client: Client;
   readonly #membership: Membership;
   readonly #settings: Rules;
+  readonly #replication: Replication | undefined;
   readonly #puts: Lane<PutCall, PutAnswer | ResetAnswer>;
   readonly #claims: Lane<ClaimItem, ClaimAnswer>;
   readonly #results: Lane<ResultItem, ResultAnswer>;
 
-  constructor(number: number, client: Client, membership: Membership, settings: Rules) {
+  /** @param replication for puts; missing: they wait for no replica */
+  constructor(
+    number: number,
+    client: Client,
+    membership: Membership,
+    settings: Rules,
+    replication?: Replication,
+  ) {
+    this.#replication = replication;
     this.number = number;
     this.#keys = shardKeys(settings.topic, number);
     this.#client = client;
@@ -155,25 +165,26 @@ export class Shard {
 
   async #put(laneCall: string, calls: PutCall[]): Promise<PutAnswer[]> {
     const items = calls.map((call) => (call as { put: PutItem }).put);
-    const reply = await this.#run('put_requests', laneCall, [
-      String(this.#settings.maxWaiting),
-      ...items.flatMap((item) => [
-        item.id,
-        hex(Math.min(item.promptTokens, MAX_TOKENS), 8),
-        String(Math.floor(item.deadlineMs)),
-        String(item.headStartMs),
-        hex(item.left, 2),
-        hex(item.spent, 2),
-        item.payload,
-      ]),
-    ]);
+    let replicated: boolean | undefined;
+    const andReplicate = async (args: readonly Argument[]): Promise<Buffer[]> => {
+      const answer = await this.#replication!.run('put_requests', this.#keys, args);
+      replicated = answer.replicated;
+      return answer.reply;
+    };
+    const reply = await this.#run(
+      'put_requests',
+      laneCall,
+      [String(this.#settings.maxWaiting), ...items.flatMap(putArguments)],
+      this.#replication && andReplicate,
+    );
     return String(reply[2])
       .split(',')
       .map((answer, i): PutAnswer => {
         const [status, detail] = answer.split(' ');
         if (status === 'FULL') return { status, retryAfterMs: Number(detail) };
         if (status === 'EXPIRED') return { status };
-        return { status: status as 'OK', ticket: joinTicket(this.#membership.name, detail!, items[i]!.id) };
+        const ticket = joinTicket(this.#membership.name, detail!, items[i]!.id);
+        return { status: status as 'OK', ticket, ...(replicated === undefined ? {} : { replicated }) };
       });
   }
 
@@ -225,10 +236,16 @@ export class Shard {
     return this.#membership.answered(name, () => this.#run(name, '', args));
   }
 
-  async #run(name: ScriptName, laneCall: string, args: readonly Argument[]): Promise<Buffer[]> {
-    const { topic, ttlMs, leaseMs, policy, minLoadScore, stealAfterMs, scripts } = this.#settings;
+  async #run(
+    name: ScriptName,
+    laneCall: string,
+    args: readonly Argument[],
+    run: (args: readonly Argument[]) => Promise<Buffer[]> = (all) =>
+      runScript(this.#client, this.#settings.scripts, name, this.#keys, all),
+  ): Promise<Buffer[]> {
+    const { topic, ttlMs, leaseMs, policy, minLoadScore, stealAfterMs } = this.#settings;
     const { name: node, epoch } = this.#membership;
-    const reply = await runScript(this.#client, scripts, name, this.#keys, [
+    const reply = await run([
       node,
       epoch,
       this.#seen,

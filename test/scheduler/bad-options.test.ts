@@ -13,6 +13,7 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['takeover', ['yes', 1], /true or false/],
   ['policy', ['random', '', 1], /one of oldest, lucky, none/],
   ['onRestart', ['ignore', 0], /one of restart, fail/],
+  ['waitReplicas', [1, true], /an object with replicas and timeoutMs/],
   ['scripts', ['eval', true], /one of auto, preloaded/],
   ['loadShards', [0, -1, 1.5, NaN, '2', 65_537], /an integer from 1 to 65536/],
   ['loadLookup', [-1, 0.5, '1'], /an integer from 0 to 65536/],
@@ -75,6 +76,23 @@ describe('bad options of Scheduler.start', () => {
       expect(error.message).to.equal(`${option} is null; allowed is a value, or nothing for the default`);
     }
   });
+
+  const badWaits: [unknown, RegExp][] = [
+    [{ timeoutMs: 100 }, /^waitReplicas.replicas is NaN; allowed is an integer from 1 to 1000$/],
+    [{ replicas: 0, timeoutMs: 100 }, /^waitReplicas.replicas is 0; /],
+    [{ replicas: 1 }, /^waitReplicas.timeoutMs is NaN; /],
+    [{ replicas: 1, timeoutMs: 0 }, /^waitReplicas.timeoutMs is 0; /],
+    [
+      { replicas: 1, timeoutMs: 3334 },
+      /^waitReplicas.timeoutMs is 3334; allowed is an integer from 1 to 3333$/,
+    ],
+  ];
+  for (const [waitReplicas, says] of badWaits) {
+    it(`waitReplicas: ${JSON.stringify(waitReplicas)} is refused: a wait is bounded, and by a third of commandTimeout`, async () => {
+      const error = await rejection(Scheduler.start({ redis, waitReplicas: waitReplicas as never }));
+      expect(error.message).to.match(says);
+    });
+  }
 
   it('redis: what is no URL, no options and no client is refused, and no password shown', async () => {
     for (const bad of ['http://h', 'h:6379', 'redis//h', 7, 'x://u:s3cr3t@h']) {

@@ -1,0 +1,37 @@
+/**
+ * Puts for the option `waitReplicas`: a connection of their own, as WAIT holds one up, and a WAIT behind each.
+ */
+import { messageOf } from './errors.ts';
+import type { WaitReplicas } from './options.ts';
+import { runScriptAndWait, type Argument, type Client, type ScriptMode } from './script.ts';
+import type { ScriptName } from './scripts.ts';
+
+export interface ReplicationRules {
+  waitReplicas: WaitReplicas;
+  scripts: ScriptMode;
+  onWarning: (message: string) => void;
+}
+
+export class Replication {
+  readonly #client: Client;
+  readonly #rules: ReplicationRules;
+
+  constructor(client: Client, rules: ReplicationRules) {
+    this.#client = client;
+    this.#rules = rules;
+  }
+
+  /** Runs a script; `replicated`: whether so many replicas had what it wrote in time. */
+  async run(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+  ): Promise<{ reply: Buffer[]; replicated: boolean }> {
+    const { scripts, waitReplicas, onWarning } = this.#rules;
+    const { reply, replicas } = await runScriptAndWait(this.#client, scripts, name, keys, args, waitReplicas);
+    if (typeof replicas === 'number') return { reply, replicated: replicas >= waitReplicas.replicas };
+    // the put itself was done
+    onWarning(`waitReplicas: Redis refused WAIT: ${messageOf(replicas)}`);
+    return { reply, replicated: false };
+  }
+}
