@@ -58,8 +58,18 @@ function includesOf(source: string): string[] {
   return [...source.matchAll(/^-- INCLUDE (.*)$/gm)].flatMap((match) => match[1]!.split(' '));
 }
 
-/** The text that is sent to Redis: every helper the source needs, each once, before the first that needs it. */
+/** Helpers that only give names to keys and arguments. */
+const BINDS = /^-- (KEYS|ARGV)\[/m;
+
+/**
+ * The text that is sent to Redis: every helper the source needs, each once, before the first that needs it.
+ *
+ * What follows the names of keys and arguments is one function. Lua makes every helper anew in each call, and looks for
+ * each outer variable that it uses among all that are open; from an enclosing function it copies them. That is a quarter
+ * of Redis' work for a call of one request.
+ */
 export function assembleText(source: string, helpers: Readonly<Record<string, string>>): string {
+  const bindings: string[] = [];
   const parts: string[] = [];
   const done = new Set<string>();
   const add = (name: string, path: readonly string[]): void => {
@@ -70,10 +80,11 @@ export function assembleText(source: string, helpers: Readonly<Record<string, st
       throw scriptError(`no helper named ${name} (included by ${path.at(-1) ?? 'a script'})`);
     for (const needed of includesOf(helper)) add(needed, [...path, name]);
     done.add(name);
-    parts.push(helper);
+    (BINDS.test(helper) ? bindings : parts).push(helper);
   };
   for (const name of includesOf(source)) add(name, []);
-  return [...parts, source].join('\n');
+  if (parts.length === 0) return [...bindings, source].join('\n');
+  return [...bindings, 'return (function()', ...parts, source, 'end)()'].join('\n');
 }
 
 /** Throws SCRIPT unless the header says just what the declaration says. */

@@ -147,7 +147,18 @@ describe('an assembled script', () => {
   it('has each helper once, before what needs it, and itself last', () => {
     const helpers = { a: '-- INCLUDE c\nA', b: '-- INCLUDE a c\nB', c: 'C' };
     const text = assembleText('-- INCLUDE b a\nS', helpers);
-    expect(text.split('\n').filter((line) => !line.startsWith('--'))).to.deep.equal(['C', 'A', 'B', 'S']);
+    const lines = text.split('\n').filter((line) => !line.startsWith('--'));
+    expect(lines).to.deep.equal(['return (function()', 'C', 'A', 'B', 'S', 'end)()']);
+  });
+
+  it('names its keys and arguments outside of the function that holds the rest', () => {
+    const helpers = { a: '-- INCLUDE c\nA', b: '-- INCLUDE a\nB', c: '-- KEYS[1] c zset  what\nC' };
+    const lines = (source: string): string[] =>
+      assembleText(source, helpers)
+        .split('\n')
+        .filter((line) => !line.startsWith('--'));
+    expect(lines('-- INCLUDE b\nS')).to.deep.equal(['C', 'return (function()', 'A', 'B', 'S', 'end)()']);
+    expect(lines('-- INCLUDE c\nS')).to.deep.equal(['C', 'S']);
   });
 
   it('has a command name that changes with its text', () => {
