@@ -36,7 +36,7 @@ for i = 1, #picks do
   local one = picks[i]
   local token = next_tick()
   marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. token .. '|' .. node
-  dues[2 * i - 1], dues[2 * i] = format('%.0f', min(now + lease, one.deadline)), one.ticket
+  dues[2 * i - 1], dues[2 * i] = format('%d', min(now + lease, one.deadline)), one.ticket
   claims[i] = token .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
     .. format('%04x', #one.ticket) .. one.ticket
   if one.body then
@@ -60,12 +60,12 @@ end_requests(expired)
 local function again_in()
   local heads = policy ~= 'none' and call('ZRANGE', HEAD, '0', '1', 'WITHSCORES') or {}
   local order = tonumber(heads[1] ~= node and heads[2] or heads[4])
-  return order and format('%.0f', max(1, math.ceil(steal_after - (now - order / 1000)))) or '-1'
+  return order and format('%d', max(1, math.ceil(steal_after - (now - order / 1000)))) or '-1'
 end
 
 local status, again = #picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE', '-1'
 if status == 'IDLE' and limit > 0 then
-  call('ZADD', IDLE, format('%.0f', now + idle_for), node)
+  call('ZADD', IDLE, format('%d', now + idle_for), node)
   made(IDLE)
   again = again_in()
 elseif call('EXISTS', IDLE) == 1 then

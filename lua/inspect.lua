@@ -7,12 +7,12 @@
 -- COST   O(owners + nodes)
 local LAST = '999'
 local time = call('TIME')
-local now = format('%.0f', floor(time[1] * 1000 + time[2] / 1000))
+local now = format('%d', floor(time[1] * 1000 + time[2] / 1000))
 local function listed(key)
   return call('ZRANGE', key, '0', LAST, 'WITHSCORES')
 end
 local function text(count)
-  return format('%.0f', count)
+  return format('%d', count)
 end
 return {
   now, call('HGETALL', SHARD), listed(LOAD), listed(HEAD), listed(NODE), listed(IDLE),

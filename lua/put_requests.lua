@@ -33,7 +33,7 @@ local answers, tickets, marks, bodies, full, least = {}, {}, {}, {}, nil, math.h
 -- a tenth of the time that the head has waited: about as long as a tenth of the line takes to be served
 local function retry_after()
   local head = tonumber(call('ZSCORE', HEAD, node) or now * 1000)
-  return format('%.0f', min(60000, max(100, floor((now - head / 1000) / 10))))
+  return format('%d', min(60000, max(100, floor((now - head / 1000) / 10))))
 end
 
 for i = 1, count do

@@ -18,7 +18,7 @@ if refused then
   return refused
 end
 visit()
-call('ZADD', NODE, format('%.0f', now + lease), node)
+call('ZADD', NODE, format('%d', now + lease), node)
 
 local function records_of(from, count, width)
   local owners, fields = {}, {}
@@ -43,7 +43,7 @@ for i = 1, held do
     ends[#ends + 1] = { owner = owners[i], ticket = ticket, field = fields[i], record = records[i], told = true,
       final = 'expired', reason = '' }
   else
-    dues[#dues + 1] = format('%.0f', min(now + lease, hex(records[i], DEADLINE, 12)))
+    dues[#dues + 1] = format('%d', min(now + lease, hex(records[i], DEADLINE, 12)))
     dues[#dues + 1] = ticket
   end
 end

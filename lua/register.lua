@@ -29,7 +29,7 @@ local meta = call('HMGET', META, 'schema', 'shards')
 if meta[1] and meta[1] ~= SCHEMA then
   return { 'SCHEMA', meta[1] }
 end
-local shards = format('%.0f', max(tonumber(meta[2] or 0), tonumber(load_shards)))
+local shards = format('%d', max(tonumber(meta[2] or 0), tonumber(load_shards)))
 
 local function entry_of(name)
   local holder, epoch, till = string.match(call('HGET', NODES, name) or '', '^([^|]*)|([^|]*)|([^|]*)|')
@@ -38,11 +38,11 @@ end
 
 -- begins with a write that is allowed over maxmemory, which opens the rest of the script
 local function store(name, holder, epoch, till, home)
-  call('PEXPIREAT', NODES, format('%.0f', now + ttl))
-  call('HSET', NODES, name, holder .. '|' .. epoch .. '|' .. format('%.0f', till) .. '|' .. home)
+  call('PEXPIREAT', NODES, format('%d', now + ttl))
+  call('HSET', NODES, name, holder .. '|' .. epoch .. '|' .. format('%d', till) .. '|' .. home)
   call('HSET', META, 'schema', SCHEMA, 'shards', shards)
-  call('PEXPIREAT', NODES, format('%.0f', now + ttl))
-  call('PEXPIREAT', META, format('%.0f', now + max(ttl, DAY)))
+  call('PEXPIREAT', NODES, format('%d', now + ttl))
+  call('PEXPIREAT', META, format('%d', now + max(ttl, DAY)))
 end
 
 local function forget_old_names()

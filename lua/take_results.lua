@@ -21,7 +21,7 @@ end
 local reply, bytes, more, step = { 'OK', format('%014x', tick), '0' }, 0, true, FIRST_STEP
 while more and #reply - 3 < limit and bytes < max_bytes do
   step = min(step, limit - #reply + 3)
-  local mails = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', '0', tostring(step))
+  local mails = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', '0', format('%d', step))
   more = #mails == step
   for i = 1, #mails do
     if #reply > 3 and bytes + #mails[i] > max_bytes then

@@ -5,11 +5,11 @@
 local GRAVES, SLICE = '8', 1000
 
 local function bury()
-  local silent = call('ZRANGEBYSCORE', NODE, '-inf', format('%.0f', now - ttl), 'LIMIT', '0', GRAVES)
+  local silent = call('ZRANGEBYSCORE', NODE, '-inf', format('%d', now - ttl), 'LIMIT', '0', GRAVES)
   for i = 1, #silent do
     local name = silent[i]
     local from, to = '[' .. name .. '|', '(' .. name .. '}'
-    local beyond = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', tostring(SLICE), '1')[1]
+    local beyond = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', format('%d', SLICE), '1')[1]
     call('ZREMRANGEBYLEX', OUT, from, beyond and '(' .. beyond or to)
     if beyond then
       return true

@@ -1,6 +1,6 @@
 -- The shard's two clocks, server time only: `now` in ms, and the tick in us, which never repeats or runs back:
 -- max(server us, last tick + 1, highest tick the caller has seen + 1). `next_tick` gives the next one as 14
--- hex digits ('%014x': tostring would print 1.79e+15).
+-- hex digits. Numbers are printed by '%d' and '%014x', exact to 2^53 and cheap (tostring would print 1.79e+15).
 --
 -- INCLUDE caller
 local now, tick, ticked = 0, 0, false

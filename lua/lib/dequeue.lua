@@ -8,8 +8,8 @@ local function dequeue(owner, tickets)
   end
   local first = call('ZRANGEBYLEX', WAITING, '[' .. owner .. '|', '(' .. owner .. '}', 'LIMIT', '0', '1')[1]
   if first then
-    call('ZINCRBY', LOAD, '-' .. #tickets, owner)
-    call('ZADD', HEAD, format('%.0f', hex(first, #owner + 1 + ORDER, 14)), owner)
+    call('ZINCRBY', LOAD, format('%d', -#tickets), owner)
+    call('ZADD', HEAD, format('%d', hex(first, #owner + 1 + ORDER, 14)), owner)
   else
     call('ZREM', LOAD, owner)
     call('ZREM', HEAD, owner)

@@ -7,15 +7,15 @@ local function enqueue(owner, tickets)
     local ticket = tickets[i]
     local order = sub(ticket, #owner + 2, #owner + 15)
     waiting[2 * i - 1], waiting[2 * i] = '0', ticket
-    due[2 * i - 1], due[2 * i] = format('%.0f', hex(ticket, #owner + 1 + DEADLINE, 12)), ticket
+    due[2 * i - 1], due[2 * i] = format('%d', hex(ticket, #owner + 1 + DEADLINE, 12)), ticket
     if not first or order < first then
       first = order
     end
   end
   call('ZADD', WAITING, unpack(waiting))
   call('ZADD', DUE, unpack(due))
-  call('ZINCRBY', LOAD, tostring(#tickets), owner)
-  call('ZADD', HEAD, 'LT', format('%.0f', tonumber(first, 16)), owner)
+  call('ZINCRBY', LOAD, format('%d', #tickets), owner)
+  call('ZADD', HEAD, 'LT', format('%d', tonumber(first, 16)), owner)
   if call('ZCARD', WAITING) == #tickets then
     made(WAITING)
     made(LOAD)

@@ -20,13 +20,13 @@ local function meet(stored)
     call('HDEL', CALLS, node .. '|put', node .. '|claim', node .. '|result')
   end
   call('HSET', CALLS, node, epoch)
-  call('ZADD', NODE, format('%.0f', now + lease), node)
+  call('ZADD', NODE, format('%d', now + lease), node)
   made(CALLS)
   made(NODE)
 end
 
 local function open_over_maxmemory()
-  call('PEXPIREAT', SHARD, format('%.0f', expiry))
+  call('PEXPIREAT', SHARD, format('%d', expiry))
 end
 
 local function enter(lane, opening)

@@ -8,6 +8,6 @@ local function inter(ticket, field, reason, spent)
   local bytes = call('HSTRLEN', BODY, field)
   local body = bytes <= DEAD_BODY and call('HGET', BODY, field) or ''
   call('XADD', DEAD, 'MAXLEN', '~', DEAD_LENGTH, '*', 'ticket', ticket, 'reason', reason,
-    'spent', format('%.0f', spent), 'bytes', format('%.0f', bytes), 'body', body)
+    'spent', format('%d', spent), 'bytes', format('%d', bytes), 'body', body)
   made(DEAD)
 end

@@ -4,14 +4,14 @@
 -- INCLUDE enter
 local function leave(lane, reply)
   if ticked or #fresh > 0 then
-    call('HSET', SHARD, 'tick', format('%014x', tick), 'expiry', format('%.0f', expiry), 'schema', '1',
-      'visited', format('%.0f', visited), 'grace', format('%.0f', grace))
+    call('HSET', SHARD, 'tick', format('%014x', tick), 'expiry', format('%d', expiry), 'schema', '1',
+      'visited', format('%d', visited), 'grace', format('%d', grace))
   end
   if lane then
     call('HSET', CALLS, node .. '|' .. lane, lane_call .. reply[3])
   end
   for i = 1, #fresh do
-    call('PEXPIREAT', fresh[i], format('%.0f', expiry))
+    call('PEXPIREAT', fresh[i], format('%d', expiry))
   end
   return reply
 end

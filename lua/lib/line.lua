@@ -11,7 +11,7 @@ end
 -- the first ticket not yet passed and its record, or nil
 local function front(line)
   if line.at == #line.tickets and line.from then
-    local tickets, fields = call('ZRANGEBYLEX', WAITING, line.from, line.to, 'LIMIT', '0', tostring(CHUNK)), {}
+    local tickets, fields = call('ZRANGEBYLEX', WAITING, line.from, line.to, 'LIMIT', '0', format('%d', CHUNK)), {}
     for i = 1, #tickets do
       fields[i] = field_of(tickets[i], line.owner)
     end

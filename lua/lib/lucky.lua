@@ -6,8 +6,8 @@ local PEERS, TRIES = '50', 10
 
 local function lucky_peers()
   local names, listed, peers = {}, { [node] = true }, {}
-  local loaded = call('ZREVRANGEBYSCORE', LOAD, '+inf', tostring(min_load), 'LIMIT', '0', PEERS)
-  local aged = call('ZRANGEBYSCORE', HEAD, '-inf', format('%.0f', (now - steal_after) * 1000), 'LIMIT', '0', PEERS)
+  local loaded = call('ZREVRANGEBYSCORE', LOAD, '+inf', format('%d', min_load), 'LIMIT', '0', PEERS)
+  local aged = call('ZRANGEBYSCORE', HEAD, '-inf', format('%d', (now - steal_after) * 1000), 'LIMIT', '0', PEERS)
   for _, list in ipairs({ loaded, aged }) do
     for i = 1, #list do
       names[#names + 1] = list[i]

@@ -20,7 +20,7 @@ local function post(mails)
   end
   for owner in pairs(owners) do
     if not call('ZSCORE', NODE, owner) then
-      call('ZADD', NODE, format('%.0f', now), owner)
+      call('ZADD', NODE, format('%d', now), owner)
     end
     tell(owner, 'results')
   end

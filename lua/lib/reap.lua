@@ -18,7 +18,7 @@ end
 
 local function give_up(one, spent)
   inter(one.ticket, one.field, 'no tries left', spent)
-  one.final, one.reason = 'failed', 'no tries left: ' .. format('%.0f', spent) .. ' runners lost it'
+  one.final, one.reason = 'failed', 'no tries left: ' .. format('%d', spent) .. ' runners lost it'
   return one
 end
 
@@ -29,7 +29,7 @@ local function next_try(record)
 end
 
 local function reap(limit)
-  local tickets = call('ZRANGEBYSCORE', DUE, '-inf', format('%.0f', now), 'LIMIT', '0', tostring(limit))
+  local tickets = call('ZRANGEBYSCORE', DUE, '-inf', format('%d', now), 'LIMIT', '0', format('%d', limit))
   local ends, lines = {}, {}
   for i = 1, #tickets do
     local ticket = tickets[i]
@@ -45,7 +45,7 @@ local function reap(limit)
     elseif deadline <= now then
       ends[#ends + 1] = one
     elseif grace > now then
-      call('ZADD', DUE, format('%.0f', min(grace, deadline)), ticket)
+      call('ZADD', DUE, format('%d', min(grace, deadline)), ticket)
     elseif hex(record, LEFT, 2) <= 1 then
       ends[#ends + 1] = give_up(one, hex(record, SPENT, 2) + 1)
     else
@@ -65,5 +65,5 @@ end
 -- ms until the shard must be looked at again, -1 if nothing is due
 local function next_due()
   local first = call('ZRANGE', DUE, '0', '0', 'WITHSCORES')
-  return first[2] and format('%.0f', max(0, tonumber(first[2]) - now)) or '-1'
+  return first[2] and format('%d', max(0, tonumber(first[2]) - now)) or '-1'
 end

@@ -6,7 +6,7 @@
 --
 -- INCLUDE enter
 local function tell(name, what, delay)
-  call('PUBLISH', wake .. name, what .. ' ' .. number .. ' ' .. format('%.0f', delay or 0))
+  call('PUBLISH', wake .. name, what .. ' ' .. number .. ' ' .. format('%d', delay or 0))
 end
 
 -- ms until a peer with this load and this head may be stolen from
@@ -19,7 +19,7 @@ local function ring(owner, least)
   if call('EXISTS', IDLE) == 0 then
     return
   end
-  call('ZREMRANGEBYSCORE', IDLE, '-inf', format('(%.0f', now))
+  call('ZREMRANGEBYSCORE', IDLE, '-inf', format('(%d', now))
   if call('ZREM', IDLE, owner) == 1 then
     return tell(owner, 'claim')
   end
