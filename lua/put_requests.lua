@@ -14,7 +14,8 @@ local FIRST, WIDTH = 14, 7
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 local function reserve_ticks()
-  call('HSET', SHARD, 'tick', format('%014x', tick + count))
+  kept = tick + count
+  call('HSET', SHARD, 'tick', format('%014x', kept))
 end
 
 local refused = enter('put', reserve_ticks)

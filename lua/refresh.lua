@@ -66,7 +66,8 @@ end
 local more = reap(reap_limit)
 more = bury() or more
 local keep = call('XLEN', DEAD) > 0 and max(ttl, DAY) or ttl
-expiry = now + keep
+expiry = format('%d', now + keep)
+note('expiry', expiry)
 fresh = { unpack(KEYS) }
 return leave(nil, { 'OK', format('%014x', tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',
   next_due() })

@@ -7,12 +7,26 @@
 --
 -- INCLUDE clock ticket
 -- STATUS EVICTED STALE
-local expiry, visited, grace = 0, 0, 0
-local fresh = {}
+local expiry, visited, grace = '', 0, 0
+local fresh, notes = {}, {}
 
 -- the table may have been made by this call: it gets the shard's expiry in leave
 local function made(key)
   fresh[#fresh + 1] = key
+end
+
+-- a field of `shard` that leave writes
+local function note(field, value)
+  notes[#notes + 1], notes[#notes + 2] = field, value
+end
+
+local function begin_shard()
+  made(SHARD)
+  ticked = true
+  note('schema', '1')
+  note('expiry', expiry)
+  note('visited', '0')
+  note('grace', '0')
 end
 
 local function meet(stored)
@@ -26,14 +40,14 @@ local function meet(stored)
 end
 
 local function open_over_maxmemory()
-  call('PEXPIREAT', SHARD, format('%d', expiry))
+  call('PEXPIREAT', SHARD, expiry)
 end
 
 local function enter(lane, opening)
   local state = call('HMGET', SHARD, 'tick', 'expiry', 'visited', 'grace')
   local calls = call('HMGET', CALLS, node, lane and node .. '|' .. lane or node)
   read_clock(state[1])
-  expiry, visited, grace = tonumber(state[2] or now + ttl), tonumber(state[3] or 0), tonumber(state[4] or 0)
+  expiry, visited, grace = state[2] or format('%d', now + ttl), tonumber(state[3] or 0), tonumber(state[4] or 0)
   local stored, last = calls[1], lane and calls[2]
   local mine, standing = tonumber(epoch, 16), stored and tonumber(stored, 16) or 0
   if mine < standing then
@@ -49,7 +63,7 @@ local function enter(lane, opening)
   end
   (opening or open_over_maxmemory)()
   if not state[1] then
-    made(SHARD)
+    begin_shard()
   end
   if mine > standing then
     meet(stored)

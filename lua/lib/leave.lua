@@ -3,15 +3,17 @@
 --
 -- INCLUDE enter
 local function leave(lane, reply)
-  if ticked or #fresh > 0 then
-    call('HSET', SHARD, 'tick', format('%014x', tick), 'expiry', format('%d', expiry), 'schema', '1',
-      'visited', format('%d', visited), 'grace', format('%d', grace))
+  if ticked and tick > kept then
+    note('tick', format('%014x', tick))
+  end
+  if #notes > 0 then
+    call('HSET', SHARD, unpack(notes))
   end
   if lane then
     call('HSET', CALLS, node .. '|' .. lane, lane_call .. reply[3])
   end
   for i = 1, #fresh do
-    call('PEXPIREAT', fresh[i], format('%d', expiry))
+    call('PEXPIREAT', fresh[i], expiry)
   end
   return reply
 end

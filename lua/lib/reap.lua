@@ -11,8 +11,10 @@
 local function visit()
   if visited > 0 and now - visited > lease / 2 and visited > grace then
     grace = now + lease
+    note('grace', format('%d', grace))
   end
   visited = now
+  note('visited', format('%d', now))
   next_tick()
 end
 
