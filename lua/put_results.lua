@@ -16,18 +16,24 @@ if refused then
   return refused
 end
 
-local fields, owners, unread, silent = {}, {}, {}, {}
+local fields, owners, unread, words = {}, {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
   owners[#owners + 1] = owner_of(ARGV[at])
   fields[#fields + 1] = field_of(ARGV[at], owners[#owners])
 end
 local records = call('HMGET', REQUEST, unpack(fields))
 
-local function look_up(owner)
-  if not unread[owner] then
-    unread[owner] = call('ZLEXCOUNT', OUT, '[' .. owner .. '|', '(' .. owner .. '}')
-    silent[owner] = tonumber(call('ZSCORE', NODE, owner) or 0) < now
+local function is_full(owner)
+  unread[owner] = unread[owner] or call('ZLEXCOUNT', OUT, '[' .. owner .. '|', '(' .. owner .. '}')
+  return unread[owner] >= max_results
+end
+
+local function accepted(owner)
+  if owner == node then
+    return 'OK'
   end
+  words[owner] = words[owner] or tonumber(call('ZSCORE', NODE, owner) or 0) < now and 'ORPHAN' or 'OK'
+  return words[owner]
 end
 
 local answers, chunks, ends, ended = {}, {}, {}, {}
@@ -35,9 +41,6 @@ for i = 1, #fields do
   local at = FIRST + (i - 1) * WIDTH
   local ticket, token, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
   local own = owner == node
-  if not own then
-    look_up(owner)
-  end
   if ended[fields[i]] or not holds(records[i], middle_of(ticket, owner), token) then
     answers[i] = 'LOST'
   elseif kind ~= 'chunk' then
@@ -47,16 +50,16 @@ for i = 1, #fields do
     end
     ends[#ends + 1] = { owner = owner, ticket = ticket, field = fields[i], record = records[i], told = true, token = token,
       number = ARGV[at + 2], final = not own and kind or nil, reason = payload }
-    answers[i] = silent[owner] and 'ORPHAN' or 'OK'
+    answers[i] = accepted(owner)
   elseif own then
     answers[i] = 'OK'
-  elseif unread[owner] >= max_results then
+  elseif is_full(owner) then
     answers[i] = 'OVERFLOW'
   else
     unread[owner] = unread[owner] + 1
     chunks[#chunks + 1] = { owner = owner, ticket = ticket, token = token, number = ARGV[at + 2], kind = kind,
       payload = payload }
-    answers[i] = silent[owner] and 'ORPHAN' or 'OK'
+    answers[i] = accepted(owner)
   end
 end
 

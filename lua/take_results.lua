@@ -9,15 +9,21 @@
 -- COST   O(log out + n)
 local cursor, limit, max_bytes = ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15])
 local FIRST_STEP, STEP = 4, 16
-local refused = enter()
+local from, to = '[' .. node .. '|', '(' .. node .. '}'
+
+-- a removal is allowed over maxmemory too
+local function remove_taken()
+  if cursor == '' then
+    return open_over_maxmemory()
+  end
+  call('ZREMRANGEBYLEX', OUT, from, '(' .. node .. '|' .. cursor .. '}')
+end
+
+local refused = enter(nil, remove_taken)
 if refused then
   return refused
 end
 
-local from, to = '[' .. node .. '|', '(' .. node .. '}'
-if cursor ~= '' then
-  call('ZREMRANGEBYLEX', OUT, from, '(' .. node .. '|' .. cursor .. '}')
-end
 local reply, bytes, more, step = { 'OK', format('%014x', tick), '0' }, 0, true, FIRST_STEP
 while more and #reply - 3 < limit and bytes < max_bytes do
   step = min(step, limit - #reply + 3)
