@@ -47,7 +47,8 @@ for i = 1, #lines do
   local line = lines[i]
   blocked = blocked or line.blocked
   if #line.gone > 0 or i > 1 and #line.tickets == 0 then
-    dequeue(line.owner, line.gone)
+    peek(line, bounds)
+    dequeue(line.owner, line.gone, line.order or false)
   end
 end
 if #picks > 0 then

@@ -3,21 +3,22 @@
 -- INCLUDE enter
 local CHUNK = 16
 
-local function open_line(owner, order)
-  return { owner = owner, order = order, at = 0, tickets = {}, records = {}, gone = {}, late = 0,
+local function open_line(owner)
+  return { owner = owner, at = 0, tickets = {}, records = {}, gone = {}, late = 0,
     from = '[' .. owner .. '|', to = '(' .. owner .. '}' }
 end
 
--- the first ticket not yet passed and its record, or nil
-local function front(line)
+-- the first ticket not yet passed and its record, or nil; `wanted`: tickets that the call may still look at here
+local function front(line, wanted)
   if line.at == #line.tickets and line.from then
-    local tickets, fields = call('ZRANGEBYLEX', WAITING, line.from, line.to, 'LIMIT', '0', format('%d', CHUNK)), {}
+    local most = min(wanted, CHUNK)
+    local tickets, fields = call('ZRANGEBYLEX', WAITING, line.from, line.to, 'LIMIT', '0', format('%d', most)), {}
     for i = 1, #tickets do
       fields[i] = field_of(tickets[i], line.owner)
     end
     line.tickets, line.at = tickets, 0
-    line.records = #tickets > 0 and call('HMGET', REQUEST, unpack(fields)) or {}
-    line.from = #tickets == CHUNK and '(' .. tickets[CHUNK] or nil
+    line.records = #tickets > 0 and call('HMGET', REQUEST, unpack(fields)) or tickets
+    line.from = #tickets == most and '(' .. tickets[most] or nil
   end
   local ticket = line.tickets[line.at + 1]
   line.order = ticket and hex(ticket, #line.owner + 1 + ORDER, 14)

@@ -23,7 +23,7 @@ local function lucky_peers()
 end
 
 local function pick_lucky(own, bounds, entropy)
-  while not full and not own.blocked and front(own) do
+  while not full and not own.blocked and peek(own, bounds) do
     pick(own, bounds)
   end
   local lines = { own }
@@ -36,7 +36,7 @@ local function pick_lucky(own, bounds, entropy)
   for _ = 1, min(TRIES, #peers) do
     local peer = table.remove(peers, math.random(#peers))
     lines[#lines + 1] = peer
-    while not full and not peer.blocked and front(peer) do
+    while not full and not peer.blocked and peek(peer, bounds) do
       pick(peer, bounds)
     end
     if #picks > 0 then

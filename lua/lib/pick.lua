@@ -6,8 +6,13 @@
 -- INCLUDE line holds
 local picks, expired, tokens_taken, bytes_taken, looked, full = {}, {}, 0, 0, 0, false
 
+-- the line's front ticket and its record; at most as many are read as the call may still take, and one to be the head
+local function peek(line, bounds)
+  return front(line, bounds.limit - #picks + 1)
+end
+
 local function pick(line, bounds)
-  local ticket, record = front(line)
+  local ticket, record = peek(line, bounds)
   looked = looked + 1
   full = looked >= bounds.looks
   if not ticket or not stands(record, middle_of(ticket, line.owner)) or is_claimed(record) then
