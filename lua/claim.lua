@@ -31,12 +31,14 @@ if limit > 0 then
   lines = policy == 'oldest' and pick_oldest(own, bounds) or pick_lucky(own, bounds, tonumber(ARGV[20]))
 end
 
-local marks, dues, fields, claims, blocked = {}, {}, {}, {}, false
+local marks, dues, fields, claims, blocked, first = {}, {}, {}, {}, false, math.huge
 for i = 1, #picks do
   local one = picks[i]
   local token = next_tick()
   marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. token .. '|' .. node
-  dues[2 * i - 1], dues[2 * i] = format('%d', min(now + lease, one.deadline)), one.ticket
+  local due = min(now + lease, one.deadline)
+  first = min(first, due)
+  dues[2 * i - 1], dues[2 * i] = format('%d', due), one.ticket
   claims[i] = token .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
     .. format('%04x', #one.ticket) .. one.ticket
   if one.body then
@@ -73,7 +75,7 @@ elseif call('EXISTS', IDLE) == 1 then
   call('ZREM', IDLE, node)
   ring_first()
 end
-local reply = { status, format('%014x', tick), table.concat(claims), again, next_due() }
+local reply = { status, format('%014x', tick), table.concat(claims), again, next_due(first) }
 local bodies = #fields > 0 and call('HMGET', BODY, unpack(fields)) or {}
 for i = 1, #bodies do
   reply[5 + i] = bodies[i] or ''

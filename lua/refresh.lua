@@ -70,4 +70,4 @@ expiry = format('%d', now + keep)
 note('expiry', expiry)
 fresh = { unpack(KEYS) }
 return leave(nil, { 'OK', format('%014x', tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',
-  next_due() })
+  next_due(math.huge) })

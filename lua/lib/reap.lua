@@ -5,7 +5,7 @@
 --
 -- reap: look at the first `limit` of `due` up to now. Past its deadline: ended as expired. Claimed and its lease over:
 -- one try fewer; none left: a copy to `dead` and ended as failed; else back to its place in line.
--- Answers whether there is more.
+-- Answers whether there is more. Most calls find nothing due, and have then read the head of `due`, once.
 --
 -- INCLUDE enqueue end_requests inter holds
 local function visit()
@@ -30,7 +30,16 @@ local function next_try(record)
   return sub(record, 1, LEFT - 1) .. format('%02x|%02x', left, spent) .. sub(record, BYTES - 1, WAITING_LENGTH)
 end
 
+-- ms of the head of `due` if nothing was due; nil: something was
+local first_due
+
 local function reap(limit)
+  local head = call('ZRANGE', DUE, '0', '0', 'WITHSCORES')
+  local first = tonumber(head[2] or math.huge)
+  if first > now then
+    first_due = first
+    return false
+  end
   local tickets = call('ZRANGEBYSCORE', DUE, '-inf', format('%d', now), 'LIMIT', '0', format('%d', limit))
   local ends, lines = {}, {}
   for i = 1, #tickets do
@@ -64,8 +73,9 @@ local function reap(limit)
   return #tickets == limit
 end
 
--- ms until the shard must be looked at again, -1 if nothing is due
-local function next_due()
-  local first = call('ZRANGE', DUE, '0', '0', 'WITHSCORES')
-  return first[2] and format('%d', max(0, tonumber(first[2]) - now)) or '-1'
+-- ms until the shard must be looked at again, -1 if nothing is due; `own`: the least time that the caller wrote since
+local function next_due(own)
+  local first = first_due and min(first_due, own)
+    or tonumber(call('ZRANGE', DUE, '0', '0', 'WITHSCORES')[2] or math.huge)
+  return first < math.huge and format('%d', max(0, first - now)) or '-1'
 end
