@@ -3,8 +3,8 @@
 -- remembered answer; lower: STALE); then the opening write. Answers a reply to return at once, or nil: go on.
 --
 -- `opening` is run before anything is written. A put opens with a write that maxmemory refuses, so that it fails
--- whole; every other script with one that is allowed over maxmemory and opens the rest of the script: PEXPIREAT, if it has no
--- better one.
+-- whole; every other script with one that is allowed over maxmemory and opens the rest of the script: PEXPIREAT, if
+-- it has no better one.
 --
 -- INCLUDE clock ticket
 -- STATUS EVICTED STALE
