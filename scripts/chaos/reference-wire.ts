@@ -1,9 +1,9 @@
 /** What the naive twin puts into Redis, and its clock. */
+import type * as reference from '../reference/reference.ts';
 import { now, type Output } from './history.ts';
 import type { ChaosRequest } from './peer.ts';
 
-export interface Element {
-  owner: string;
+export interface Element extends reference.Element {
   /** Hex digits: when it was put. */
   order: string;
   raw: ChaosRequest;
@@ -12,10 +12,6 @@ export interface Element {
 export interface Reply {
   output: Output;
   finished: boolean;
-}
-
-export function parse(text: string): Element {
-  return JSON.parse(text) as Element;
 }
 
 /** µs of the machine's monotonic clock: no two calls of a process get the same. */
@@ -27,8 +23,4 @@ export function ticks(): number {
 
 export function hex(tick: number): string {
   return tick.toString(16).padStart(14, '0');
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
