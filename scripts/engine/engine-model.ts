@@ -108,6 +108,11 @@ export class EngineModel {
     return this.#running.get(id)?.generated;
   }
 
+  /** Whether a sequence takes part in the iteration under way. */
+  isScheduled(id: number): boolean {
+    return this.#running.get(id)?.scheduled ?? false;
+  }
+
   /**
    * Takes a sequence, which holds its blocks until it is finished or aborted; false if there is no room now.
    * @throws RangeError if there will never be room, or the sequence makes no sense

@@ -9,6 +9,7 @@ import { type Budget, claimBounds } from '../../src/budget.ts';
 import { type Clock, REAL_CLOCK } from './clock.ts';
 import { EngineModel, type EngineOptions } from './engine-model.ts';
 import { type Chunk, type Completion, Job } from './job.ts';
+import { roomOf } from './room.ts';
 
 export interface RealTimeOptions extends Partial<EngineOptions> {
   /** Real ms per ms of the model; 0.05 runs twenty times as fast as the engine it stands for. Default 1. */
@@ -48,10 +49,7 @@ export class Engine {
     this.#clock = clock;
   }
 
-  /**
-   * What the engine can take now. `maxNumBatchedTokens` is what the next iteration could still prefill, and `batch`
-   * is 0 when that is nothing: work that would only wait here is better left in Redis, where any node can take it.
-   */
+  /** What the engine can take now, see {@link roomOf}. */
   room(): Budget {
     this.#advance();
     return this.#budget();
@@ -185,17 +183,8 @@ export class Engine {
   }
 
   #budget(): Budget {
-    const { blockSize, reservedOutputBlocks, totalBlocks, prefillChunk } = this.#model.options;
-    const prefillTokens = Math.max(0, prefillChunk - this.#model.prefillBacklog);
-    const takes = !this.#closed && this.#queue.length === 0 && prefillTokens > 0;
-    return {
-      availableBlocks: this.#model.freeBlocks,
-      blockSize,
-      reservedOutputBlocks,
-      totalBlocks,
-      maxNumBatchedTokens: prefillTokens,
-      batch: takes ? this.#model.freeSlots : 0,
-    };
+    const room = roomOf(this.#model);
+    return this.#closed || this.#queue.length > 0 ? { ...room, batch: 0 } : room;
   }
 }
 

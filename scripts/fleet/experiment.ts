@@ -1,0 +1,99 @@
+/** All runs that were asked for, one after the other. */
+import type { OwnedArrival } from '../traffic/scale.ts';
+import { figuresOf } from './figures.ts';
+import { simulateIdeal } from './ideal.ts';
+import type { FleetOptions, LivePolicy, Policy } from './options.ts';
+import { makePlan, type Source } from './plan.ts';
+import { costsOf, roundFigures, rounded, type RunReport } from './report.ts';
+import { LiveRun } from './run.ts';
+
+/** A run that is about to begin, and how far it is. */
+export interface Stage {
+  policy: LivePolicy;
+  load: number;
+  seed: number;
+  /** Of all live runs, from 1. */
+  number: number;
+  of: number;
+  requests: number;
+}
+
+export interface Watcher {
+  progress(stage: Stage, ended: number): void;
+  finished(run: RunReport): void;
+}
+
+export class Experiment {
+  readonly #options: FleetOptions;
+  readonly #source: Source;
+  readonly #redis: string;
+  readonly #scale: number;
+  readonly #watcher: Watcher;
+  #run: LiveRun | undefined;
+  #number = 0;
+
+  constructor(options: FleetOptions, source: Source, redis: string, scale: number, watcher: Watcher) {
+    this.#options = options;
+    this.#source = source;
+    this.#redis = redis;
+    this.#scale = scale;
+    this.#watcher = watcher;
+  }
+
+  /** @throws why a run could not be, or not to its end */
+  async go(): Promise<RunReport[]> {
+    const runs: RunReport[] = [];
+    for (const load of this.#options.load) {
+      for (const seed of this.#options.seed) runs.push(...(await this.#compare(load, seed)));
+    }
+    return runs;
+  }
+
+  /** Ends the run under way, if any, and what it left. */
+  async end(): Promise<void> {
+    await this.#run?.end();
+  }
+
+  async #compare(load: number, seed: number): Promise<RunReport[]> {
+    const { nodes, requests, skew } = this.#options;
+    const arrivals = makePlan(this.#source, { nodes, requests, load, seed, skew });
+    const ideal = figuresOf(simulateIdeal(arrivals, nodes));
+    const bound = ideal.queueDelayMs.p99;
+    const place = { load, seed, nodes, trace: this.#source.name, skew: skew ?? null, scale: this.#scale };
+    const report = (policy: Policy, rest: Omit<RunReport, keyof typeof place | 'policy' | 'r99'>) => {
+      const r99 = rounded(rest.queueDelayMs.p99 / bound, 3);
+      const run: RunReport = { policy, ...place, ...rest, r99 };
+      this.#watcher.finished(run);
+      return run;
+    };
+    const runs = [report('ideal', roundFigures(ideal))];
+    for (const policy of this.#options.policy) {
+      const outcome = await this.#live(policy, load, seed, arrivals);
+      runs.push(report(policy, { ...roundFigures(figuresOf(outcome.history)), ...costsOf(outcome) }));
+    }
+    return runs;
+  }
+
+  async #live(policy: LivePolicy, load: number, seed: number, arrivals: readonly OwnedArrival[]) {
+    const { nodes, stealAfter, minLoad, load: loads, seed: seeds, policy: policies } = this.#options;
+    const stage = {
+      ...{ policy, load, seed, requests: arrivals.length },
+      ...{ number: (this.#number += 1), of: loads.length * seeds.length * policies.length },
+    };
+    const options = {
+      policy,
+      nodes,
+      seed,
+      scale: this.#scale,
+      stealAfterMs: stealAfter,
+      minLoadScore: minLoad,
+    };
+    const run = new LiveRun(this.#redis, arrivals, options, (ended) => this.#watcher.progress(stage, ended));
+    this.#run = run;
+    try {
+      return await run.go();
+    } finally {
+      await run.end();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/** What the fleet experiment is asked for on its command line. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { UsageError } from '../../src/cli/output.ts';
+
+export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
+export type LivePolicy = (typeof LIVE_POLICIES)[number];
+export type Policy = LivePolicy | 'ideal';
+
+export interface FleetOptions {
+  /** Beside `ideal`, which costs nothing and always is among them. */
+  policy: LivePolicy[];
+  /** File; missing: the built-in quantiles. */
+  trace?: string;
+  load: number[];
+  /** Missing: round robin. */
+  skew?: number;
+  nodes: number;
+  requests: number;
+  seed: number[];
+  /** Real ms per model ms; missing: chosen by the round trip. */
+  scale?: number;
+  /** Model ms; missing: the scheduler's default. */
+  stealAfter?: number;
+  /** Missing: the scheduler's default. */
+  minLoad?: number;
+  json: boolean;
+  /** File. */
+  picture?: string;
+}
+
+const HINT = 'run "npm run fleet -- --help"';
+
+function createProgram(): Command {
+  return new Command('npm run fleet --')
+    .description(
+      'Replays requests on a fleet of in-process nodes with emulated engines over a real Redis, once per policy, and compares ' +
+        'how long they queue with one ideal central queue that serves the same arrivals with the same engines.',
+    )
+    .option('--policy <list>', `of ${LIVE_POLICIES.join(', ')}; ideal is always computed`, policies, [
+      ...LIVE_POLICIES,
+    ])
+    .option('--trace <file>', "requests of a recorded trace: Azure's CSV, Mooncake's CSV or JSONL")
+    .option('--load <list>', 'arrivals as a share of what the nodes can serve', list(loadShare), [0.9])
+    .option('--skew <share>', 'share of the arrivals at the first node; else round robin', share)
+    .option('--nodes <n>', 'nodes of the fleet', integer(2, 32), 8)
+    .option('--requests <n>', 'requests of a run', integer(10, 1_000_000), 2_000)
+    .option('--seed <list>', 'which requests, at which nodes', list(integer(0, 2 ** 32 - 1)), [1])
+    .option('--scale <factor>', 'real ms per ms of the engines; by default from the round trip', scaleFactor)
+    .option('--steal-after <ms>', "the option stealAfterMs, in the engines' time", integer(0, 3_600_000))
+    .option('--min-load <n>', 'the option minLoadScore', integer(1, 1_000_000))
+    .option('--json', 'print one JSON object, progress on stderr', false)
+    .option('--picture <file>', 'write an SVG of the queueing delay against the load')
+    .helpOption('-h, --help', 'show this help')
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      '\nLists are separated by commas; every combination of load and seed is run for every policy.\n' +
+        'Redis: the server at SCHED_LUA_REDIS_URL; else a private one, from PATH, in a container, or installed.\n' +
+        'Exit codes: 0 done; 1 a run could not be, or a request did not end once; 2 bad usage; 130 interrupted.',
+    );
+}
+
+function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Allowed is an integer from ${least} to ${most}.`);
+  };
+}
+
+function decimal(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d*\.?\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Allowed is a number from ${least} to ${most}.`);
+  };
+}
+
+function loadShare(text: string): number {
+  return decimal(0.01, 2)(text);
+}
+
+function share(text: string): number {
+  return decimal(0, 1)(text);
+}
+
+function scaleFactor(text: string): number {
+  return decimal(0.01, 10)(text);
+}
+
+function list(one: (text: string) => number): (text: string) => number[] {
+  return (text) => [...new Set(text.split(',').map(one))];
+}
+
+function policies(text: string): LivePolicy[] {
+  const names = [...new Set(text.split(','))].filter((name) => name !== 'ideal');
+  const strange = names.find((name) => !(LIVE_POLICIES as readonly string[]).includes(name));
+  if (strange === undefined) return names as LivePolicy[];
+  throw new InvalidArgumentError(`Allowed are ${LIVE_POLICIES.join(', ')} and ideal.`);
+}
+
+/**
+ * Reads the arguments; undefined: help was asked for, and printed.
+ * @throws UsageError
+ */
+export function parseOptions(args: readonly string[]): FleetOptions | undefined {
+  const program = createProgram();
+  try {
+    program.parse(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    const [message] = error.message.replace(/^error: /, '').split('\n');
+    throw new UsageError(message!, HINT);
+  }
+  return program.opts<FleetOptions>();
+}
+
+/** Something that was given cannot be used, like a file that is no trace. */
+export function badUsage(message: string): UsageError {
+  return new UsageError(message, HINT);
+}

@@ -1,0 +1,86 @@
+/** What the experiment says, as JSON and as a table. */
+import { table } from '../../src/cli/output.ts';
+import { quantile } from '../bench/statistics.ts';
+import type { Figures } from './figures.ts';
+import type { Policy } from './options.ts';
+import type { LiveOutcome } from './run.ts';
+
+/** One policy, one plan. Times of requests are ms of the engines' time; what is real says so. */
+export interface RunReport extends Figures {
+  policy: Policy;
+  trace: string;
+  load: number;
+  /** null: owners round robin. */
+  skew: number | null;
+  seed: number;
+  nodes: number;
+  /** Real ms per ms of the engines. */
+  scale: number;
+  /** p99 of the queueing delay, as a multiple of the ideal's. */
+  r99: number;
+  /** Missing for `ideal`, which uses none. */
+  commandsPerRequest?: number;
+  redisCpuUsPerRequest?: number;
+  /** Real ms by which the engines' timers were late. */
+  lateTimersMs?: { p50: number; p99: number };
+  /** Share of the time in which the process of all nodes was busy. */
+  clientBusy?: number;
+}
+
+/** What a live run adds to the figures of its history. */
+export function costsOf({ history, cost, lateness, busy }: LiveOutcome) {
+  const requests = history.journeys.length;
+  return {
+    commandsPerRequest: rounded(cost.sent / requests, 2),
+    redisCpuUsPerRequest: rounded(cost.cpuMicros / requests, 1),
+    lateTimersMs: {
+      p50: rounded(quantile(lateness, 0.5), 2),
+      p99: rounded(quantile(lateness, 0.99), 2),
+    },
+    clientBusy: rounded(busy, 3),
+  };
+}
+
+export function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+/** Figures with no more digits than they are worth. */
+export function roundFigures(figures: Figures): Figures {
+  const { queueDelayMs, ttftP99Ms, stolenShare, inversions, workConservation } = figures;
+  return {
+    ...figures,
+    queueDelayMs: { p50: rounded(queueDelayMs.p50, 1), p99: rounded(queueDelayMs.p99, 1) },
+    ttftP99Ms: rounded(ttftP99Ms, 1),
+    stolenShare: rounded(stolenShare, 4),
+    inversions: rounded(inversions, 3),
+    workConservation: rounded(workConservation, 5),
+  };
+}
+
+const HEADER = [
+  ...['policy', 'load', 'seed', 'delay p50', 'p99 ms', 'R99', 'TTFT p99', 'stolen %', 'inversions'],
+  ...['idle %', 'commands', 'CPU us', 'late ms'],
+];
+
+/** One row a run; `inversions`, `commands` and `CPU us` are per request. */
+export function toTable(runs: readonly RunReport[]): string {
+  return table(
+    HEADER,
+    runs.map((run) => [
+      run.policy,
+      run.load,
+      run.seed,
+      Math.round(run.queueDelayMs.p50),
+      Math.round(run.queueDelayMs.p99),
+      rounded(run.r99, 2).toFixed(2),
+      Math.round(run.ttftP99Ms),
+      rounded(run.stolenShare * 100, 1),
+      rounded(run.inversions, 2),
+      rounded(run.workConservation * 100, 2),
+      run.commandsPerRequest ?? '-',
+      run.redisCpuUsPerRequest ?? '-',
+      run.lateTimersMs?.p99 ?? '-',
+    ]),
+  );
+}

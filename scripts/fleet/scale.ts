@@ -1,0 +1,36 @@
+/** How fast the experiment's time runs. */
+import { openClient } from '../../src/connection.ts';
+import { quantile } from '../bench/statistics.ts';
+import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
+
+const PINGS = 300;
+/** The shortest iteration is at least so many round trips: what Redis costs must stay small beside it. */
+const ROUND_TRIPS = 20;
+/** Not faster, whatever the round trip: two cores have to keep up, and timers are whole ms. */
+const FASTEST = 1 / 6;
+
+/** Median round trip to the server, in real ms. */
+export async function measurePing(redis: string): Promise<number> {
+  const client = openClient(redis);
+  try {
+    const times: number[] = [];
+    for (let i = 0; i < PINGS; i += 1) {
+      const from = performance.now();
+      await client.ping();
+      times.push(performance.now() - from);
+    }
+    return quantile(times, 0.5);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Real ms per model ms, as fast as is sound with such a round trip. */
+export function scaleFor(pingMs: number): number {
+  return Math.max(FASTEST, (ROUND_TRIPS * pingMs) / DEFAULT_ENGINE.iterationMs);
+}
+
+/** Round trips in the shortest iteration. */
+export function roundTripsIn(scale: number, pingMs: number): number {
+  return (DEFAULT_ENGINE.iterationMs * scale) / pingMs;
+}

@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+import type { RunReport } from '../../scripts/fleet/report.ts';
+import { redisUrl, waitUntil } from '../support/server.ts';
+
+describe('npm run fleet', () => {
+  const start = (args: readonly string[]) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/fleet/main.ts', ...args], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const said = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
+    const over = once(child, 'close').then(([code]) => code as number | null);
+    return { said, over, interrupt: () => child.kill('SIGINT') };
+  };
+
+  async function fleetKeys(): Promise<string[]> {
+    const redis = new Redis(redisUrl());
+    try {
+      return await redis.keys('*fleet-*');
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  it('serves the same requests with every policy, each once, and reports them against the ideal', async function () {
+    this.timeout(180_000);
+    const folder = mkdtempSync(join(tmpdir(), 'sched-lua-test-'));
+    try {
+      const picture = join(folder, 'fleet.svg');
+      const fleet = start([
+        ...['--policy', 'none,lucky,oldest,reference,two-choices', '--nodes', '3', '--requests', '60'],
+        ...['--skew', '0.5', '--json', '--picture', picture],
+      ]);
+      expect(await fleet.over, fleet.said.stderr).to.equal(0);
+      const { runs } = JSON.parse(fleet.said.stdout) as { runs: RunReport[] };
+      expect(runs.map(({ policy }) => policy)).to.deep.equal([
+        ...['ideal', 'none', 'lucky', 'oldest', 'reference', 'two-choices'],
+      ]);
+      const [ideal, ...live] = runs as [RunReport, ...RunReport[]];
+      for (const run of runs) {
+        expect(run, run.policy).to.deep.include({
+          ...{ trace: 'quantiles', load: 0.9, skew: 0.5, seed: 1, nodes: 3, requests: 60, unsound: 0 },
+        });
+        expect(run.queueDelayMs.p50).to.be.within(0, run.queueDelayMs.p99);
+        expect(run.ttftP99Ms).to.be.greaterThan(run.queueDelayMs.p50);
+        expect(run.r99).to.be.closeTo(run.queueDelayMs.p99 / ideal.queueDelayMs.p99, 0.01);
+        expect(run.inversions).to.be.at.least(0);
+        expect(run.workConservation).to.be.within(0, 1);
+      }
+      for (const run of live) {
+        expect(run.commandsPerRequest, run.policy).to.be.greaterThan(1);
+        expect(run.redisCpuUsPerRequest).to.be.greaterThan(0);
+        expect(run.lateTimersMs).to.have.all.keys('p50', 'p99');
+        if (run.policy === 'none' || run.policy === 'two-choices') expect(run.stolenShare).to.equal(0);
+      }
+      expect(readFileSync(picture, 'utf8')).to.match(/^<svg [^]*oldest[^]*<\/svg>\n$/);
+      expect(await fleetKeys()).to.deep.equal([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('leaves no key behind at Ctrl-C, with exit code 130 and no stack trace', async function () {
+    this.timeout(60_000);
+    const fleet = start(['--policy', 'oldest', '--nodes', '2', '--requests', '100000']);
+    await waitUntil(() => fleet.said.stdout.includes('ideal'), 'the ideal is computed', 50_000);
+    await waitUntil(async () => (await fleetKeys()).length > 0, 'the live run has begun', 50_000);
+    fleet.interrupt();
+    expect(await fleet.over).to.equal(130);
+    expect(fleet.said.stderr).to.equal('');
+    expect(await fleetKeys()).to.deep.equal([]);
+  });
+
+  it('answers bad usage with one clear line, a hint and exit code 2', async function () {
+    this.timeout(30_000);
+    const fleet = start(['--policy', 'best']);
+    expect(await fleet.over).to.equal(2);
+    expect(fleet.said).to.deep.equal({
+      stdout: '',
+      stderr:
+        "sched-lua: option '--policy <list>' argument 'best' is invalid. " +
+        'Allowed are none, lucky, oldest, reference, two-choices and ideal.\n' +
+        'hint: run "npm run fleet -- --help"\n',
+    });
+  });
+});
