@@ -1,0 +1,71 @@
+/** The fast tests as plain files beside one that holds the scripts' sources: a mutant replaces just that one. */
+import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const SUPPORT = 'test/support/server.ts';
+const MODEL = 'test/model/model.test.ts';
+/** Compares the files with their declarations; knows nothing of what they do. */
+const STATIC = 'header.test.ts';
+
+/** Texts of `lua/` and `lua/lib/`, by name. */
+export interface Sources {
+  scripts: Readonly<Record<string, string>>;
+  helpers: Readonly<Record<string, string>>;
+}
+
+/** Bundles the tests into a new folder. */
+export async function bundleTests(folder: string): Promise<void> {
+  const tables = readdirSync(join(root, 'test/lua')).filter(
+    (file) => file.endsWith('.test.ts') && file !== STATIC,
+  );
+  await build({
+    absWorkingDir: root,
+    entryPoints: [SUPPORT, MODEL, ...tables.map((file) => `test/lua/${file}`)],
+    outbase: '.',
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'error',
+    plugins: [
+      {
+        name: 'sources of the scripts',
+        setup(plugin) {
+          plugin.onResolve({ filter: /\/lua\.generated\.ts$/ }, () => ({ path: '#lua', external: true }));
+        },
+      },
+    ],
+  });
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module", "imports": { "#lua": "./lua.js" } }\n');
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+}
+
+/** A copy for a worker of its own. */
+export function copyBundle(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+}
+
+export function writeSources(folder: string, { scripts, helpers }: Sources): void {
+  const table = (name: string, texts: object): string => `export const ${name} = ${JSON.stringify(texts)};\n`;
+  writeFileSync(join(folder, 'lua.js'), table('scriptSources', scripts) + table('helperSources', helpers));
+}
+
+/** The bundled root hooks of mocha. */
+export const SUPPORT_FILE = SUPPORT.replace('.ts', '.js');
+
+/** Test files of a bundle, those that are named after `about` first and the model, which takes longest, last. */
+export function testFiles(folder: string, about: string): string[] {
+  const tables = readdirSync(join(folder, 'test/lua')).filter((file) => file.endsWith('.test.js'));
+  const rank = (file: string): number => (basename(file, '.test.js') === about ? 0 : 1);
+  return [
+    ...tables.sort((a, b) => rank(a) - rank(b)).map((file) => `test/lua/${file}`),
+    MODEL.replace('.ts', '.js'),
+  ];
+}

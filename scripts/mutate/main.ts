@@ -1,0 +1,110 @@
+/**
+ * `npm run mutate`: takes each guard out of each Lua script in turn, and asserts that some test notices. The scripts in
+ * lua/ stay as they are. Exit codes: 0 no mutant survived; 1 some did, or the run could not be; 2 bad usage.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { EQUIVALENT } from './equivalent.ts';
+import { allMutants, judgeAll, nameOf, withoutEquivalent, type Judged } from './run.ts';
+
+interface Options {
+  only: RegExp;
+  seed: number;
+  modelMs: number;
+  json: boolean;
+  list: boolean;
+}
+
+function parse(args: readonly string[]): Options | number {
+  const program = new Command('mutate')
+    .description(
+      'Takes each guard out of each Lua script in turn; a mutant that no test notices is a survivor.',
+    )
+    .option('--only <pattern>', 'mutants whose name fits this regular expression', pattern, /./)
+    .option('--seed <n>', 'of the model', whole, 1)
+    .option('--model-ms <n>', 'how long the model looks at what the script tables let pass', whole, 4000)
+    .option('--list', 'name the mutants and judge none', false)
+    .option('--json', 'one JSON object on stdout', false)
+    .exitOverride();
+  try {
+    return program.parse(args, { from: 'user' }).opts<Options>();
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new InvalidArgumentError('It must be a regular expression.');
+  }
+}
+
+function whole(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be an integer from 0 to 999999999.');
+}
+
+/** Mutants per file. */
+function table(all: readonly Judged[]): string {
+  const files = [...new Set(all.map(({ mutant }) => mutant.file))];
+  const row = (what: string, of: readonly Judged[]): string =>
+    `${what.padEnd(26)}${String(of.length).padStart(8)}${String(of.filter(({ killed }) => !killed).length).padStart(10)}`;
+  return [
+    `${'FILE'.padEnd(26)}${'MUTANTS'.padStart(8)}${'SURVIVED'.padStart(10)}`,
+    ...files.map((file) =>
+      row(
+        `lua/${file}`,
+        all.filter(({ mutant }) => mutant.file === file),
+      ),
+    ),
+    row('all', all),
+  ].join('\n');
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parse(args);
+  if (typeof options === 'number') return options;
+  const mutants = withoutEquivalent(allMutants()).filter((mutant) => options.only.test(nameOf(mutant)));
+  if (options.list) {
+    for (const mutant of mutants) console.log(nameOf(mutant));
+    return 0;
+  }
+  if (mutants.length === 0) throw new Error('no mutant has such a name; --list shows them');
+  let done = 0;
+  const all = await judgeAll({
+    ...options,
+    mutants,
+    judged: ({ mutant, killed, by, ms }) => {
+      done += 1;
+      const verdict = killed ? `killed by: ${by}` : 'SURVIVED';
+      console.error(
+        `${done}/${mutants.length}  ${nameOf(mutant)}  ${verdict}  (${(ms / 1000).toFixed(1)} s)`,
+      );
+    },
+  });
+  const survivors = all.filter(({ killed }) => !killed).map(({ mutant }) => nameOf(mutant));
+  console.error(
+    `\n${table(all)}\n${EQUIVALENT.length} more change nothing, see scripts/mutate/equivalent.ts`,
+  );
+  for (const name of survivors) console.error(`survived: ${name}`);
+  const killed = all.length - survivors.length;
+  if (options.json) {
+    const details = all.map(({ mutant, killed: dead, by, ms }) => ({
+      mutant: nameOf(mutant),
+      killed: dead,
+      by,
+      ms,
+    }));
+    console.log(JSON.stringify({ mutants: all.length, killed, survivors, seed: options.seed, details }));
+  }
+  return survivors.length === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,103 @@
+/**
+ * The guards of a Lua source, found mechanically, and what the source is without each: a condition that never or always
+ * holds, an `and` / `or` without one of its sides, a `min` / `max` without one of its bounds.
+ */
+import { expressionsOf, tokensOf, type Expression, type Token } from './tokens.ts';
+
+export interface Mutant {
+  /** Path under lua/. */
+  file: string;
+  line: number;
+  /** What is replaced, and by what. */
+  before: string;
+  after: string;
+  /** The whole source with the replacement. */
+  source: string;
+}
+
+export function mutantsOf(file: string, source: string): Mutant[] {
+  const tokens = tokensOf(source);
+  const mutants = new Map<string, Mutant>();
+  const replace = (from: number, to: number, after: string): void => {
+    const [start, end] = [tokens[from]!.from, tokens[to - 1]!.to];
+    const before = source.slice(start, end);
+    if (before === after) return;
+    const mutated = source.slice(0, start) + after + source.slice(end);
+    const line = source.slice(0, start).split('\n').length;
+    const squeeze = (text: string): string => text.replace(/\s+/g, ' ');
+    mutants.set(mutated, { file, line, before: squeeze(before), after: squeeze(after), source: mutated });
+  };
+  const textOf = (from: number, to: number): string => source.slice(tokens[from]!.from, tokens[to - 1]!.to);
+  for (const { sides, connective } of expressionsOf(tokens).flatMap((one) => chainsOf(tokens, one))) {
+    sides.forEach((_, without) => {
+      const rest = sides.filter((_side, i) => i !== without).map((side) => textOf(...side));
+      replace(sides[0]![0], sides.at(-1)![1], rest.join(` ${connective} `));
+    });
+  }
+  for (const [from, to] of conditionsOf(tokens)) {
+    for (const constant of ['false', 'true']) replace(from, to, constant);
+  }
+  for (const { from, to, argumentsOf } of boundsOf(tokens)) {
+    for (const argument of argumentsOf) replace(from, to, textOf(...argument));
+  }
+  return [...mutants.values()].sort((a, b) => a.line - b.line);
+}
+
+type Range = [from: number, to: number];
+
+/** Conditions of `if` and `elseif`. A loop's would run for ever or not at all. */
+function conditionsOf(tokens: readonly Token[]): Range[] {
+  return tokens.flatMap(({ text, kind }, i): Range[] => {
+    if (kind !== 'word' || !['if', 'elseif'].includes(text)) return [];
+    return [[i + 1, tokens.findIndex((token, at) => at > i && token.text === 'then')]];
+  });
+}
+
+/** Token ranges between the given connective, at the expression's own depth. */
+function split(tokens: readonly Token[], { from, to }: { from: number; to: number }, by: string): Range[] {
+  const parts: Range[] = [];
+  let depth = 0;
+  let start = from;
+  for (let i = from; i < to; i += 1) {
+    const { text } = tokens[i]!;
+    if (['(', '{', '['].includes(text)) depth += 1;
+    if ([')', '}', ']'].includes(text)) depth -= 1;
+    if (depth > 0 || text !== by) continue;
+    parts.push([start, i]);
+    start = i + 1;
+  }
+  return [...parts, [start, to]];
+}
+
+interface Chain {
+  connective: 'and' | 'or';
+  sides: Range[];
+}
+
+/** The `and`s and `or`s of an expression that may be guards. */
+function chainsOf(tokens: readonly Token[], expression: Expression): Chain[] {
+  const ors = split(tokens, expression, 'or');
+  const ands = ors.map(([from, to]) => split(tokens, { from, to }, 'and')).filter(({ length }) => length > 1);
+  // of a value, `a and b or c` is a choice between two and `a or 0` a default: no guards
+  const [last] = ors.at(-1)!;
+  const isDefault = ['literal', 'word'].includes(tokens[last]!.kind) || tokens[last]!.text === '{';
+  if (expression.role === 'value' && ors.length > 1 && (ands.length > 0 || isDefault)) return [];
+  return [
+    ...(ors.length > 1 ? [{ connective: 'or' as const, sides: ors }] : []),
+    ...ands.map((sides) => ({ connective: 'and' as const, sides })),
+  ];
+}
+
+/** Calls of min and max, and what each of their arguments is. */
+function boundsOf(tokens: readonly Token[]): { from: number; to: number; argumentsOf: Range[] }[] {
+  return tokens.flatMap(({ text, kind }, i) => {
+    if (kind !== 'name' || !['min', 'max'].includes(text) || tokens[i + 1]?.text !== '(') return [];
+    let end = i + 2;
+    for (let depth = 1; depth > 0; end += 1) {
+      if (tokens[end]!.text === '(') depth += 1;
+      if (tokens[end]!.text === ')') depth -= 1;
+    }
+    const from = tokens[i - 1]?.text === '.' ? i - 2 : i;
+    return [{ from, to: end, argumentsOf: split(tokens, { from: i + 2, to: end - 1 }, ',') }];
+  });
+}

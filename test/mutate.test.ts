@@ -1,0 +1,78 @@
+// `npm run mutate` itself: it finds guards, and it can tell a guard that is missed from one that is not.
+import { expect } from 'chai';
+import { scriptSources } from '../src/lua.generated.ts';
+import { mutantsOf, type Mutant } from '../scripts/mutate/mutants.ts';
+import { allMutants, judgeAll, withoutEquivalent } from '../scripts/mutate/run.ts';
+
+const changesOf = (source: string): string[] =>
+  mutantsOf('x.lua', source).map(({ line, before, after }) => `${line}: ${before} => ${after}`);
+
+describe('npm run mutate', () => {
+  it('finds conditions, both sides of and / or, and bounds; and knows choices and defaults from guards', () => {
+    expect(changesOf('if a < 1 then return end')).to.deep.equal(['1: a < 1 => false', '1: a < 1 => true']);
+    expect(changesOf("local x = not seen[f(1, 'and')] and call('GET')")).to.deep.equal([
+      "1: not seen[f(1, 'and')] and call('GET') => call('GET')",
+      "1: not seen[f(1, 'and')] and call('GET') => not seen[f(1, 'and')]",
+    ]);
+    expect(changesOf('-- if a then\nwhile a and (b or c) do f(min(x, 2)) end')).to.deep.equal([
+      '2: b or c => c',
+      '2: b or c => b',
+      '2: a and (b or c) => (b or c)',
+      '2: a and (b or c) => a',
+      '2: min(x, 2) => x',
+      '2: min(x, 2) => 2',
+    ]);
+    expect(changesOf('local a = b and c or d\nlocal e = f or 0\ng[h] = i or {}')).to.deep.equal([]);
+  });
+
+  it('changes nothing but the guard', () => {
+    const [never] = mutantsOf('x.lua', "if held(a) then -- why\n  return 'then'\nend\n");
+    expect(never!.source).to.equal("if false then -- why\n  return 'then'\nend\n");
+  });
+
+  it('finds guards in every script and helper that has a condition', () => {
+    const files = new Set(allMutants().map(({ file }) => file));
+    for (const file of [
+      'put_requests.lua',
+      'claim.lua',
+      'refresh.lua',
+      'lib/enter.lua',
+      'lib/holds.lua',
+      'lib/reap.lua',
+    ])
+      expect([...files]).to.include(file);
+  });
+
+  it('takes a reason for an equivalent mutant only as long as there is such a mutant', () => {
+    const [first, second] = allMutants() as [Mutant, Mutant];
+    const list = [{ ...first, why: 'for this test' }];
+    expect(withoutEquivalent([first, second], list)).to.deep.equal([second]);
+    expect(() => withoutEquivalent([second], list)).to.throw(/equivalent\.ts: .* has no/);
+  });
+
+  it('kills a mutant without a guard that matters, and lets one survive that changes nothing', async function () {
+    this.timeout(120_000);
+    const source = scriptSources['push_back']!;
+    const unguarded = mutantsOf('push_back.lua', source).find(
+      ({ before, after }) => before.startsWith('holds(') && after === 'true',
+    )!;
+    const harmless = { ...unguarded, before: 'nothing', after: 'a comment', source: `${source}-- nothing\n` };
+    const judged = await judgeAll({
+      ...{ mutants: [harmless, unguarded], modelMs: 0, seed: 1, tests: /push_back/ },
+      workers: 1,
+    });
+    expect(judged.map(({ killed }) => killed)).to.deep.equal([false, true]);
+    expect(judged[1]!.by).to.match(/^push_back /);
+  });
+
+  it('refuses a mutant that does not compile: its tests would fail for want of a script', async function () {
+    this.timeout(120_000);
+    const source = `${scriptSources['push_back']!}\nif then`;
+    const broken = { file: 'push_back.lua', line: 1, before: '', after: '', source };
+    let error: unknown;
+    await judgeAll({ mutants: [broken], modelMs: 0, seed: 1, tests: /push_back/, workers: 1 }).catch(
+      (reason: unknown) => (error = reason),
+    );
+    expect(String(error)).to.match(/compiling/i);
+  });
+});
