@@ -13,6 +13,8 @@ export interface Options {
   /** Instead of seconds. */
   requests?: number;
   latencySamples: number;
+  idleNodes: number;
+  idleSeconds: number;
 }
 
 export function createCommand(): Command {
@@ -40,6 +42,8 @@ export function createCommand(): Command {
       integer(0, 100_000),
       200,
     )
+    .option('--idle-nodes <n>', 'nodes of a fleet that has nothing to do, 0: none', integer(0, 1_000), 50)
+    .option('--idle-seconds <s>', 'how long that fleet is watched', integer(1, 3_600), 20)
     .helpOption('-h, --help', 'show this help')
     .allowExcessArguments(false)
     .addHelpText(

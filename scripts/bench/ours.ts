@@ -1,6 +1,6 @@
 /** The scheduler's side: put by one node, run by another, taken by the first. All of it goes through Redis. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Scheduler, type Budget, type Result } from '../../src/index.ts';
+import { Scheduler, type Budget, type Result, type SchedulerOptions } from '../../src/index.ts';
 import { Feed, type Load } from './feed.ts';
 import { codecOf, outputOf, type BenchRequest, type CodecName } from './payloads.ts';
 
@@ -16,19 +16,20 @@ const LOOK_MS = 20;
 /** `getResults` answers at once; between two calls the owner rests so long. */
 const REST_MS = 1;
 
-/** A node of the benchmark. `minLoadScore` 1: a peer may be served however little waits there. */
+/** A node of the benchmark. By default a peer may be served however little waits there. */
 export function startNode(
   redis: string,
   topic: string,
   node: string,
   codec: CodecName,
+  stealing: Pick<SchedulerOptions, 'policy' | 'minLoadScore' | 'stealAfterMs'> = { minLoadScore: 1 },
 ): Promise<BenchScheduler> {
   const bodies = codecOf(codec);
   return Scheduler.start<BenchRequest>({
     redis,
     topic,
     node,
-    minLoadScore: 1,
+    ...stealing,
     codec: {
       encode: ({ body }) => bodies.encode(body),
       decode: (bytes) => ({ id: '', tokens: 0, body: bodies.decode(bytes) }),

@@ -1,5 +1,6 @@
 /** What is printed: tables for people, one object for programs. */
 import type { RedisServer } from '../redis/find.ts';
+import type { IdleFleet } from './idle.ts';
 import type { Latency } from './latency.ts';
 import type { Version } from './meter.ts';
 import type { CodecName } from './payloads.ts';
@@ -16,13 +17,14 @@ export interface Report {
   resultBytes: number;
   runs: Run[];
   latency: Latency[];
+  idleFleet?: IdleFleet;
 }
 
 export const NOTE =
   'Absolute figures of a shared machine mean little; the ratios, taken by turns in one run, are what counts.';
 
 export function textOf(report: Report): string {
-  const { redis, inFlight, codec, resultBytes, runs, latency } = report;
+  const { redis, inFlight, codec, resultBytes, runs, latency, idleFleet } = report;
   const cpu = redis.mainThreadCpu ? "of the server's main thread" : 'of the whole server process';
   return [
     `${redis.program} ${redis.version} (${redis.kind}), codec ${codec}, results of ${resultBytes} bytes`,
@@ -73,24 +75,35 @@ export function textOf(report: Report): string {
       ]),
     ]),
     ...(latency.length === 0 ? [] : ['', ...latencyText(latency)]),
+    ...(idleFleet === undefined ? [] : ['', idleText(idleFleet)]),
   ].join('\n');
 }
 
 function latencyText(latency: readonly Latency[]): string[] {
   return [
-    'From putRequests to the claim in hand, at an idle node, beside the PING of the same moment.',
+    'From putRequests to the claim in hand, at an idle node, beside the PINGs of the same moments.',
     table([
-      ['idle node', 'p50 µs', 'p99 µs', 'PING p50 µs', 'p50 / PING p50', 'samples'],
-      ...latency.map(({ idle, p50Micros, p99Micros, pingP50Micros, ratio, samples }) => [
-        idle === 'owner' ? 'the owner' : 'a peer',
-        round(p50Micros),
-        round(p99Micros),
-        round(pingP50Micros),
-        ratio.toFixed(1),
-        String(samples),
+      ['idle node', 'p50 µs', 'PING p50', 'ratio', 'p99 µs', 'PING p99', 'ratio', 'samples'],
+      ...latency.map((one) => [
+        one.idle === 'owner' ? 'the owner' : 'a peer',
+        round(one.p50Micros),
+        round(one.pingP50Micros),
+        one.ratio.toFixed(1),
+        round(one.p99Micros),
+        round(one.pingP99Micros),
+        one.p99Ratio.toFixed(1),
+        String(one.samples),
       ]),
     ]),
   ];
+}
+
+function idleText(idle: IdleFleet): string {
+  const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
+  return (
+    `An idle fleet of ${idle.nodes} nodes, ${idle.seconds} s: per node ${idle.commandsPerNodeSecond.toFixed(2)} commands/s, ` +
+    `${percent(idle.clientCpuPerNode)} of a core for its client, ${percent(idle.redisCpuPerNode)} for Redis.`
+  );
 }
 
 function nameOf({ batch, tokens, payloadBytes }: Run): string[] {

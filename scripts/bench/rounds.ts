@@ -44,6 +44,9 @@ export interface Run {
 }
 
 export interface Bench {
+  /** URL of the server. */
+  redis: string;
+  topic: string;
   pair: Pair;
   lists: Lists;
   /** Reads the server's figures. */

@@ -5,6 +5,8 @@ import type { RedisServer } from '../redis/find.ts';
 import { openLists } from './bound.ts';
 import { startNode } from './ours.ts';
 import type { CodecName } from './payloads.ts';
+import { idleTopic } from './idle.ts';
+import { latencyTopic } from './latency.ts';
 import type { Bench } from './rounds.ts';
 
 const CONNECT_MS = 10_000;
@@ -32,13 +34,15 @@ export async function withBench<T>(
     nodes.push(owner);
     const runner = await startNode(server.url, topic, 'runner', codec);
     nodes.push(runner);
-    return await use({ pair: { owner, runner }, lists, control });
+    return await use({ redis: server.url, topic, pair: { owner, runner }, lists, control });
   } finally {
     await Promise.all(nodes.map((node) => node.close()));
     if (control.status === 'ready') {
       // what is on its way arrives, and nothing follows it
       await Promise.all([lists.owner.ping(), lists.runner.ping()]);
-      const keys = [...shardKeys(topic, 0), ...registryKeys(topic), lists.requests, lists.results];
+      const topics = [topic, latencyTopic(topic), idleTopic(topic)];
+      const tables = topics.flatMap((one) => [...shardKeys(one, 0), ...registryKeys(one)]);
+      const keys = [...tables, lists.requests, lists.results];
       await Promise.all(keys.map((key) => control.unlink(key)));
     }
     control.off('close', lost);

@@ -1,6 +1,7 @@
 import type { RedisServer } from '../redis/find.ts';
 import type { Load } from './feed.ts';
-import { measureLatency } from './latency.ts';
+import { idleTopic, measureIdleFleet, type IdleFleet } from './idle.ts';
+import { latencyTopic, measureLatency, withTrio, type Latency } from './latency.ts';
 import { readServer, readVersion } from './meter.ts';
 import type { Options } from './options.ts';
 import { bodiesOf, outputOf } from './payloads.ts';
@@ -20,7 +21,7 @@ export async function runSuite(
   log: (line: string) => void,
 ): Promise<Report> {
   const { batch, tokens, codec, inFlight, rounds, requests, seconds } = options;
-  const { output, bytes } = outputOf(codec);
+  const { bytes } = outputOf(codec);
   const until: Load['until'] = requests === undefined ? { ms: seconds * 1000 } : { requests };
   const loads = tokens.flatMap((count) => {
     const bodies = bodiesOf(count, codec);
@@ -45,9 +46,6 @@ export async function runSuite(
     );
     runs.push(run);
   }
-  const samples = options.latencySamples;
-  if (samples > 0) log(`latency at an idle node: ${samples} samples each`);
-  const probe = { body: bodiesOf(LATENCY_TOKENS, codec)[0], tokens: LATENCY_TOKENS, output };
   return {
     note: NOTE,
     redis: {
@@ -59,6 +57,36 @@ export async function runSuite(
     codec,
     resultBytes: bytes,
     runs,
-    latency: samples > 0 ? await measureLatency(bench.pair, bench.control, probe, { samples, signal }) : [],
+    latency: await latencyOf(bench, options, signal, log),
+    ...(await idleFleetOf(bench, options, signal, log)),
   };
+}
+
+async function latencyOf(
+  { redis, topic, control }: Bench,
+  { latencySamples: samples, codec }: Options,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<Latency[]> {
+  if (samples === 0) return [];
+  log(`latency at an idle node: ${samples} samples each`);
+  const probe = {
+    body: bodiesOf(LATENCY_TOKENS, codec)[0],
+    tokens: LATENCY_TOKENS,
+    output: outputOf(codec).output,
+  };
+  return withTrio(redis, latencyTopic(topic), codec, (trio) =>
+    measureLatency(trio, control, probe, { samples, signal }),
+  );
+}
+
+async function idleFleetOf(
+  { redis, topic, control }: Bench,
+  { idleNodes: nodes, idleSeconds: seconds }: Options,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<{ idleFleet?: IdleFleet }> {
+  if (nodes === 0) return {};
+  log(`an idle fleet: ${nodes} nodes for ${seconds} s`);
+  return { idleFleet: await measureIdleFleet(redis, idleTopic(topic), control, { nodes, seconds, signal }) };
 }

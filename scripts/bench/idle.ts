@@ -1,0 +1,59 @@
+/** What a fleet costs that has nothing to do: every node waits for work, and no request comes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../../src/script.ts';
+import { costOf, readServer } from './meter.ts';
+import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
+
+export interface IdleFleet {
+  nodes: number;
+  seconds: number;
+  /** Commands that the clients sent, heartbeats and PINGs included. */
+  commandsPerNodeSecond: number;
+  /** CPU of this process, which is all nodes, per node: share of one core. */
+  clientCpuPerNode: number;
+  redisCpuPerNode: number;
+}
+
+/** The first looks into the shards belong to the start. */
+const SETTLE_MS = 2_000;
+
+export function idleTopic(topic: string): string {
+  return `${topic}-idle`;
+}
+
+export async function measureIdleFleet(
+  redis: string,
+  topic: string,
+  control: Client,
+  options: { nodes: number; seconds: number; signal: AbortSignal },
+): Promise<IdleFleet> {
+  const { nodes, seconds, signal } = options;
+  const fleet: BenchScheduler[] = [];
+  try {
+    for (let i = 0; i < nodes; i += 1) {
+      const node = await startNode(redis, topic, `node-${i}`, 'json');
+      fleet.push(node);
+      void node.run(() => undefined, { budget: budgetFor(8, 1) });
+    }
+    await sleep(SETTLE_MS, undefined, { signal });
+    const [before, cpuBefore, from] = [await readServer(control), process.cpuUsage(), performance.now()];
+    await sleep(seconds * 1000, undefined, { signal });
+    const [after, cpu, micros] = [
+      await readServer(control),
+      process.cpuUsage(cpuBefore),
+      (performance.now() - from) * 1000,
+    ];
+    const cost = costOf(before, after, true);
+    const pings = (after.calls.ping ?? 0) - (before.calls.ping ?? 0);
+    const nodeMicros = micros * nodes;
+    return {
+      nodes,
+      seconds,
+      commandsPerNodeSecond: ((cost.sent + pings) / nodeMicros) * 1e6,
+      clientCpuPerNode: (cpu.user + cpu.system) / nodeMicros,
+      redisCpuPerNode: cost.cpuMicros / nodeMicros,
+    };
+  } finally {
+    await Promise.all(fleet.map((node) => node.close()));
+  }
+}
