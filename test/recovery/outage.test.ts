@@ -1,0 +1,99 @@
+// DESIGN.md section 3, grace: an outage of Redis takes no claim from a healthy node.
+import { expect } from 'chai';
+import {
+  ended,
+  endings,
+  finish,
+  requests,
+  room,
+  serve,
+  take,
+  useFleet,
+  type Prompt,
+} from '../support/fleet.ts';
+import { useProcesses } from '../support/node-process.ts';
+import { useOwnRedis } from '../support/own-redis.ts';
+import { waitUntil } from '../support/server.ts';
+
+const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
+const finished = (list: readonly Prompt[]): Record<string, string> =>
+  Object.fromEntries(idsOf(list).map((id) => [id, 'finished']));
+
+describe('an outage of Redis that is longer than a lease', function () {
+  this.timeout(60_000);
+  const redis = useOwnRedis(['--enable-debug-command', 'yes']);
+  const fleet = useFleet(() => redis.url);
+  const startProcess = useProcesses(fleet);
+  const options = { leaseMs: 1_200, commandTimeout: 30_000 };
+
+  /** The server stands still, as a paused machine does, and goes on. */
+  const standStill = async (ms: number): Promise<void> => {
+    await redis.admin.call('DEBUG', 'SLEEP', String(ms / 1000));
+  };
+
+  it('takes no claim from a healthy node: it goes on with what it runs, at the first attempt', async () => {
+    const owner = await fleet.start('owner', options);
+    const runner = await fleet.start('runner', { ...options, minLoadScore: 1 });
+    const list = requests('r', 6);
+    await owner.putRequests(list);
+    const claims = await take(runner, 6);
+    await standStill(3_000);
+    await redis.admin.ping();
+    // whoever is first to speak may not reap the others: three tours of every node
+    for (const node of ['owner', 'runner']) {
+      const before = (await fleet.snapshot()).node.get(node)!;
+      const refreshed = async (): Promise<boolean> =>
+        (await fleet.snapshot()).node.get(node)! > before + options.leaseMs;
+      await waitUntil(refreshed, `${node} has refreshed`, 15_000);
+    }
+    expect(claims.map(({ signal }) => signal.aborted)).to.deep.equal(claims.map(() => false));
+    await finish(runner, claims);
+    expect(endings(await ended(owner, idsOf(list), 15_000))).to.deep.equal(finished(list));
+    expect(await fleet.loads()).to.deep.equal({});
+  });
+
+  it('executes nothing twice in a fleet that is serving, also when another follows on its grace', async () => {
+    const loadShards = 2;
+    const nodes = await Promise.all(
+      ['a', 'b', 'c'].map((name) => fleet.start(name, { ...options, loadShards })),
+    );
+    const executed = nodes.map((node) => serve(node, 300, room(4)));
+    const lists = nodes.map((node) => requests(`${node.node}.`, 50));
+    await Promise.all(nodes.map((node, i) => node.putRequests(lists[i]!)));
+    for (let times = 0; times < 2; times += 1) {
+      const done = executed.flat().length;
+      await waitUntil(() => executed.flat().length > done + 5, 'they are serving', 15_000);
+      await standStill(2_600);
+      const graceIsOver = async (): Promise<boolean> => {
+        const states = (await Promise.all([0, 1].map((shard) => fleet.snapshot(shard)))).map(
+          ({ state }) => state,
+        );
+        return states.every((state) => Number(state.get('visited')) > Number(state.get('grace')));
+      };
+      await waitUntil(graceIsOver, 'its grace is over', 15_000);
+    }
+    for (const [i, node] of nodes.entries())
+      expect(endings(await ended(node, idsOf(lists[i]!), 30_000))).to.deep.equal(finished(lists[i]!));
+    const ids = executed.flat().map(({ id }) => id);
+    expect(ids.sort()).to.deep.equal(lists.flatMap(idsOf).sort());
+    await fleet.verify();
+  });
+
+  it('saves no claim of a node that died in it: that one is reaped after the grace', async () => {
+    const owner = await fleet.start('owner', { ...options, policy: 'none' });
+    const dying = await startProcess('dying', { ...options, minLoadScore: 1 });
+    await owner.putRequests(requests('r', 3));
+    const got: string[] = [];
+    while (got.length < 3) got.push(...(await dying.call('get', room(3 - got.length), 2_000)));
+    const still = standStill(3_000);
+    await dying.kill();
+    await still;
+    const claims = await take(owner, 3);
+    expect(claims.map(({ id, attempt }) => [id, attempt])).to.deep.equal([
+      ['r0', 2],
+      ['r1', 2],
+      ['r2', 2],
+    ]);
+    await finish(owner, claims);
+  });
+});
