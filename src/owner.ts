@@ -6,12 +6,13 @@
 import type { Payload } from './codec.ts';
 import { monotonic, sleep } from './clock.ts';
 import { Delivery, type Delivered } from './delivery.ts';
-import { SchedulerError, messageOf } from './errors.ts';
+import { messageOf, type SchedulerError } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
 import type { Membership } from './membership.ts';
 import { MAX_ITEMS, type PutItem } from './messages.ts';
 import type { Rules, Settings } from './options.ts';
 import { PendingTable, type Pending } from './pending.ts';
+import { duplicate, expired, full } from './refusals.ts';
 import { Attempts, type Sink } from './results.ts';
 import type { Shard, Shards } from './shard.ts';
 import { parseTicket, type Ticket } from './ticket.ts';
@@ -289,25 +290,4 @@ function itemOf(pending: Pending<unknown>): PutItem {
     spent: pending.spent,
     payload: pending.payload!,
   };
-}
-
-function duplicate(id: string): SchedulerError {
-  return new SchedulerError(
-    'DUPLICATE',
-    'putRequests',
-    `duplicate request_id ${JSON.stringify(id)}: it has not ended`,
-  );
-}
-
-function expired(id: string): SchedulerError {
-  return new SchedulerError(
-    'EXPIRED',
-    'putRequests',
-    `the deadline of ${JSON.stringify(id)} had passed when it was put`,
-  );
-}
-
-function full(id: string, maxWaiting: number, retryAfterMs: number): SchedulerError {
-  const message = `${JSON.stringify(id)} was refused: ${maxWaiting} requests of this node wait (option maxWaiting); try again in ${retryAfterMs} ms`;
-  return new SchedulerError('FULL', 'putRequests', message, { retryAfterMs });
 }

@@ -1,23 +1,15 @@
-import { Agenda } from './agenda.ts';
 import type { Budget } from './budget.ts';
-import { Claims, type ClaimedRequest, type ResultStatus, type RunnerResult } from './claims.ts';
+import type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
 import { sleep } from './clock.ts';
-import { closeClient, openClient, ready, silenceMs } from './connection.ts';
-import { ConfigError, SchedulerError, messageOf } from './errors.ts';
-import { Heartbeat } from './heartbeat.ts';
+import { ConfigError, SchedulerError } from './errors.ts';
 import { Intake, checkPutOptions, type PutOptions } from './intake.ts';
-import { Membership } from './membership.ts';
+import type { Membership } from './membership.ts';
+import { Node } from './node.ts';
 import { settle, type SchedulerOptions, type Settings } from './options.ts';
-import { Owner } from './owner.ts';
-import { Replication } from './replication.ts';
-import { News, type Result, type Sink } from './results.ts';
-import { Runner } from './runner.ts';
-import type { Client } from './script.ts';
+import type { Owner } from './owner.ts';
+import { News, type Result } from './results.ts';
 import { Server, type BudgetSource, type Handler } from './serve.ts';
-import { serverWarnings } from './server.ts';
-import { Shard, Shards } from './shard.ts';
 import { Submission } from './submission.ts';
-import { Wakeup } from './wakeup.ts';
 
 /** What became of one request of a `putRequests` call. */
 export interface PutOutcome {
@@ -44,50 +36,21 @@ export interface CloseOptions {
  */
 export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisposable {
   readonly #settings: Settings<Request, Output>;
-  readonly #client: Client;
-  readonly #subscriber: Client;
+  readonly #node: Node<Request, Output>;
   readonly #membership: Membership;
-  readonly #shards: Shards;
-  readonly #agenda: Agenda;
   readonly #owner: Owner<Output>;
-  readonly #claims: Claims<Request, Output>;
-  readonly #runner: Runner<Request, Output>;
-  readonly #heartbeat: Heartbeat;
   readonly #intake: Intake<Request>;
   readonly #news = new News<Output>();
   readonly #servers = new Map<Server<Request, Output>, Promise<void>>();
   readonly #stopServers = new AbortController();
   #closing: Promise<void> | undefined;
 
-  private constructor(settings: Settings<Request, Output>, clients: [commands: Client, wakeups: Client]) {
+  private constructor(settings: Settings<Request, Output>) {
     this.#settings = settings;
-    [this.#client, this.#subscriber] = clients;
-    const membership = new Membership(this.#client, settings);
-    this.#membership = membership;
-    const replication = this.#openReplication();
-    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings, replication));
-    this.#agenda = new Agenda({ ...settings, home: 0, shards: 1 });
-    this.#owner = new Owner(
-      this.#shards,
-      membership,
-      settings,
-      settings.takeover ? (id): Sink<Output> => this.#news.sink(id) : undefined,
-    );
-    this.#claims = new Claims(membership, settings, this.#owner);
-    this.#runner = new Runner(this.#shards, membership, settings, this.#claims, this.#agenda);
-    this.#heartbeat = new Heartbeat(this.#shards, membership, settings, this.#owner, this.#claims);
-    this.#intake = new Intake(settings, () => this.#runner.engine);
-    this.#runner.beforeClaim = (shard) => this.#heartbeat.beforeClaim(shard);
-    this.#runner.onDue = (shard, dueMs) => this.#heartbeat.due(shard, dueMs);
-    membership.over.addEventListener('abort', () => this.#over(membership.over.reason as SchedulerError));
-  }
-
-  #openReplication(): Replication | undefined {
-    const { redis, waitReplicas, scripts, onWarning } = this.#settings;
-    if (!waitReplicas) return undefined;
-    const client = openClient(redis, silenceMs(this.#settings) + waitReplicas.timeoutMs);
-    this.over.addEventListener('abort', () => closeClient(client));
-    return new Replication(client, { waitReplicas, scripts, onWarning });
+    this.#node = new Node(settings, (id) => this.#news.sink(id));
+    this.#membership = this.#node.membership;
+    this.#owner = this.#node.owner;
+    this.#intake = new Intake(settings, () => this.#node.runner.engine);
   }
 
   /**
@@ -98,56 +61,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   static async start<Request = unknown, Output = unknown>(
     options: SchedulerOptions<Request, Output> = {},
   ): Promise<Scheduler<Request, Output>> {
-    const settings = settle(options);
-    const client = openClient(settings.redis, silenceMs(settings));
-    const subscriber = openClient(settings.redis, silenceMs(settings));
-    const scheduler = new Scheduler(settings, [client, subscriber]);
-    try {
-      await ready(client, settings.redis, settings.commandTimeout);
-      await scheduler.#membership.within('start', scheduler.#join());
-    } catch (error) {
-      scheduler.#membership.end(
-        new SchedulerError('CLOSED', 'start', 'the scheduler did not start', { cause: error }),
-      );
-      throw error;
-    }
+    const scheduler = new Scheduler(settle(options));
+    await scheduler.#node.join();
     return scheduler;
-  }
-
-  async #join(): Promise<void> {
-    for (const warning of await serverWarnings(this.#client)) this.#settings.onWarning(warning);
-    await this.#membership.take();
-    const { home, shardsInUse, name } = this.#membership;
-    this.#agenda.setShards(home, shardsInUse);
-    const shards = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
-    await Promise.all(shards.map((shard) => this.#heartbeat.visit(this.#shards.get(shard))));
-    const { onWarning } = this.#settings;
-    const quietly = (what: string, work: Promise<void>): void =>
-      void work.catch((error: unknown) => {
-        if (!this.#membership.over.aborted) onWarning(`${what}: ${messageOf(error)}`);
-      });
-    const wakeup = new Wakeup(
-      this.#subscriber,
-      this.#settings.topic,
-      name,
-      {
-        claim: (shard, delayMs) => this.#runner.ring(shard, delayMs),
-        results: (shard) => quietly('take_results', this.#owner.mailbox(this.#shards.get(shard)).empty()),
-        refresh: (shard) => quietly('refresh', this.#heartbeat.visit(this.#shards.get(shard))),
-        subscribed: () => {
-          this.#runner.lookAround();
-          for (const shard of new Set([
-            ...shards.map((n) => this.#shards.get(n)),
-            ...this.#owner.shardsInUse(),
-          ])) {
-            quietly('take_results', this.#owner.mailbox(shard).empty());
-          }
-        },
-      },
-      silenceMs(this.#settings),
-    );
-    await wakeup.subscribe();
-    this.#heartbeat.start();
   }
 
   /** The node's name, with the suffix that made it unique. */
@@ -228,7 +144,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   ): Promise<ClaimedRequest<Request>[]> {
     const waitMs = options.waitMs ?? this.#settings.pollMs;
     if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
-    return this.#runner.getRequests(budget, waitMs, options.signal);
+    return this.#node.runner.getRequests(budget, waitMs, options.signal);
   }
 
   /**
@@ -236,7 +152,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * @throws SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
    */
   putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
-    const answers = Promise.all(results.map((result) => this.#claims.put(result)));
+    const answers = Promise.all(results.map((result) => this.#node.claims.put(result)));
     return this.#membership.within('putResults', answers);
   }
 
@@ -252,7 +168,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
     this.#assertOpen('run');
     const stop = AbortSignal.any([this.#stopServers.signal, this.over]);
-    const server = new Server(this.#runner, this.#claims, handler, options.budget, {
+    const server = new Server(this.#node.runner, this.#node.claims, handler, options.budget, {
       pollMs: this.#settings.pollMs,
       stop,
     });
@@ -283,11 +199,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     this.#assertOpen('updateConfig');
     const { loadShards, reallocate = false } = config;
     settle({ loadShards });
-    this.#membership.reshard(loadShards, reallocate);
-    await this.#membership.within('updateConfig', this.#membership.renew());
-    this.#agenda.setShards(this.#membership.home, this.#membership.shardsInUse);
-    this.#runner.lookAround();
-    await this.#heartbeat.visit(this.#shards.get(this.#membership.home));
+    await this.#node.reshard(loadShards, reallocate);
   }
 
   /**
@@ -306,40 +218,14 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   async #close({ drainMs = 0, pending = 'keep' }: CloseOptions): Promise<void> {
     if (!this.over.aborted) {
-      try {
-        await this.#leave(drainMs, pending);
-      } catch (error) {
-        this.#settings.onWarning(`close: ${messageOf(error)}; what this node held returns after its lease`);
-      }
-      this.#membership.end(new SchedulerError('CLOSED', 'close', `scheduler ${this.node} is closed`));
+      this.#stopServers.abort();
+      this.#node.runner.stop();
+      const drained = Promise.all([...this.#servers.keys()].map((server) => server.drained()));
+      const early = new AbortController();
+      await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);
+      await this.#node.leave(pending);
     }
-    await this.#heartbeat.stop();
-  }
-
-  async #leave(drainMs: number, pending: 'keep' | 'cancel'): Promise<void> {
-    this.#stopServers.abort();
-    this.#runner.stop();
-    const drained = Promise.all([...this.#servers.keys()].map((server) => server.drained()));
-    const early = new AbortController();
-    await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);
-    await this.#membership.within('close', this.#claims.giveBackAll());
-    if (pending === 'cancel') await this.#membership.within('close', this.#owner.cancelAll());
-    const goodbye = async (): Promise<void> => {
-      const shards = this.#shards.all();
-      await Promise.all(shards.map((shard) => this.#runner.passOn(shard)));
-      await Promise.all(shards.map((shard) => shard.flushed()));
-      await this.#heartbeat.stop();
-      await this.#membership.leave();
-    };
-    await this.#membership.within('close', goodbye());
-  }
-
-  #over(reason: SchedulerError): void {
-    this.#runner.stop();
-    this.#claims.abandon(reason);
-    this.#owner.close(reason);
-    closeClient(this.#subscriber);
-    closeClient(this.#client);
+    await this.#node.ended();
   }
 
   #assertOpen(operation: string): void {

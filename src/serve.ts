@@ -55,7 +55,7 @@ export class Server<Request, Output> {
     source: BudgetSource,
     options: { pollMs: number; stop: AbortSignal },
   ) {
-    if (isPlain(source)) validateBudget(source);
+    if (typeof source !== 'function' && !isEngine(source)) validateBudget(source);
     this.#runner = runner;
     this.#claims = claims;
     this.#handler = handler;
@@ -94,7 +94,7 @@ export class Server<Request, Output> {
 
   #room(): Budget {
     if (typeof this.#source === 'function') return this.#source();
-    if (!isPlain(this.#source)) return this.#source.room();
+    if (isEngine(this.#source)) return this.#source.room();
     const { availableBlocks, batch } = this.#source;
     let used = 0;
     for (const { tokens } of this.#running.values()) used += requiredBlocks(tokens, this.#source);
@@ -106,7 +106,7 @@ export class Server<Request, Output> {
   }
 
   async #untilRoom(stale: AbortSignal): Promise<void> {
-    if (typeof this.#source === 'function' || isPlain(this.#source)) {
+    if (!isEngine(this.#source)) {
       await sleep(LOOK_AGAIN_MS, stale);
       return;
     }
@@ -175,8 +175,8 @@ export class Server<Request, Output> {
   }
 }
 
-function isPlain(source: BudgetSource): source is Budget {
-  return typeof source === 'object' && 'batch' in source;
+function isEngine(source: BudgetSource): source is Engine {
+  return typeof source === 'object' && source !== null && 'room' in source && 'whenRoom' in source;
 }
 
 function refusal(status: 'too_large' | 'encode'): string {
