@@ -2,7 +2,8 @@
 -- peer's; writes runner and token, and leases them. With nothing to take the caller enters `idle`. With limit 0 it
 -- only rings: a busy node passes a wake-up on.
 --
--- INCLUDE reap lucky oldest leave
+-- INCLUDE visit due pick dequeue leave
+-- DEFER reap end_requests pick_lucky pick_oldest ring_first
 -- ARGV[13] limit        most tickets
 -- ARGV[14] alone_tokens most tokens of the call's first ticket
 -- ARGV[15] sum_tokens   most tokens of all tickets, if there are several
@@ -22,7 +23,9 @@ if refused then
   return refused
 end
 visit()
-reap(REAP)
+if is_due() then
+  reap(REAP)
+end
 
 local bounds = { limit = limit, alone = tonumber(ARGV[14]), sum = tonumber(ARGV[15]), total = tonumber(ARGV[16]),
   bytes = max_bytes, since = ARGV[18], looks = limit + 100 }
@@ -57,7 +60,9 @@ if #picks > 0 then
   call('HSET', REQUEST, unpack(marks))
   call('ZADD', DUE, unpack(dues))
 end
-end_requests(expired)
+if #expired > 0 then
+  end_requests(expired)
+end
 
 -- ms until the first head of a peer comes of age
 local function again_in()

@@ -1,7 +1,8 @@
 -- Delivers results of claims that the caller still holds: appended to the owner's mailbox unless the owner is the
 -- caller; a final one ends the request (and copies it to `dead` if flagged so). A final is always accepted.
 --
--- INCLUDE end_requests holds inter leave
+-- INCLUDE end_requests holds leave
+-- DEFER inter
 -- ARGV[13] max_results  results of one owner that may wait in the shard
 -- ARGV[14..] ticket token number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
 --                       dead: 1 copies the request to `dead`

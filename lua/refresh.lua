@@ -2,7 +2,8 @@
 -- its pending tickets the shard does not know, removes its mailbox up to the cursor, reaps, buries nodes silent
 -- for ttl, and moves the shard's one expiry.
 --
--- INCLUDE reap bury holds leave
+-- INCLUDE visit due end_requests holds leave
+-- DEFER reap bury
 -- ARGV[13] reap_limit   most due tickets to look at
 -- ARGV[14] cursor       tick of the last result the caller has; empty: none
 -- ARGV[15] held         number of claims that follow
@@ -63,7 +64,7 @@ if cursor ~= '' then
   call('ZREMRANGEBYLEX', OUT, '[' .. node .. '|', '(' .. node .. '|' .. cursor .. '}')
 end
 
-local more = reap(reap_limit)
+local more = is_due() and reap(reap_limit)
 more = bury() or more
 local keep = call('XLEN', DEAD) > 0 and max(ttl, DAY) or ttl
 expiry = format('%d', now + keep)

@@ -67,7 +67,7 @@ function check(folder: string): string[] {
   const complaints = new Set<string>();
   const includedBy = new Map<string, number>();
   const unusedIn = new Map<string, { file: string; count: number }>();
-  for (const { name, text } of Object.values(allScripts())) {
+  for (const { name, readable: text } of Object.values(allScripts())) {
     const parts = partsOf(text);
     for (const file of parts.keys()) includedBy.set(file, (includedBy.get(file) ?? 0) + 1);
     for (const outputLine of luacheck(folder, name, text)) {

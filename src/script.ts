@@ -1,12 +1,11 @@
 /**
- * Assembles the Lua scripts from `lua/`, checks each header against its declaration, and runs them. The one module
- * that meets ioredis' untyped side.
- *
- * A script's text is its helpers (each once, in the order of their `INCLUDE` lines) and then its own file. Names given
- * to `defineCommand` carry a hash of the text, so two versions share a server and a client.
+ * Has the Lua scripts of `lua/` assembled, checks each header against its declaration, and runs them. The one module
+ * that meets ioredis' untyped side. Names given to `defineCommand` carry a hash of the text, so two versions share a
+ * server and a client.
  */
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
+import { assembleText, scriptError, writeOutConstants } from './assembly.ts';
 import { SchedulerError } from './errors.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './scripts.ts';
@@ -16,7 +15,9 @@ export type Argument = string | Buffer;
 
 export interface Script {
   readonly name: ScriptName;
-  /** Helpers and script, as sent to Redis. */
+  /** Helpers and script. */
+  readonly readable: string;
+  /** The same with its constants written out, as sent to Redis. */
   readonly text: string;
   readonly sha1: string;
   readonly bytes: number;
@@ -50,43 +51,6 @@ export function parseHeader(text: string): ScriptHeader {
   return header;
 }
 
-function scriptError(message: string): SchedulerError {
-  return new SchedulerError('SCRIPT', 'assemble', message);
-}
-
-function includesOf(source: string): string[] {
-  return [...source.matchAll(/^-- INCLUDE (.*)$/gm)].flatMap((match) => match[1]!.split(' '));
-}
-
-/** Helpers that only give names to keys and arguments. */
-const BINDS = /^-- (KEYS|ARGV)\[/m;
-
-/**
- * The text that is sent to Redis: every helper the source needs, each once, before the first that needs it.
- *
- * What follows the names of keys and arguments is one function. Lua makes every helper anew in each call, and looks for
- * each outer variable that it uses among all that are open; from an enclosing function it copies them. That is a quarter
- * of Redis' work for a call of one request.
- */
-export function assembleText(source: string, helpers: Readonly<Record<string, string>>): string {
-  const bindings: string[] = [];
-  const parts: string[] = [];
-  const done = new Set<string>();
-  const add = (name: string, path: readonly string[]): void => {
-    if (path.includes(name)) throw scriptError(`helpers include each other: ${[...path, name].join(' > ')}`);
-    if (done.has(name)) return;
-    const helper = helpers[name];
-    if (helper === undefined)
-      throw scriptError(`no helper named ${name} (included by ${path.at(-1) ?? 'a script'})`);
-    for (const needed of includesOf(helper)) add(needed, [...path, name]);
-    done.add(name);
-    (BINDS.test(helper) ? bindings : parts).push(helper);
-  };
-  for (const name of includesOf(source)) add(name, []);
-  if (parts.length === 0) return [...bindings, source].join('\n');
-  return [...bindings, 'return (function()', ...parts, source, 'end)()'].join('\n');
-}
-
 /** Throws SCRIPT unless the header says just what the declaration says. */
 export function checkHeader(name: string, header: ScriptHeader, declaration: ScriptDeclaration): void {
   const compare = (what: string, inLua: readonly string[], declared: readonly string[]): void => {
@@ -108,12 +72,14 @@ export function assemble(
 ): Script {
   const source = sources[name];
   if (source === undefined) throw scriptError(`no script named ${name}`);
-  const text = assembleText(source, helpers);
+  const readable = assembleText(source, helpers);
   const declaration = SCRIPTS[name];
-  checkHeader(name, parseHeader(text), declaration);
+  checkHeader(name, parseHeader(readable), declaration);
+  const text = writeOutConstants(readable);
   const sha1 = createHash('sha1').update(text).digest('hex');
   return {
     name,
+    readable,
     text,
     sha1,
     bytes: Buffer.byteLength(text),

@@ -3,7 +3,8 @@
 -- caller stores its own (own result, reset). An end is { owner, ticket, field, record, final = kind or nil, reason,
 -- token, number, told }. `mails`, if given, are posted before the finals.
 --
--- INCLUDE dequeue post holds
+-- INCLUDE post holds
+-- DEFER dequeue
 local function end_requests(ends, mails)
   local fields, tickets, lines = {}, {}, {}
   mails = mails or {}

@@ -1,7 +1,7 @@
 -- post: append results to owners' mailboxes, each under a tick of its own. A mail is { owner, ticket, token, number,
 -- kind, payload }. An owner that the shard has not heard of within ttl is noted as silent, so that bury finds it.
 --
--- INCLUDE enter ring
+-- INCLUDE enter tell
 local NO_TOKEN, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e' }
 

@@ -2,19 +2,9 @@
 -- now, the runner that has been idle longest: one ring, one runner. It removes the entry it used and cuts expired ones,
 -- so a dead runner costs at most one ring. Else the runner that was heard of last is told when the head comes of age; it
 -- keeps its entry, so that what can be stolen before still finds it. A caller that cannot take the work itself leaves
--- `idle` before it rings.
+-- `idle` before it rings. `least`: nobody is told of the age of a head below this order, it was told before.
 --
--- INCLUDE enter
-local function tell(name, what, delay)
-  call('PUBLISH', wake .. name, what .. ' ' .. number .. ' ' .. format('%d', delay or 0))
-end
-
--- ms until a peer with this load and this head may be stolen from
-local function stealable_in(load, order)
-  return load >= min_load and 0 or max(0, math.ceil(steal_after - (now - order / 1000)))
-end
-
--- `least`: nobody is told of the age of a head below this order, it was told before
+-- INCLUDE enter tell stealable_in
 local function ring(owner, least)
   if call('EXISTS', IDLE) == 0 then
     return
@@ -36,19 +26,5 @@ local function ring(owner, least)
   end
   if runner then
     tell(runner, 'claim', delay)
-  end
-end
-
--- ring for work that was there before this call: for the ticket that has waited longest, unless it is too young to be
--- stolen and another line is long enough
-local function ring_first()
-  local heads = call('ZRANGE', HEAD, '0', '0', 'WITHSCORES')
-  local owner = heads[1]
-  if owner and now - heads[2] / 1000 < steal_after then
-    local longest = call('ZREVRANGE', LOAD, '0', '0', 'WITHSCORES')
-    owner = tonumber(longest[2] or 0) >= min_load and longest[1] or owner
-  end
-  if owner then
-    ring(owner, 0)
   end
 end

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { SchedulerError } from '../../src/errors.ts';
 import { helperSources, scriptSources } from '../../src/lua.generated.ts';
-import { allScripts, assemble, assembleText, parseHeader } from '../../src/script.ts';
+import { assembleText, writeOutConstants } from '../../src/assembly.ts';
+import { allScripts, assemble, parseHeader } from '../../src/script.ts';
 import { SCRIPT_NAMES, type ScriptName } from '../../src/scripts.ts';
 
 type Sources = Record<string, string>;
@@ -29,7 +30,7 @@ function edited(name: string, find: string, replacement: string, sources: Source
 describe('a script’s header', () => {
   for (const name of SCRIPT_NAMES) {
     it(`of ${name} says what its declaration says, and has a test`, () => {
-      expect(assemble(name).text).to.include(scriptSources[name]);
+      expect(assemble(name).readable).to.include(scriptSources[name]);
       expect(existsSync(new URL(`./${name}.test.ts`, import.meta.url))).to.equal(true);
     });
   }
@@ -114,7 +115,7 @@ describe('a script’s header', () => {
       title: 'whose helpers include each other',
       name: 'cancel',
       helpers: edited('enter', 'INCLUDE clock', 'INCLUDE dequeue clock', helperSources),
-      message: /include each other: .*dequeue > enter > dequeue/,
+      message: /include each other: .*enter > dequeue > enter$/,
     },
     {
       title: 'of a script that does not exist',
@@ -159,6 +160,34 @@ describe('an assembled script', () => {
         .filter((line) => !line.startsWith('--'));
     expect(lines('-- INCLUDE b\nS')).to.deep.equal(['C', 'return (function()', 'A', 'B', 'S', 'end)()']);
     expect(lines('-- INCLUDE c\nS')).to.deep.equal(['C', 'S']);
+  });
+
+  it('makes a deferred helper, with what only it needs, when it is called', () => {
+    const helpers = { a: 'A', b: '-- INCLUDE a c\nB', c: 'C' };
+    const lines = assembleText('-- INCLUDE a\n-- DEFER b\nS', helpers).split('\n');
+    expect(lines.filter((line) => !line.startsWith('--'))).to.deep.equal([
+      'return (function()',
+      'A',
+      ...['local b = function(...)', 'C', 'B', 'return b(...)', 'end'],
+      'S',
+      'end)()',
+    ]);
+  });
+
+  it('has its constants written out, but not in texts and comments', () => {
+    const text = ["local A, B_C = 12, 'x'", 'local D = KEYS[3]', "call(D, A, B_C, 'A D', A_B) -- see A"];
+    expect(writeOutConstants(text.join('\n'))).to.equal("\n\ncall(KEYS[3], 12, 'x', 'A D', A_B) -- see A");
+  });
+
+  it('keeps names in capitals whose values are none to write out', () => {
+    const text = 'local KIND = {}\nlocal n, A = ARGV[1], 2\nreturn KIND, A';
+    expect(writeOutConstants(text)).to.equal(text);
+  });
+
+  it('is refused if two of its constants share a name', () => {
+    expect(refusal(() => writeOutConstants('local A = 1\nlocal A = 2'))).to.match(
+      /two constants are named A/,
+    );
   });
 
   it('has a command name that changes with its text', () => {

@@ -1,7 +1,7 @@
 -- The policy `lucky`, the reference's: only when the own queue is empty; one peer at random among the 50 most loaded
 -- eligible ones; half of the batch, rounded up. math.random is seeded the same in every run: entropy is passed in.
 --
--- INCLUDE pick ring
+-- INCLUDE pick
 local PEERS, TRIES = '50', 10
 
 local function lucky_peers()

@@ -1,7 +1,7 @@
 -- The policy `oldest`: one line across owners. Own first, unless the eligible peer with the least head is older by more
 -- than steal_after. First come first served over the fleet by intent. Of 50 heads only as many are read as can decide.
 --
--- INCLUDE pick ring
+-- INCLUDE pick stealable_in
 local HEADS, SPARE = 50, 7
 -- peers in the order of their heads; every head that was not read is `horizon` or later
 local peers, heads_read, horizon = {}, 0, 0

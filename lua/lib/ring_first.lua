@@ -1,0 +1,15 @@
+-- ring_first: ring for work that was there before this call: for the ticket that has waited longest, unless it is too
+-- young to be stolen and another line is long enough.
+--
+-- INCLUDE ring
+local function ring_first()
+  local heads = call('ZRANGE', HEAD, '0', '0', 'WITHSCORES')
+  local owner = heads[1]
+  if owner and now - heads[2] / 1000 < steal_after then
+    local longest = call('ZREVRANGE', LOAD, '0', '0', 'WITHSCORES')
+    owner = tonumber(longest[2] or 0) >= min_load and longest[1] or owner
+  end
+  if owner then
+    ring(owner, 0)
+  end
+end
