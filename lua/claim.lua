@@ -35,15 +35,17 @@ if limit > 0 then
 end
 
 local marks, dues, fields, claims, blocked, first = {}, {}, {}, {}, false, math.huge
+local lease_end, lengths = format('%d', now + lease), {}
 for i = 1, #picks do
   local one = picks[i]
-  local token = next_tick()
+  local token, length = next_tick(), #one.ticket
+  lengths[length] = lengths[length] or format('%04x', length)
   marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. token .. '|' .. node
-  local due = min(now + lease, one.deadline)
-  first = min(first, due)
-  dues[2 * i - 1], dues[2 * i] = format('%d', due), one.ticket
+  first = min(first, now + lease, one.deadline)
+  dues[2 * i - 1] = one.deadline < now + lease and format('%d', one.deadline) or lease_end
+  dues[2 * i] = one.ticket
   claims[i] = token .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
-    .. format('%04x', #one.ticket) .. one.ticket
+    .. lengths[length] .. one.ticket
   if one.body then
     fields[#fields + 1] = one.field
   end

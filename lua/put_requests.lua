@@ -30,6 +30,8 @@ end
 local records = call('HMGET', REQUEST, unpack(fields))
 local load = tonumber(call('ZSCORE', LOAD, node) or 0)
 local answers, tickets, marks, bodies, full, least = {}, {}, {}, {}, nil, math.huge
+-- the text of a number: most requests of a call share their deadline, many their length
+local deadlines, lengths = {}, {}
 
 -- a tenth of the time that the head has waited: about as long as a tenth of the line takes to be served
 local function retry_after()
@@ -51,11 +53,15 @@ for i = 1, count do
     full = 'FULL ' .. retry_after()
     answers[i] = full
   else
-    next_tick()
-    local order = tick - tonumber(ARGV[at + 3]) * 1000
-    least = min(least, order)
-    local middle = format('%014x', order) .. '|' .. ARGV[at + 1] .. '|' .. format('%012x', now + deadline_in)
-    local record = middle .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. format('%08x', #ARGV[at + 6])
+    local order, head_start, bytes = next_tick(), ARGV[at + 3], #ARGV[at + 6]
+    least = min(least, tick - head_start * 1000)
+    if head_start ~= '0' then
+      order = format('%014x', tick - head_start * 1000)
+    end
+    deadlines[deadline_in] = deadlines[deadline_in] or format('%012x', now + deadline_in)
+    lengths[bytes] = lengths[bytes] or format('%08x', bytes)
+    local middle = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
+    local record = middle .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. lengths[bytes]
     known[fields[i]] = record
     tickets[#tickets + 1] = node .. '|' .. middle .. '|' .. ARGV[at]
     marks[#marks + 1], marks[#marks + 2] = fields[i], record

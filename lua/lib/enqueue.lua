@@ -2,12 +2,13 @@
 --
 -- INCLUDE enter
 local function enqueue(owner, tickets)
-  local waiting, due, first = {}, {}, nil
+  local waiting, due, first, deadlines = {}, {}, nil, {}
   for i = 1, #tickets do
     local ticket = tickets[i]
-    local order = sub(ticket, #owner + 2, #owner + 15)
+    local order, deadline = sub(ticket, #owner + 2, #owner + 15), sub(ticket, #owner + 1 + DEADLINE, #owner + 12 + DEADLINE)
+    deadlines[deadline] = deadlines[deadline] or format('%d', tonumber(deadline, 16))
     waiting[2 * i - 1], waiting[2 * i] = '0', ticket
-    due[2 * i - 1], due[2 * i] = format('%d', hex(ticket, #owner + 1 + DEADLINE, 12)), ticket
+    due[2 * i - 1], due[2 * i] = deadlines[deadline], ticket
     if not first or order < first then
       first = order
     end

@@ -6,11 +6,12 @@ local NO_TOKEN, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e' }
 
 local function post(mails)
-  local members, owners = {}, {}
+  local members, owners, lengths = {}, {}, {}
   for i = 1, #mails do
-    local mail = mails[i]
+    local mail, length = mails[i], #mails[i].ticket
+    lengths[length] = lengths[length] or format('%04x', length)
     members[2 * i - 1] = '0'
-    members[2 * i] = mail.owner .. '|' .. next_tick() .. '|' .. format('%04x', #mail.ticket) .. mail.ticket
+    members[2 * i] = mail.owner .. '|' .. next_tick() .. '|' .. lengths[length] .. mail.ticket
       .. (mail.token or NO_TOKEN) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. mail.payload
     owners[mail.owner] = true
   end
