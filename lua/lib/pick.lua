@@ -6,27 +6,31 @@
 -- INCLUDE line holds
 local picks, expired, tokens_taken, bytes_taken, looked, full = {}, {}, 0, 0, 0, false
 
--- the line's front ticket and its record; at most as many are read as the call may still take, and one to be the head
+-- the line's front ticket; at most as many are read as the call may still take, and one to be the head
 local function peek(line, bounds)
   return front(line, bounds.limit - #picks + 1)
 end
 
 local function pick(line, bounds)
-  local ticket, record = peek(line, bounds)
   looked = looked + 1
   full = looked >= bounds.looks
-  if not ticket or not stands(record, middle_of(ticket, line.owner)) or is_claimed(record) then
+  if not peek(line, bounds) then
+    return
+  end
+  local ticket, field, record = front_request(line)
+  if not stands(record, middle_of(ticket, line.owner)) or is_claimed(record) then
     return pass(line)
   end
   local middle = #line.owner + 1
   local tokens, bytes = hex(ticket, middle + TOKENS, 8), hex(record, BYTES, 8)
   local own = line.owner == node
-  local one = { owner = line.owner, ticket = ticket, field = field_of(ticket, line.owner), record = record,
+  local one = { owner = line.owner, ticket = ticket, field = field, record = record,
     deadline = hex(ticket, middle + DEADLINE, 12), body = not own or sub(ticket, middle + 1, middle + 14) < bounds.since }
   if one.deadline <= now then
     one.final, one.reason = 'expired', ''
     expired[#expired + 1] = one
-    line.at, line.late = line.at + 1, line.late + 1
+    line.late = line.late + 1
+    step(line)
   elseif tokens_taken + tokens > (#picks == 0 and bounds.alone or bounds.sum) or not own and tokens > bounds.total then
     line.blocked = true
   elseif one.body and #picks > 0 and bytes_taken + bytes > bounds.bytes then
