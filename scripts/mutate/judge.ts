@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { SCRIPT_NAMES } from '../../src/scripts.ts';
-import { assembleText } from '../../src/script.ts';
+import { assembleText } from '../../src/assembly.ts';
 import { startBinary } from '../redis/binary.ts';
 import { findRedis, type RedisServer } from '../redis/find.ts';
 import { SUPPORT_FILE, writeSources, type Sources } from './bundle.ts';
