@@ -5,7 +5,7 @@
 --
 -- INCLUDE enter
 local function visit()
-  if visited > 0 and now - visited > lease / 2 and visited > grace then
+  if now - visited > lease / 2 and visited > grace then
     grace = now + lease
     note('grace', format('%d', grace))
   end

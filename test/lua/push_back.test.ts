@@ -60,11 +60,12 @@ describe('push_back', () => {
     const calls = [
       first,
       { ticket: waiting, token },
+      { ticket: waiting, token: '' },
       { ticket: later, token },
       { ticket, token: '0'.repeat(14) },
     ];
     await shard.row(pushBack(shard, 'b', calls), {
-      reply: ['OK', 'LOST LOST LOST LOST'],
+      reply: ['OK', 'LOST LOST LOST LOST LOST'],
     });
   });
 

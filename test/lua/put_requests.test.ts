@@ -129,6 +129,9 @@ describe('put_requests', () => {
       reply: ['OK', 'FULL 100'],
       changes: { node: { c: 50_000 }, epochs: { c: 1 } },
     });
+    // never later than after a minute, however long the head has waited
+    shard.at = 800_000;
+    await shard.row(put(shard, 'a', ['z'], { maxWaiting: 3 }), { reply: ['OK', 'FULL 60000'] });
   });
 
   it('counts only what waits: a claim makes room', async () => {

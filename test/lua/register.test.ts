@@ -18,6 +18,7 @@ interface RegisterCall {
   above?: string;
   epoch?: string;
   shards?: number;
+  ttl?: number;
   /** Candidate names; the home shard is the name's length. */
   names?: string[];
 }
@@ -47,10 +48,11 @@ class TestRegistry {
       above = NO_EPOCH,
       epoch = '',
       shards = 1,
+      ttl = TTL,
       names = ['n'],
     } = call;
     const reply = await runScript(connection(), 'auto', 'register', this.keys, [
-      ...[action, instance, String(START + at), String(keepAlive), String(TTL), above, epoch, String(shards)],
+      ...[action, instance, String(START + at), String(keepAlive), String(ttl), above, epoch, String(shards)],
       ...names.flatMap((name) => [name, String(name.length)]),
     ]);
     noteStatus('register', [String(reply[0])]);
@@ -254,6 +256,26 @@ describe('register', () => {
     await registry.run({ action: 'renew', instance: 'i2', at: 30_000 + TTL + 1, names: ['newer'] });
     await registry.run({ action: 'take', instance: 'i3', at: 30_000 + TTL + 1, names: ['m'] });
     expect(Object.keys((await registry.view()).nodes).sort()).to.deep.equal(['just not', 'm', 'newer']);
+  });
+
+  it('forgets them at a takeover too, and not at a renewal, which comes often', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1', names: ['old'] });
+    await registry.run({ action: 'take', instance: 'i2', names: ['newer'] });
+    const at = 30_000 + TTL + 1;
+    await registry.run({ action: 'renew', instance: 'i2', at, names: ['newer'] });
+    expect(Object.keys((await registry.view()).nodes).sort()).to.deep.equal(['newer', 'old']);
+    await registry.run({ action: 'over', instance: 'i3', at, names: ['newer'] });
+    expect(Object.keys((await registry.view()).nodes)).to.deep.equal(['newer']);
+  });
+
+  it('keeps the number of shards for a day, or for ttl if that is longer', async () => {
+    const registry = new TestRegistry();
+    const DAY = 86_400_000;
+    await registry.run({ action: 'take', instance: 'i1' });
+    expect((await registry.view()).expires).to.deep.equal({ nodes: TTL, meta: DAY });
+    await registry.run({ action: 'renew', instance: 'i1', ttl: 2 * DAY });
+    expect((await registry.view()).expires).to.deep.equal({ nodes: 2 * DAY, meta: 2 * DAY });
   });
 
   it('refuses a topic of another schema, and changes nothing', async () => {
