@@ -22,7 +22,9 @@ describe('npm run mutate', () => {
       '2: min(x, 2) => x',
       '2: min(x, 2) => 2',
     ]);
-    expect(changesOf('local a = b and c or d\nlocal e = f or 0\ng[h] = i or {}')).to.deep.equal([]);
+    expect(
+      changesOf('local a = b and c or d\nlocal e = f or 0\ng[h] = i or {}\nk[1] = k[1] or l(m)'),
+    ).to.deep.equal([]);
   });
 
   it('changes nothing but the guard', () => {

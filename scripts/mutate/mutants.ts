@@ -78,14 +78,30 @@ interface Chain {
 function chainsOf(tokens: readonly Token[], expression: Expression): Chain[] {
   const ors = split(tokens, expression, 'or');
   const ands = ors.map(([from, to]) => split(tokens, { from, to }, 'and')).filter(({ length }) => length > 1);
-  // of a value, `a and b or c` is a choice between two and `a or 0` a default: no guards
+  // of a value, `a and b or c` is a choice between two, `a or 0` a default and `a = a or f()` a memory: no guards
   const [last] = ors.at(-1)!;
   const isDefault = ['literal', 'word'].includes(tokens[last]!.kind) || tokens[last]!.text === '{';
-  if (expression.role === 'value' && ors.length > 1 && (ands.length > 0 || isDefault)) return [];
+  if (
+    expression.role === 'value' &&
+    ors.length > 1 &&
+    (ands.length > 0 || isDefault || isMemory(tokens, ors))
+  )
+    return [];
   return [
     ...(ors.length > 1 ? [{ connective: 'or' as const, sides: ors }] : []),
     ...ands.map((sides) => ({ connective: 'and' as const, sides })),
   ];
+}
+
+/** `a = a or f()`: computed once. */
+function isMemory(tokens: readonly Token[], ors: readonly Range[]): boolean {
+  const [from, to] = ors[0]!;
+  const length = to - from;
+  if (tokens[from - 1]?.text !== '=' || from < length + 1) return false;
+  return Array.from(
+    { length },
+    (_, i) => tokens[from + i]!.text === tokens[from - 1 - length + i]!.text,
+  ).every(Boolean);
 }
 
 /** Calls of min and max, and what each of their arguments is. */
