@@ -1,7 +1,7 @@
 /**
  * Results to their requests: matched by ticket, never by id; in order, each once (results.ts has the rule). What is not
  * for a pending request is held while a put is unanswered (a result can overtake it), is a predecessor's after a
- * takeover, and is dropped otherwise.
+ * takeover unless it was pending here before, and is dropped otherwise.
  */
 import { toBuffer, type Codec, type Payload } from './codec.ts';
 import { messageOf } from './errors.ts';
@@ -108,7 +108,7 @@ export class Delivery<Output> {
       early.mails.push({ ...mail, payload: toBuffer(mail.payload) });
       return undefined;
     }
-    if (!this.#options.predecessor) return undefined;
+    if (!this.#options.predecessor || this.#pendings.wasPending(mail.ticket)) return undefined;
     const { id, tokens } = parseTicket(mail.ticket);
     const pending: Pending<Output> = {
       id,

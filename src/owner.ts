@@ -4,7 +4,7 @@
  * Redis can be mended.
  */
 import type { Payload } from './codec.ts';
-import { monotonic, sleep } from './clock.ts';
+import { backoff, monotonic, sleep } from './clock.ts';
 import { Delivery, type Delivered } from './delivery.ts';
 import { messageOf, type SchedulerError } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
@@ -32,7 +32,7 @@ export class Owner<Output> {
   readonly #shards: Shards;
   readonly #membership: Membership;
   readonly #settings: Rules;
-  readonly #pendings = new PendingTable<Output>();
+  readonly #pendings: PendingTable<Output>;
   readonly #delivery: Delivery<Output>;
   readonly #mailboxes = new Map<Shard, Mailbox>();
 
@@ -46,6 +46,9 @@ export class Owner<Output> {
     this.#shards = shards;
     this.#membership = membership;
     this.#settings = settings;
+    // results of tickets that it does not know are a predecessor's; those that a rollback of Redis brings back are not,
+    // and what is older than ttl has expired
+    this.#pendings = new PendingTable(predecessor && settings.ttlMs);
     this.#delivery = new Delivery(this.#pendings, {
       outputCodec: settings.outputCodec,
       onRestart: settings.onRestart,
@@ -195,7 +198,7 @@ export class Owner<Output> {
   async unknown(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
     await this.mailbox(shard).empty();
     const lost = [...tickets].sort().flatMap((ticket) => this.#pendings.withTicket(ticket) ?? []);
-    await Promise.all(lost.map((pending) => this.#putAgain(pending)));
+    for (const pending of lost) this.#quietly(this.#putAgain(pending));
   }
 
   /** Results of this request were lost: cancel what stands and put it again, if a try is left. */
@@ -220,25 +223,36 @@ export class Owner<Output> {
       return;
     }
     this.#pendings.clearTicket(pending);
-    await this.#delivery.during(pending.shard, async () => {
-      for (;;) {
-        const answer = await pending.shard.put(itemOf(pending));
-        if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && answer.ticket === lost)) {
-          this.#accept(pending, answer);
-          return;
-        } else if (answer.status === 'FULL') {
-          await sleep(answer.retryAfterMs, this.#membership.over);
-        } else if (answer.status === 'EXPIRED') {
-          this.#pendings.remove(pending);
-          pending.sink.deliver({ kind: 'expired' });
-          return;
-        } else {
-          // an ended one came back with a rollback
-          this.#delivery.disown(answer.ticket);
-          await pending.shard.cancel([answer.ticket]);
-        }
+    // who cancels meanwhile waits for the ticket
+    pending.accepted = this.#delivery.during(pending.shard, () => this.#place(pending, lost));
+    await pending.accepted;
+  }
+
+  /** Until Redis has it, or its deadline has passed: it was accepted, so a refusal is no answer. */
+  async #place(pending: Pending<Output>, lost: Ticket): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await pending.shard.put(itemOf(pending)).catch((error: unknown) => {
+        if (this.#membership.over.aborted) throw error;
+        return { status: 'REFUSED' as const, reason: messageOf(error) };
+      });
+      if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && answer.ticket === lost)) {
+        this.#accept(pending, answer);
+        return;
+      } else if (answer.status === 'EXPIRED' || monotonic() > pending.deadlineAt) {
+        this.#pendings.remove(pending);
+        pending.sink.deliver({ kind: 'expired' });
+        return;
+      } else if (answer.status === 'FULL') {
+        await sleep(answer.retryAfterMs, this.#membership.over);
+      } else if (answer.status === 'REFUSED') {
+        if (attempt === 1) this.#settings.onWarning(`put again: ${answer.reason}`);
+        await sleep(backoff(attempt), this.#membership.over);
+      } else {
+        // an ended one came back with a rollback
+        this.#delivery.disown(answer.ticket);
+        await pending.shard.cancel([answer.ticket]);
       }
-    });
+    }
   }
 
   /** Drops everything this node has in every shard where it has something; answers the dropped ids. */

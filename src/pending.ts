@@ -1,3 +1,4 @@
+import { monotonic } from './clock.ts';
 import { samePayload, type Payload } from './codec.ts';
 import type { Attempts, Sink } from './results.ts';
 import type { Shard } from './shard.ts';
@@ -28,10 +29,42 @@ export interface Pending<Output> {
   abandoned: boolean;
 }
 
+/** Tickets of the last `ms` to `2 ms`. */
+class RecentTickets {
+  readonly #ms: number;
+  #recent = new Set<Ticket>();
+  #former = new Set<Ticket>();
+  #turnAt: number;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+    this.#turnAt = monotonic() + ms;
+  }
+
+  add(ticket: Ticket): void {
+    if (monotonic() > this.#turnAt) {
+      this.#former = this.#recent;
+      this.#recent = new Set();
+      this.#turnAt = monotonic() + this.#ms;
+    }
+    this.#recent.add(ticket);
+  }
+
+  has(ticket: Ticket): boolean {
+    return this.#recent.has(ticket) || this.#former.has(ticket);
+  }
+}
+
 /** The pending requests of this node, by id and by ticket. */
 export class PendingTable<Output> {
   readonly #byId = new Map<string, Pending<Output>>();
   readonly #byTicket = new Map<Ticket, Pending<Output>>();
+  readonly #over: RecentTickets | undefined;
+
+  /** @param rememberMs for how long to know tickets that are no longer pending */
+  constructor(rememberMs?: number) {
+    if (rememberMs !== undefined) this.#over = new RecentTickets(rememberMs);
+  }
 
   add(pending: Pending<Output>): void {
     this.#byId.set(pending.id, pending);
@@ -46,7 +79,14 @@ export class PendingTable<Output> {
 
   /** It is being put again: results of the old ticket are no longer its own. */
   clearTicket(pending: Pending<Output>): void {
-    if (pending.ticket !== undefined) this.#byTicket.delete(pending.ticket);
+    if (pending.ticket === undefined) return;
+    this.#byTicket.delete(pending.ticket);
+    this.#over?.add(pending.ticket);
+  }
+
+  /** It was pending here, and is no more, by this ticket. */
+  wasPending(ticket: Ticket): boolean {
+    return this.#over?.has(ticket) === true && !this.#byTicket.has(ticket);
   }
 
   remove(pending: Pending<Output>): void {

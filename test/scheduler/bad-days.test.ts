@@ -164,6 +164,20 @@ describe('when Redis', () => {
     expect(await owner.reset()).to.deep.equal([]);
   });
 
+  it('loses what it had and has no memory left, what was accepted is put again when there is some', async () => {
+    const owner = await fleet.start('owner', { leaseMs: 400 });
+    const list = requests('r', 3);
+    await owner.putRequests(list);
+    await redis.admin.config('SET', 'maxmemory', '1');
+    await redis.admin.flushall();
+    const refused = (): boolean => fleet.warnings.some((line) => line.startsWith('put again: '));
+    await waitUntil(refused, 'a put was refused');
+    await redis.admin.config('SET', 'maxmemory', '0');
+    const runner = await fleet.start('runner', { minLoadScore: 1 });
+    await finish(runner, await take(runner, 3));
+    expect(endings(await ended(owner, idsOf(list)))).to.deep.equal(finished(list));
+  });
+
   it('cuts every connection again and again, each request is accepted, executed and ended once', async () => {
     const nodes = await Promise.all(['a', 'b'].map((name) => fleet.start(name)));
     const executed = nodes.map((node) => serve(node, 1, room(8)));

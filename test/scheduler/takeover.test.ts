@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { sleep } from '../../src/clock.ts';
+import { SHARD_TABLES } from '../../src/keys.ts';
 import {
   SHORT_LEASE,
   ended,
@@ -155,5 +156,32 @@ describe('takeover', () => {
     expect(await rejection(second.putRequests([request('x')]))).to.have.property('code', 'EVICTED');
     await finish(third, await take(third, 1));
     expect(endings(await ended(third, ['r']))).to.deep.equal({ r: 'finished' });
+  });
+
+  it('tells nothing twice when a rollback of Redis brings back what had ended at the successor', async () => {
+    const second = await takeOver();
+    await second.putRequests([request('r')]);
+    const earlier = await Promise.all(
+      SHARD_TABLES.map(async (table): Promise<[string, Buffer | null]> => [
+        fleet.key(table),
+        await fleet.redis.dumpBuffer(fleet.key(table)),
+      ]),
+    );
+    const expireAt = await fleet.redis.pexpiretime(fleet.key('shard'));
+    await finish(runner, await take(runner, 1));
+    expect(endings(await ended(second, ['r']))).to.deep.equal({ r: 'finished' });
+
+    const rollback = fleet.redis.multi();
+    for (const [key, dump] of earlier) {
+      if (dump) rollback.restore(key, expireAt, dump, 'REPLACE', 'ABSTTL');
+      else rollback.unlink(key);
+    }
+    await rollback.exec();
+    await finish(runner, await take(runner, 1));
+    // results come in their order: with the later one, the earlier one would be there
+    await second.putRequests([request('later')]);
+    await finish(runner, await take(runner, 1));
+    const results = await ended(second, ['later']);
+    expect([...results.keys()]).to.deep.equal(['later']);
   });
 });
