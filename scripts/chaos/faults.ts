@@ -3,14 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet, Member, MemberSettings } from './fleet.ts';
 import { now } from './history.ts';
 import type { Keyspace } from './keyspace.ts';
+import type { Holding, Loss } from './losses.ts';
 import type { FaultName, PlannedFault } from './plan.ts';
 import type { Proxy } from './proxy.ts';
-import type { ChaosRedis } from './server.ts';
+import type { ChaosRedis, Comeback, Look } from './server.ts';
 
 export interface Stage {
   readonly fleet: Fleet;
   readonly proxy: Proxy;
   readonly redis: ChaosRedis;
+  /** Reads what a server holds of the fleet's requests. */
+  readonly look: Look<Holding>;
   readonly keyspace: Keyspace;
   readonly leaseMs: number;
   /** Told what happens, for people. */
@@ -23,11 +26,11 @@ const SURVIVORS = 2;
 
 export class Faults {
   readonly counts: Partial<Record<FaultName, number>> = {};
-  /** When Redis was started without its data. */
-  readonly emptiedAt: number[] = [];
+  readonly losses: Loss[] = [];
   readonly #stage: Stage;
   readonly #going = new Set<Promise<void>>();
-  #redisIsDown = false;
+  /** Of what kills the server: one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
   #over = false;
 
   constructor(stage: Stage) {
@@ -107,8 +110,14 @@ export class Faults {
       await this.#stage.keyspace.client.client('PAUSE', ms, 'ALL');
       return `${ms} ms`;
     },
-    'restart-aof': (_, long) => this.#restart(false, long),
-    'restart-empty': (_, long) => this.#restart(true, long),
+    'restart-aof': (_, long) =>
+      this.#inTurn(async () => {
+        await this.#stage.redis.restart(downMs(long));
+        return 'Redis came back with its append-only file';
+      }),
+    'restart-empty': (_, long) => this.#lose((redis, look) => redis.restartEmpty(downMs(long), look)),
+    rollback: (_, long) => this.#lose((redis, look) => redis.rollBack(100 + 4_000 * long * long, look)),
+    failover: (_, long) => this.#lose((redis, look) => redis.failOver(100 + 1_500 * long * long, look)),
     maxmemory: async (_, long) => {
       const { client } = this.#stage.keyspace;
       const ms = Math.round(300 + 1200 * long);
@@ -157,18 +166,29 @@ export class Faults {
     return Promise.resolve(count > 0 ? `${count} connections` : undefined);
   }
 
-  async #restart(empty: boolean, long: number): Promise<string | undefined> {
-    if (this.#redisIsDown) return undefined;
-    this.#redisIsDown = true;
-    try {
-      if (empty) this.emptiedAt.push(now());
-      await this.#stage.redis.restart(empty, Math.round(1_000 * long * long));
-      if (empty) this.emptiedAt.push(now());
-    } finally {
-      this.#redisIsDown = false;
-    }
-    return empty ? 'Redis came back empty' : 'Redis came back with its append-only file';
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
+
+  #lose(die: (redis: ChaosRedis, look: Look<Holding>) => Promise<Comeback<Holding>>): Promise<string> {
+    return this.#inTurn(async () => {
+      let from = 0;
+      const look: Look<Holding> = (url) => {
+        from ||= now();
+        return this.#stage.look(url);
+      };
+      const { had, has, how } = await die(this.#stage.redis, look);
+      this.losses.push({ from, at: now(), had, has });
+      const [before, after] = [had, has].map(({ records }) => records.size);
+      return `Redis came back ${how}: with ${after} requests, it had ${before}`;
+    });
+  }
+}
+
+function downMs(long: number): number {
+  return Math.round(1_000 * long * long);
 }
 
 function describe({ settings: { label }, node }: Member): string {

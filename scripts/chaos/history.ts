@@ -22,8 +22,12 @@ export type Happening =
   | { what: 'put'; id: string; priority: number; deadlineMs?: number }
   | { what: 'accepted'; id: string }
   | { what: 'refused'; id: string; code: string; reason: string }
+  /** Redis answered a put of it: it has this ticket now. More than once: what Redis lost was put again. */
+  | { what: 'placed'; id: string; ticket: string }
   /** Redis answered a claim with this ticket, whether or not it is executed. */
   | { what: 'granted'; id: string; ticket: string; token: string; shard: number; spent: number }
+  /** The claim goes back to Redis now. */
+  | { what: 'givenBack'; id: string; token: string }
   /** The claim came into a handler's hand. */
   | { what: 'claimed'; id: string; owner: string; token: string; attempt: number }
   /** A result is handed to the scheduler now. */
@@ -32,8 +36,8 @@ export type Happening =
   | { what: 'stopped'; id: string; token: string }
   /** The client asks for its request's end. */
   | { what: 'cancelling'; id: string }
-  /** The process has this result from Redis, and is about to tell it. */
-  | { what: 'read'; id: string; token: string; number: number }
+  /** The process has this result from its mailbox in Redis, and is about to deal with it. */
+  | { what: 'taken'; id: string; ticket: string; token: string; number: number; final: boolean }
   /** The client was told a result. */
   | { what: 'told'; id: string; kind: Result['kind']; output?: Output; reason?: string }
   /** The scheduler is over. */

@@ -1,13 +1,17 @@
 /** What the parent asks Redis itself, past the proxy. */
 import type { Redis } from 'ioredis';
 import { openClient } from '../../src/connection.ts';
-import { fieldOf, type ShardSnapshot } from '../../src/invariants.ts';
+import { fieldOf, parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
 import { parseMail } from '../../src/messages.ts';
 import { readSnapshot, shardsInUse, verifyTopic } from '../../src/snapshot.ts';
-import type { Leftovers } from './checker.ts';
+import { parseTicket } from '../../src/ticket.ts';
+import type { Leftovers } from './evidence.ts';
+import type { Holding } from './losses.ts';
 
 /** Tables that are empty when everything has ended. */
 const EMPTY = ['waiting', 'head', 'load', 'request', 'body', 'due', 'out', 'idle'] as const;
+
+const STAYING = /^\{[^}]+\.\d+\}:(node|calls|shard|dead)$|^\{[^}]+\}:(nodes|meta)$/;
 
 export class Keyspace {
   /** Waits for a Redis that is being started again. */
@@ -34,6 +38,19 @@ export class Keyspace {
     }
   }
 
+  async holding(): Promise<Holding> {
+    const snapshots = await this.#snapshots();
+    const records = new Map<string, string | undefined>();
+    const finals = new Set<string>();
+    for (const { request, out } of snapshots) {
+      for (const [field, record] of request)
+        records.set(field.slice(field.indexOf('|') + 1), parseRecord(record)?.token);
+      for (const { ticket, kind } of out.map(parseMail))
+        if (kind !== 'chunk') finals.add(parseTicket(ticket).id);
+    }
+    return { records, finals, ticks: snapshots.map(({ state }) => state.get('tick') ?? '') };
+  }
+
   async leftovers(): Promise<Leftovers> {
     const snapshots = await this.#snapshots();
     const full = snapshots.flatMap((snapshot) =>
@@ -45,8 +62,18 @@ export class Keyspace {
     return {
       records: new Set(snapshots.flatMap(({ request }) => [...request.keys()])),
       mails: new Set(snapshots.flatMap(({ out }) => out.map((mail) => fieldOf(parseMail(mail).ticket)))),
-      complaints: [...full, ...(await this.violations())],
+      complaints: [...full, ...(await this.#strays()), ...(await this.violations())],
     };
+  }
+
+  /** Every key of the topic is one of those that may stay for a while, and goes by itself. */
+  async #strays(): Promise<string[]> {
+    const keys = (await this.client.keys('*')).filter((key) => key.startsWith(`{${this.#topic}`));
+    const ttls = await Promise.all(keys.map((key) => this.client.pttl(key)));
+    return keys.flatMap((key, i) => {
+      if (!STAYING.test(key)) return [`${key} is left`];
+      return ttls[i] === -1 ? [`${key} never expires`] : [];
+    });
   }
 
   close(): void {

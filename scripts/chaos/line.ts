@@ -1,38 +1,33 @@
-/** First come, first served, per owner, shard and priority; and one holder at a time. Pure. */
+/** First come, first served, per owner, shard and priority. Pure. */
 import { parseTicket } from '../../src/ticket.ts';
 import type { Grant, Life } from './lives.ts';
+import { eraOf, type Loss } from './losses.ts';
 
-/** Told of a request that was overtaken, or of a token that two claims share. */
-export type LineFault = (kind: 'order' | 'holder', id: string, message: string) => void;
+/** Told of a request that was overtaken. */
+export type LineFault = (id: string, message: string) => void;
 
 /**
  * Tokens are the order in which Redis gave claims out. A ticket whose first claim nobody has lost (`spent` 0) had been
  * in line, unclaimed, since its put; so nobody that came later to the same line may have been claimed before it. One
- * that was given back, or whose runner was lost, was claimed in time before, and proves nothing.
+ * that was given back, or whose runner was lost, was claimed in time before, and proves nothing; nor do claims of before
+ * and after a loss of data, which undid some of them.
  */
-export function checkLines(lives: Iterable<Life>, fault: LineFault): void {
+export function checkLines(lives: Iterable<Life>, losses: readonly Loss[], fault: LineFault): void {
   const lines = new Map<string, Grant[]>();
-  const holders = new Map<string, Grant>();
   for (const { granted, put } of lives) {
+    if (!put) continue;
     const firsts = new Map<string, Grant>();
     for (const grant of granted) {
-      const other = holders.get(`${grant.shard}.${grant.token}`);
-      if (other && (other.ticket !== grant.ticket || other.by !== grant.by))
-        fault(
-          'holder',
-          grant.id,
-          `claim ${grant.token} was granted to ${other.by.label} and ${grant.by.label}`,
-        );
-      holders.set(`${grant.shard}.${grant.token}`, grant);
       const first = firsts.get(grant.ticket);
       if (!first || grant.token < first.token) firsts.set(grant.ticket, grant);
     }
     for (const grant of firsts.values()) {
-      const line = `${grant.shard}|${parseTicket(grant.ticket).owner}|${put?.priority ?? 'unknown'}`;
+      const { ticket, shard, token } = grant;
+      const line = `${shard}|${parseTicket(ticket).owner}|${put.priority}|${eraOf(losses, shard, token)}`;
       lines.set(line, [...(lines.get(line) ?? []), grant]);
     }
   }
-  for (const [line, grants] of lines) if (!line.endsWith('unknown')) checkLine(grants, fault);
+  for (const grants of lines.values()) checkLine(grants, fault);
 }
 
 function checkLine(grants: Grant[], fault: LineFault): void {
@@ -42,7 +37,6 @@ function checkLine(grants: Grant[], fault: LineFault): void {
     const overtaken = latest !== undefined && orderOf(latest) > orderOf(grant);
     if (overtaken && grant.spent === 0) {
       fault(
-        'order',
         grant.id,
         `it came before ${latest!.id} and was claimed after it (${latest!.by.label}, claim ${latest!.token})`,
       );

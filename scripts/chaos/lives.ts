@@ -18,6 +18,7 @@ type Of<What extends Happening['what']> = Extract<Happening, { what: What }> & {
 export type Grant = Of<'granted'>;
 export type Telling = Of<'told'>;
 export type Sending = Of<'sent'>;
+export type Taking = Of<'taken'>;
 
 /** Everything that was seen of one request, each list in the order of time. */
 export interface Life {
@@ -25,11 +26,13 @@ export interface Life {
   put?: Of<'put'>;
   accepted?: Of<'accepted'>;
   refused?: Of<'refused'>;
+  readonly placed: Of<'placed'>[];
   readonly granted: Grant[];
+  readonly givenBack: Of<'givenBack'>[];
   readonly claimed: Of<'claimed'>[];
   readonly sent: Sending[];
   readonly cancelling: Of<'cancelling'>[];
-  readonly read: Of<'read'>[];
+  readonly taken: Taking[];
   readonly told: Telling[];
 }
 
@@ -54,7 +57,10 @@ export function collect(processes: readonly ProcessHistory[]): Lives {
   const of = (id: string): Life => {
     let life = lives.get(id);
     if (!life) {
-      life = { id, granted: [], claimed: [], sent: [], cancelling: [], read: [], told: [] };
+      life = {
+        ...{ id, placed: [], granted: [], givenBack: [], claimed: [], sent: [] },
+        ...{ cancelling: [], taken: [], told: [] },
+      };
       lives.set(id, life);
     }
     return life;
@@ -79,8 +85,14 @@ function note(life: Life, entry: Entry & { by: ProcessHistory }): void {
     case 'refused':
       life.refused = entry;
       break;
+    case 'placed':
+      life.placed.push(entry);
+      break;
     case 'granted':
       life.granted.push(entry);
+      break;
+    case 'givenBack':
+      life.givenBack.push(entry);
       break;
     case 'claimed':
       life.claimed.push(entry);
@@ -91,8 +103,8 @@ function note(life: Life, entry: Entry & { by: ProcessHistory }): void {
     case 'cancelling':
       life.cancelling.push(entry);
       break;
-    case 'read':
-      life.read.push(entry);
+    case 'taken':
+      life.taken.push(entry);
       break;
     case 'told':
       life.told.push(entry);

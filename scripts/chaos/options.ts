@@ -1,7 +1,7 @@
 /** The options of `npm run chaos`. */
 import { randomInt } from 'node:crypto';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { FAULT_NAMES, type FaultName } from './plan.ts';
+import { drawSetup, FAULT_NAMES, type FaultName, type Setup } from './plan.ts';
 import type { ChaosOptions } from './run.ts';
 
 export type CommandLine = Omit<ChaosOptions, 'tell'> & { json: boolean };
@@ -23,6 +23,13 @@ export function parseOptions(args: readonly string[]): CommandLine | number {
         .default('ours'),
     )
     .option('--rate <n>', 'requests per second that the clients of the fleet bring', positive, 220)
+    .option('--shards <n>', 'load shards of the fleet; default: drawn from the seed, 1 to 4', shards)
+    .addOption(
+      new Option('--policy <name>', 'from whom nodes steal; default: drawn from the seed').choices([
+        'oldest',
+        'lucky',
+      ]),
+    )
     .option('--json', 'one JSON object on stdout', false)
     .exitOverride();
   try {
@@ -31,15 +38,26 @@ export function parseOptions(args: readonly string[]): CommandLine | number {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     throw error;
   }
-  const { seconds, seed, faults, algorithm, rate, json } = program.opts<{
+  const options = program.opts<{
     seconds: number;
     seed?: number;
     faults: FaultName[];
     algorithm: 'ours' | 'reference';
     rate: number;
+    shards?: number;
+    policy?: Setup['policy'];
     json: boolean;
   }>();
-  return { seconds, seed: seed ?? randomInt(1_000_000), faults, algorithm, perSecond: rate, json };
+  const { seconds, seed = randomInt(1_000_000), faults, algorithm, rate, json } = options;
+  const drawn = drawSetup(seed);
+  const setup = { loadShards: options.shards ?? drawn.loadShards, policy: options.policy ?? drawn.policy };
+  return { seconds, seed, faults, algorithm, perSecond: rate, setup, json };
+}
+
+function shards(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 64) return value;
+  throw new InvalidArgumentError('It must be an integer from 1 to 64.');
 }
 
 function positive(text: string): number {

@@ -1,8 +1,5 @@
 /** sched-lua as a peer of the chaos run. */
-import { jsonCodec, Scheduler, SchedulerError, type Codec } from '../../src/index.ts';
-import { News } from '../../src/results.ts';
-import { Shard } from '../../src/shard.ts';
-import { parseTicket } from '../../src/ticket.ts';
+import { Scheduler, SchedulerError } from '../../src/index.ts';
 import type { HistoryWriter, Output } from './history.ts';
 import {
   EVICTED_EXIT,
@@ -13,10 +10,12 @@ import {
   type PutRequest,
   type Refusal,
 } from './peer.ts';
+import { tapNews, tapShards } from './taps.ts';
 
 /** A name stands for so many leases without a renewal. */
 const KEEP_ALIVE_LEASES = 2;
-const TTL_MS = 120_000;
+/** Longer than any run: a name that is silent for it is forgotten with its results. */
+const TTL_MS = 3_600_000;
 const COMMAND_TIMEOUT_MS = 4_000;
 const TRIES = 6;
 
@@ -42,19 +41,19 @@ class Ours implements Peer {
   constructor(history: HistoryWriter, execute: Execute) {
     this.#history = history;
     this.#execute = execute;
-    tapClaims(history);
+    tapShards(history);
     tapNews(() => this.#collect());
   }
 
-  async start({ redis, topic, node, takeover, slots, leaseMs }: PeerSettings): Promise<void> {
+  async start(settings: PeerSettings): Promise<void> {
+    const { redis, topic, node, takeover, slots, leaseMs, loadShards, policy } = settings;
     const scheduler: ChaosScheduler = await Scheduler.start({
-      ...{ redis, topic, node, takeover, leaseMs },
+      ...{ redis, topic, node, takeover, leaseMs, loadShards, policy },
       keepAliveMs: KEEP_ALIVE_LEASES * leaseMs,
       pollMs: 500,
       ttlMs: TTL_MS,
       commandTimeout: COMMAND_TIMEOUT_MS,
       tries: TRIES,
-      outputCodec: this.#reading(jsonCodec<Output>()),
       onWarning: (message) => this.#history.write({ what: 'warned', message }),
     });
     this.#history.write({ what: 'started', node: scheduler.node, takeover });
@@ -129,18 +128,6 @@ class Ours implements Peer {
     this.#collect();
   }
 
-  /** A result is in the history before Redis hears that it was read. */
-  #reading(codec: Codec<Output>): Codec<Output> {
-    return {
-      encode: (output) => codec.encode(output),
-      decode: (bytes) => {
-        const output = codec.decode(bytes);
-        this.#history.write({ what: 'read', ...output });
-        return output;
-      },
-    };
-  }
-
   #collect(): void {
     for (const [id, results] of this.#scheduler?.getResults() ?? []) {
       for (const result of results) this.#history.write({ what: 'told', id, ...result });
@@ -151,37 +138,4 @@ class Ours implements Peer {
 function refusal(error: unknown): Refusal {
   if (error instanceof SchedulerError) return { code: error.code, reason: error.message };
   return { code: 'UNKNOWN', reason: String(error) };
-}
-
-/**
- * What Redis granted is more than what a handler gets: claims whose answer was lost come again without bodies and are
- * given back. The order of the line is proved on all of them.
- */
-function tapClaims(history: HistoryWriter): void {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its shard below
-  const claim = Shard.prototype.claim;
-  Shard.prototype.claim = async function (this: Shard, item) {
-    const answer = await claim.call(this, item);
-    for (const { ticket, token, spent } of answer.claims) {
-      const { id } = parseTicket(ticket);
-      history.write({ what: 'granted', id, ticket, token, shard: this.number, spent });
-    }
-    return answer;
-  };
-}
-
-/** `getResults` has to be asked: it is, as soon as there is something. */
-function tapNews(collect: () => void): void {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its news below
-  const sink = News.prototype.sink;
-  News.prototype.sink = function (this: News<unknown>, id: string) {
-    const own = sink.call(this, id);
-    return {
-      ...own,
-      deliver: (result) => {
-        own.deliver(result);
-        queueMicrotask(collect);
-      },
-    };
-  };
 }

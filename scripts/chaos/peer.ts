@@ -19,6 +19,8 @@ export interface PeerSettings {
   /** Requests that its engine runs at once; 0: it runs none. */
   slots: number;
   leaseMs: number;
+  loadShards: number;
+  policy: 'oldest' | 'lucky';
 }
 
 /** A claim in the hand of the engine. */

@@ -16,6 +16,8 @@ const WEIGHTS = {
   'client-pause': 3,
   'restart-aof': 2,
   'restart-empty': 1,
+  rollback: 1,
+  failover: 1,
   maxmemory: 2,
   'clock-step': 3,
 } as const;
@@ -23,6 +25,12 @@ const WEIGHTS = {
 export type FaultName = keyof typeof WEIGHTS;
 
 export const FAULT_NAMES = Object.keys(WEIGHTS) as FaultName[];
+
+/** How the fleet is set up. */
+export interface Setup {
+  loadShards: number;
+  policy: 'oldest' | 'lucky';
+}
 
 export interface PlannedFault {
   atMs: number;
@@ -32,6 +40,8 @@ export interface PlannedFault {
 }
 
 const MEAN_GAP_MS = 430;
+const MOST_SHARDS = 4;
+const SETUP = 1_000_000_000;
 /** Time for the fleet to fill its lines. */
 const FIRST_MS = 500;
 
@@ -52,4 +62,10 @@ export function makePlan(seed: number, seconds: number, names: readonly FaultNam
       draws: [random.uniform(), random.uniform(), random.uniform()],
     });
   }
+}
+
+/** From the same seed, and apart from the plan. */
+export function drawSetup(seed: number): Setup {
+  const random = new Random(seed + SETUP);
+  return { loadShards: random.int(1, MOST_SHARDS), policy: random.uniform() < 0.5 ? 'oldest' : 'lucky' };
 }

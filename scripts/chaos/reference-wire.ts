@@ -10,6 +10,7 @@ export interface Element extends reference.Element {
 }
 
 export interface Reply {
+  ticket: string;
   output: Output;
   finished: boolean;
 }

@@ -1,7 +1,9 @@
 /** The naive twin as a peer of the chaos run: it goes through the same faults and the same checker as ours. */
+import type { Redis } from 'ioredis';
 import { pause } from '../reference/pause.ts';
 import { Reference } from '../reference/reference.ts';
 import type { HistoryWriter } from './history.ts';
+import type { Holding } from './losses.ts';
 import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from './peer.ts';
 import { hex, ticks, type Element, type Reply } from './reference-wire.ts';
 
@@ -17,6 +19,22 @@ export async function startReference(
   const peer = new ReferencePeer(settings, history, execute);
   await peer.start();
   return peer;
+}
+
+/** What its lists hold: requests that wait, and last results. */
+export async function lookIntoReference(client: Redis, topic: string): Promise<Holding> {
+  const elementsOf = async <T>(kind: string): Promise<T[]> => {
+    const lists = await client.keys(`${topic}.${kind}.*`);
+    const texts = await Promise.all(lists.map((list) => client.lrange(list, 0, -1)));
+    return texts.flat().map((text) => JSON.parse(text) as T);
+  };
+  const waiting = await elementsOf<Element>('req');
+  const replies = await elementsOf<Reply>('resp');
+  return {
+    records: new Map(waiting.map(({ raw }) => [raw.request_id, undefined])),
+    finals: new Set(replies.filter(({ finished }) => finished).map(({ output }) => output.id)),
+    ticks: [],
+  };
 }
 
 class ReferencePeer implements Peer {
@@ -45,7 +63,7 @@ class ReferencePeer implements Peer {
     this.#history.write({ what: 'started', node: this.node, takeover: false });
     this.#loops.push(
       scheduler.loop(() => scheduler.stayAlive()),
-      scheduler.loop(async () => (await scheduler.takeReplies()).forEach((reply) => this.#tell(reply))),
+      scheduler.loop(async () => (await scheduler.takeReplies()).forEach((reply) => this.#take(reply))),
     );
     if (this.#slots > 0) this.#loops.push(scheduler.loop(() => this.#serve()));
   }
@@ -91,7 +109,7 @@ class ReferencePeer implements Peer {
       const results = this.#execute({ request: raw, owner, token, attempt: 1, signal });
       for (;;) {
         const { value: output, done } = await results.next();
-        await this.#reply(owner, { output, finished: done === true }).catch(() => undefined);
+        await this.#reply(owner, { ticket, output, finished: done === true }).catch(() => undefined);
         if (done) return;
       }
     } finally {
@@ -102,6 +120,12 @@ class ReferencePeer implements Peer {
   async #reply(owner: string, reply: Reply): Promise<void> {
     if (owner === this.node) this.#tell(reply);
     else await this.#scheduler.reply(owner, reply);
+  }
+
+  #take(reply: Reply): void {
+    const { ticket, output, finished } = reply;
+    this.#history.write({ what: 'taken', ...output, ticket, final: finished });
+    this.#tell(reply);
   }
 
   #tell({ output, finished }: Reply): void {

@@ -5,12 +5,13 @@ const MOST = 12;
 
 /** The object that `--json` prints. */
 export function toJson(outcome: Outcome): Record<string, unknown> {
-  const { figures, proofs, violations, faults, seed, algorithm, seconds, drainMs, processes } = outcome;
+  const { figures, proofs, violations, faults, seed, algorithm, seconds, drainMs, processes, setup } =
+    outcome;
   return {
     ...figures,
     endedWithOwnerBy: proofs,
     broken: violations.length,
-    ...{ faults, struck: struck(outcome), processes, seed, algorithm, seconds, drainMs },
+    ...{ faults, struck: struck(outcome), processes, seed, algorithm, ...setup, seconds, drainMs },
     violations: violations.slice(0, MOST),
     ...(outcome.shortest ? { shortest: outcome.shortest } : {}),
     ...(outcome.histories === undefined ? {} : { histories: outcome.histories }),
@@ -19,9 +20,11 @@ export function toJson(outcome: Outcome): Record<string, unknown> {
 
 /** Lines for people. */
 export function conclude(outcome: Outcome): string {
-  const { figures, violations, faults, seed, shortest } = outcome;
+  const { figures, violations, faults, seed, setup, shortest } = outcome;
   const lines = [
-    `seed ${seed}: ${struck(outcome)} faults (${Object.entries(faults)
+    `seed ${seed}: ${setup.loadShards} load shards, policy ${setup.policy}, ${struck(outcome)} faults (${Object.entries(
+      faults,
+    )
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')}) in ${outcome.processes} processes`,
     Object.entries(figures)

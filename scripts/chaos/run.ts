@@ -7,8 +7,11 @@ import { Fleet, type MemberSettings } from './fleet.ts';
 import { now } from './history.ts';
 import { Keyspace } from './keyspace.ts';
 import { collect, isFinal, linesOf, nameOf, type Lives } from './lives.ts';
-import { makePlan, type FaultName } from './plan.ts';
+import { findLaunch } from './launch.ts';
+import type { Holding } from './losses.ts';
+import { makePlan, type FaultName, type Setup } from './plan.ts';
 import { Proxy } from './proxy.ts';
+import { lookIntoReference } from './reference.ts';
 import { ChaosRedis } from './server.ts';
 
 export interface ChaosOptions {
@@ -18,6 +21,7 @@ export interface ChaosOptions {
   algorithm: 'ours' | 'reference';
   /** Requests that the clients of the whole fleet bring. */
   perSecond: number;
+  setup: Setup;
   /** Told what happens, for people. */
   tell: (line: string) => void;
 }
@@ -25,6 +29,7 @@ export interface ChaosOptions {
 export interface Outcome extends Verdict {
   seed: number;
   algorithm: string;
+  setup: Setup;
   seconds: number;
   drainMs: number;
   faults: Partial<Record<FaultName, number>>;
@@ -56,7 +61,7 @@ const ROLES = [
 
 /** @throws if Redis or the fleet cannot be started */
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
-  const redis = await ChaosRedis.open(options.tell);
+  const redis = await ChaosRedis.open(await findLaunch(options.tell));
   const proxy = new Proxy(redis.port);
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
   const keyspace = new Keyspace(redis.url, topic);
@@ -90,14 +95,21 @@ class Run {
     this.#place = place;
     this.#fleet = stage.fleet;
     this.#keyspace = stage.keyspace;
-    this.#faults = new Faults({ ...stage, leaseMs: LEASE_MS, tell: (event) => this.#tell(event) });
+    this.#faults = new Faults({
+      ...stage,
+      topic: place.topic,
+      leaseMs: LEASE_MS,
+      tell: (event) => this.#tell(event),
+    });
   }
 
   async go(): Promise<Outcome> {
-    const { seed, seconds, faults } = this.#options;
+    const { seed, seconds, faults, setup } = this.#options;
     const plan = makePlan(seed, seconds, faults);
     this.#startedAt = now();
-    this.#tell(`seed ${seed}: ${plan.length} faults are planned`);
+    this.#tell(
+      `seed ${seed}: ${setup.loadShards} load shards, policy ${setup.policy}, ${plan.length} faults are planned`,
+    );
     ROLES.forEach((_, i) => this.#fleet.start(this.#settings(i)));
     await this.#until(() => this.#fleet.up.length === ROLES.length, READY_MS);
     this.#startedAt = now();
@@ -119,10 +131,11 @@ class Run {
   }
 
   #settings(index: number): MemberSettings {
-    const { algorithm, perSecond } = this.#options;
+    const { algorithm, perSecond, setup } = this.#options;
     const { share, slots } = ROLES[index]!;
     return {
       ...{ algorithm, redis: this.#place.url, topic: this.#place.topic, node: `node-${index}` },
+      ...setup,
       ...{ takeover: false, slots, leaseMs: LEASE_MS, perSecond: perSecond * share },
     };
   }
@@ -139,6 +152,17 @@ class Run {
   }
 
   readonly #replaced = new Set<unknown>();
+
+  async #look(url: string): Promise<Holding> {
+    const { topic } = this.#place;
+    const keyspace = new Keyspace(url, topic);
+    try {
+      const isOurs = this.#options.algorithm === 'ours';
+      return await (isOurs ? keyspace.holding() : lookIntoReference(keyspace.client, topic));
+    } finally {
+      keyspace.close();
+    }
+  }
 
   async #verify(): Promise<void> {
     for (const complaint of await this.#keyspace.violations()) this.#complaints.add(complaint);
@@ -163,14 +187,23 @@ class Run {
     const processes = fleet.histories();
     const verdict = check({
       processes,
-      emptiedAt: this.#faults.emptiedAt,
+      losses: this.#faults.losses,
+      leaseMs: LEASE_MS,
       left: { ...left, complaints: [...left.complaints, ...this.#complaints] },
     });
     for (const message of [...fleet.deaths, ...stuck]) verdict.violations.push({ kind: 'fleet', message });
-    const { seed, algorithm, seconds } = this.#options;
+    const { seed, algorithm, setup, seconds } = this.#options;
     const outcome: Outcome = {
       ...verdict,
-      ...{ seed, algorithm, seconds, drainMs, faults: this.#faults.counts, processes: processes.length },
+      ...{
+        seed,
+        algorithm,
+        setup,
+        seconds,
+        drainMs,
+        faults: this.#faults.counts,
+        processes: processes.length,
+      },
     };
     if (verdict.violations.length === 0) return outcome;
     outcome.histories = fleet.keepHistories();

@@ -1,105 +1,186 @@
-/** The Redis of a chaos run: a process of ours that writes an append-only file, and may be killed and started again. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+/** The Redis of a chaos run: it dies, and comes back with all, some or none of what it had, at the same address. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findServer } from '../redis/binary.ts';
+import { Redis } from 'ioredis';
 import { onProcessEnd } from '../redis/cleanup.ts';
-import { installRedis } from '../redis/install.ts';
-import { probe } from '../redis/probe.ts';
-import type { Log } from '../redis/server.ts';
+import { markAof, removeAof, rollBackAof, type AofMark } from './aof.ts';
+import { now } from './history.ts';
+import { freePort, urlOf, type Launch, type ServerProcess } from './launch.ts';
+import { Proxy } from './proxy.ts';
 
-const START_MS = 10_000;
+const MARK_MS = 50;
+const MARKS = 200;
+const REPLICA_MS = 10_000;
+const LOOK_MS = 20;
+
+/** Reads what a server holds. */
+export type Look<T> = (url: string) => Promise<T>;
+
+/** What Redis had when it died, and what it came back with. */
+export interface Comeback<T> {
+  had: T;
+  has: T;
+  /** For people. */
+  how: string;
+}
 
 export class ChaosRedis {
   readonly port: number;
-  readonly #program: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'sched-lua-chaos-redis-'));
-  #child: ChildProcess | undefined;
+  readonly #launch: Launch;
+  readonly #folders: string[] = [];
   readonly #forget: () => void;
+  readonly #marking: NodeJS.Timeout;
+  #marks: AofMark[] = [];
+  #folder: string;
+  #server: ServerProcess | undefined;
 
-  private constructor(program: string, port: number) {
-    this.#program = program;
+  private constructor(launch: Launch, port: number) {
+    this.#launch = launch;
     this.port = port;
-    this.#forget = onProcessEnd(() => {
-      this.#child?.kill('SIGKILL');
-      this.#remove();
-    });
+    this.#forget = onProcessEnd(() => this.#remove());
+    this.#folder = this.#newFolder();
+    this.#marking = setInterval(() => this.#mark(), MARK_MS).unref();
   }
 
-  /**
-   * The program is the one on PATH; where there is none it is installed.
-   *
-   * @throws if that fails, or the server does not start
-   */
-  static async open(log: Log): Promise<ChaosRedis> {
-    if (findServer() === undefined) await installRedis(log);
-    const program = findServer();
-    if (program === undefined) throw new Error('chaos needs redis-server or valkey-server on PATH');
-    const redis = new ChaosRedis(program, await freePort());
-    await redis.#start();
-    return redis;
+  /** @throws if it does not start */
+  static async open(launch: Launch): Promise<ChaosRedis> {
+    const redis = new ChaosRedis(launch, await freePort());
+    try {
+      await redis.#start();
+      return redis;
+    } catch (error) {
+      await redis.close();
+      throw error;
+    }
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return urlOf(this.port);
   }
 
-  /**
-   * SIGKILL, and a start. What it had answered is in the page cache of the machine, which outlives the process, so the
-   * append-only file gives everything back; `empty` removes it.
-   *
-   * @param downMs how long it is away beside the start
-   */
-  async restart(empty: boolean, downMs = 0): Promise<void> {
-    await this.#kill();
+  /** SIGKILL, and a start: what it had answered is in its append-only file. `downMs`: how long it is away. */
+  async restart(downMs: number): Promise<void> {
+    await this.#server?.kill();
     await sleep(downMs);
-    if (empty) rmSync(join(this.#folder, 'appendonlydir'), { recursive: true, force: true });
     await this.#start();
   }
 
+  /** As {@link restart}, without the file. */
+  async restartEmpty<T>(downMs: number, look: Look<T>): Promise<Comeback<T>> {
+    const had = await this.#die(downMs, look);
+    removeAof(this.#folder);
+    const has = await this.#lookInto(look);
+    await this.#start();
+    return { had, has, how: 'empty' };
+  }
+
+  /** As {@link restart}, with the file as it was up to `backMs` ago. */
+  async rollBack<T>(backMs: number, look: Look<T>): Promise<Comeback<T>> {
+    const diedAt = now();
+    const had = await this.#die(0, look);
+    const mark = rollBackAof(this.#folder, this.#marks, diedAt - backMs);
+    const has = await this.#lookInto(look);
+    await this.#start();
+    return { had, has, how: `as it was ${Math.round(diedAt - (mark?.at ?? diedAt))} ms before its end` };
+  }
+
+  /**
+   * A replica joins; `lagMs` before the end of the master nothing reaches it any more, and nobody notices; then it
+   * takes the master's place.
+   */
+  async failOver<T>(lagMs: number, look: Look<T>): Promise<Comeback<T>> {
+    const link = new Proxy(this.port);
+    const folder = this.#newFolder();
+    const port = await freePort();
+    let replica: ServerProcess | undefined;
+    try {
+      await link.open();
+      replica = await this.#launch({
+        ...{ port, folder },
+        args: ['--replicaof', '127.0.0.1', String(link.port)],
+      });
+      const client = new Redis(urlOf(port), { retryStrategy: () => null });
+      client.on('error', () => undefined);
+      try {
+        await inSync(client);
+        link.trap('silence', () => true);
+        await sleep(lagMs);
+        const had = await this.#die(0, look);
+        this.#folder = folder;
+        await client.replicaof('NO', 'ONE');
+        const has = await look(urlOf(port));
+        await replica.kill();
+        await this.#start();
+        return { had, has, how: `as a replica had it ${Math.round(lagMs)} ms before its end` };
+      } finally {
+        client.disconnect();
+      }
+    } finally {
+      await replica?.kill();
+      await link.close();
+    }
+  }
+
   async close(): Promise<void> {
-    await this.#kill();
+    clearInterval(this.#marking);
+    await this.#server?.kill();
     this.#remove();
     this.#forget();
   }
 
-  async #start(): Promise<void> {
-    this.#child = spawn(
-      this.#program,
-      [
-        ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''],
-        ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
-      ],
-      { stdio: 'ignore', detached: true },
-    );
-    this.#child.unref();
-    await probe(this.url, START_MS);
+  async #die<T>(downMs: number, look: Look<T>): Promise<T> {
+    await this.#server?.kill();
+    this.#server = undefined;
+    await sleep(downMs);
+    return this.#lookInto(look);
   }
 
-  async #kill(): Promise<void> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const over = once(child, 'exit');
-    child.ref();
-    child.kill('SIGKILL');
-    await over;
+  /** By a server that nobody else knows. */
+  async #lookInto<T>(look: Look<T>): Promise<T> {
+    const server = await this.#serve(await freePort());
+    try {
+      return await look(urlOf(server.port));
+    } finally {
+      await server.kill();
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#marks = [];
+    this.#server = await this.#serve(this.port);
+  }
+
+  #serve(port: number): Promise<ServerProcess> {
+    return this.#launch({ port, folder: this.#folder, args: [] });
+  }
+
+  #mark(): void {
+    const mark = this.#server && markAof(this.#folder, now());
+    if (mark) this.#marks.push(mark);
+    if (this.#marks.length > MARKS) this.#marks.shift();
+  }
+
+  #newFolder(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'sched-lua-chaos-redis-'));
+    this.#folders.push(folder);
+    return folder;
   }
 
   #remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+/** It has the master's data, and an append-only file of its own of it. */
+async function inSync(replica: Redis): Promise<void> {
+  const until = now() + REPLICA_MS;
+  while (now() < until) {
+    const info = `${await replica.info('replication')}${await replica.info('persistence')}`;
+    const busy = /aof_rewrite_(in_progress|scheduled):1/.test(info);
+    if (/master_link_status:up/.test(info) && !busy) return;
+    await sleep(LOOK_MS);
+  }
+  throw new Error('the replica did not come in sync');
 }

@@ -1,10 +1,14 @@
 /** What the clients of one request were told, against the rule of results (DESIGN.md section 6). Pure. */
 import { isFinal, type Life, type ProcessHistory, type Telling } from './lives.ts';
+import { cameBack, stoodAgain, type Loss } from './losses.ts';
 
 export type Fault = (kind: 'duplicated' | 'stale' | 'stream', message: string) => void;
 
 export interface StreamFigures {
-  /** Results that a killed process told in its last moments, and its successor once more. */
+  /**
+   * Results that two processes of one name told: one was killed and had told them in its last moments, or before Redis
+   * came back with an earlier state of the request; or Redis lost the takeover before both knew of it.
+   */
   toldAgain: number;
 }
 
@@ -14,19 +18,21 @@ export interface StreamFigures {
  */
 const ACKNOWLEDGED_MS = 12_000;
 
-export function checkStream(life: Life, fault: Fault): StreamFigures {
-  checkSources(life, fault);
+export function checkStream(life: Life, losses: readonly Loss[], fault: Fault): StreamFigures {
+  checkSources(life, losses, fault);
   const tellers = [...new Set(life.told.map(({ by }) => by))];
   let toldAgain = 0;
   let known: Telling | undefined;
   const before: Telling[] = [];
   for (const teller of tellers) {
     const told = life.told.filter(({ by }) => by === teller);
-    checkOrder(told, before.length > 0 || teller !== life.put?.by, known, fault);
+    const undone = known && isUndone(life.id, losses, known, told[0]!);
+    checkOrder(told, before.length > 0 || teller !== life.put?.by, undone ? undefined : known, fault);
     for (const telling of told) {
       if (telling.kind === 'restart') continue;
-      const first = before.find((one) => isSame(one, telling));
-      if (first && mayRepeat(first.by, first.at)) toldAgain += 1;
+      const first = before.find((one) => isSame(one, telling) || (isFinal(one) && isFinal(telling)));
+      if (first && isSame(first, telling) && mayRepeat(first.by, first.at)) toldAgain += 1;
+      else if (first && isUndone(life.id, losses, first, telling)) toldAgain += 1;
       else if (isFinal(telling) && before.some(isFinal)) {
         fault('duplicated', `it ended for ${before.find(isFinal)!.by.label}, and again for ${teller.label}`);
       } else if (first) {
@@ -43,6 +49,20 @@ function mayRepeat({ diedAt }: ProcessHistory, at: number): boolean {
   return diedAt !== undefined && at > diedAt - ACKNOWLEDGED_MS;
 }
 
+/**
+ * The first teller died, and then Redis came back with an earlier state of the request; or both were alive, one cut off
+ * and taken over by the other, when Redis lost who has the name.
+ */
+function isUndone(id: string, losses: readonly Loss[], first: Telling, again: Telling): boolean {
+  if (first.by.diedAt !== undefined && cameBack(losses, id, first.at, again.at)) return true;
+  return losses.some(({ from }) => from < again.at && isAlive(first.by, from) && isAlive(again.by, from));
+}
+
+function isAlive({ entries, diedAt }: ProcessHistory, at: number): boolean {
+  const startedAt = entries.find(({ what }) => what === 'started')?.at;
+  return startedAt !== undefined && startedAt < at && (diedAt === undefined || diedAt > at);
+}
+
 function isSame(one: Telling, other: Telling): boolean {
   return (
     one.kind === other.kind &&
@@ -55,8 +75,7 @@ function isSame(one: Telling, other: Telling): boolean {
  * Every result that was told was sent, as what it was told; and not by somebody who no longer held the request: had a
  * later claim been granted when it was sent, Redis should have refused it.
  */
-function checkSources({ told, sent, granted, claimed }: Life, fault: Fault): void {
-  const claims = [...granted, ...claimed];
+function checkSources({ id, told, sent, granted }: Life, losses: readonly Loss[], fault: Fault): void {
   for (const { kind, output } of told) {
     if (!output) continue;
     const { token, number } = output;
@@ -65,7 +84,9 @@ function checkSources({ told, sent, granted, claimed }: Life, fault: Fault): voi
       fault('stream', `${kind} ${number} of claim ${token} was told, and not sent as such`);
       continue;
     }
-    const later = claims.find((one) => one.token > token && one.at < source.at);
+    const later = granted.find(
+      (one) => one.token > token && one.at < source.at && !stoodAgain(losses, id, token, one),
+    );
     if (later) {
       fault(
         'stale',

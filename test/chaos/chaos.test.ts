@@ -2,7 +2,7 @@
 // reference's algorithm: a checker that cannot fail proves nothing.
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { FAULT_NAMES } from '../../scripts/chaos/plan.ts';
+import { drawSetup, FAULT_NAMES } from '../../scripts/chaos/plan.ts';
 import { conclude } from '../../scripts/chaos/report.ts';
 import { runChaos, type Outcome } from '../../scripts/chaos/run.ts';
 
@@ -16,7 +16,7 @@ async function chaos(
   seconds: number,
 ): Promise<{ outcome: Outcome; report: string }> {
   const lines: string[] = [];
-  const settings = { seconds, seed: SEED, faults: FAULT_NAMES, perSecond: 100 };
+  const settings = { seconds, seed: SEED, faults: FAULT_NAMES, perSecond: 100, setup: drawSetup(SEED) };
   const outcome = await runChaos({ ...settings, algorithm, tell: (line) => void lines.push(line) });
   return { outcome, report: `${lines.join('\n')}\n${conclude(outcome)}` };
 }

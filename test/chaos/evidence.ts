@@ -1,11 +1,15 @@
 // Hand-made histories for the checker.
-import type { Evidence, Leftovers, Verdict } from '../../scripts/chaos/checker.ts';
-import { check } from '../../scripts/chaos/checker.ts';
+import { check, type Verdict } from '../../scripts/chaos/checker.ts';
+import type { Leftovers } from '../../scripts/chaos/evidence.ts';
 import type { Entry, Happening, Output } from '../../scripts/chaos/history.ts';
 import type { ProcessHistory } from '../../scripts/chaos/lives.ts';
+import { NOTHING_HELD, type Holding, type Loss } from '../../scripts/chaos/losses.ts';
 
 export const OWNER = 'a';
 export const RUNNER = 'b';
+
+/** ms; tokens are µs. */
+const LEASE_MS = 0.002;
 
 const NOTHING: Leftovers = { records: new Set(), mails: new Set(), complaints: [] };
 
@@ -13,7 +17,7 @@ const NOTHING: Leftovers = { records: new Set(), mails: new Set(), complaints: [
 export class Story {
   #now = 0;
   readonly #processes = new Map<string, { entries: Entry[]; diedAt: number | undefined }>();
-  readonly emptiedAt: number[] = [];
+  readonly #losses: Loss[] = [];
   left: Leftovers = NOTHING;
 
   /** A process with the label `label` has the name `node`. */
@@ -39,8 +43,10 @@ export class Story {
     return this;
   }
 
-  empties(): this {
-    this.emptiedAt.push(++this.#now);
+  /** Redis dies with `had`, and comes back with `has`. */
+  loses(had: Partial<Holding>, has: Partial<Holding> = {}): this {
+    const at = ++this.#now;
+    this.#losses.push({ from: at, at, had: { ...NOTHING_HELD, ...had }, has: { ...NOTHING_HELD, ...has } });
     return this;
   }
 
@@ -49,10 +55,9 @@ export class Story {
     return this;
   }
 
-  check(): Verdict {
+  check({ leaseMs = LEASE_MS } = {}): Verdict {
     const processes: ProcessHistory[] = [...this.#processes].map(([label, one]) => ({ label, ...one }));
-    const evidence: Evidence = { processes, emptiedAt: this.emptiedAt, left: this.left };
-    return check(evidence);
+    return check({ processes, losses: this.#losses, leaseMs, left: this.left });
   }
 }
 
@@ -72,7 +77,7 @@ export function tick(short: string): string {
 
 /** The claim `token` of the request that was put at `order`, by whoever sees it. */
 export function claimed(token: string, order = '01', id = 'r1', spent = 0): Happening[] {
-  const ticket = `${OWNER}|${tick(order)}|00000001|00000000ffff|${id}`;
+  const ticket = ticketOf(order, id);
   return [
     { what: 'granted', id, ticket, token: tick(token), shard: 0, spent },
     { what: 'claimed', id, owner: OWNER, token: tick(token), attempt: spent + 1 },
@@ -89,6 +94,19 @@ export function chunk(token: string, number: number, id = 'r1'): Happening {
 
 export function finished(token: string, number: number, id = 'r1'): Happening {
   return { what: 'told', id, kind: 'finished', output: output(token, number, id) };
+}
+
+/** The result left the mailbox of whoever sees it. */
+export function taken(token: string, number: number, final: boolean, order = '01', id = 'r1'): Happening {
+  return { what: 'taken', id, ticket: ticketOf(order, id), token: tick(token), number, final };
+}
+
+export function placed(order = '01', id = 'r1'): Happening {
+  return { what: 'placed', id, ticket: ticketOf(order, id) };
+}
+
+function ticketOf(order: string, id: string): string {
+  return `${OWNER}|${tick(order)}|00000001|00000000ffff|${id}`;
 }
 
 export function restart(id = 'r1'): Happening {

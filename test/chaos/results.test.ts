@@ -10,6 +10,7 @@ import {
   kinds,
   restart,
   sent,
+  tick,
   type Story,
 } from './evidence.ts';
 
@@ -81,6 +82,35 @@ describe('the checker of the chaos run on results', () => {
       expect(figures.toldAgain).to.equal(1);
     });
 
+    it('but not that a successor tells what a rollback brought back after its predecessor’s death', () => {
+      const had = { finals: new Set<string>(), ticks: [tick('05')] };
+      const story = (has: object): Story =>
+        run()
+          .saw(OWNER, chunk('05', 1), chunk('05', 2), finished('05', 3))
+          .pass(60_000)
+          .dies(OWNER)
+          .loses(had, has)
+          .process('c', OWNER, true)
+          .saw(RUNNER, ...claimed('0a'), sent('0a', 1, true))
+          .saw('c', finished('0a', 1));
+      const { figures, violations } = story({ records: new Map([['r1', undefined]]) }).check();
+      expect(violations).to.deep.equal([]);
+      expect(figures.toldAgain).to.equal(1);
+      expect(kinds(story({}).check())).to.include('duplicated');
+    });
+
+    it('but not that two tell it who had one name when Redis lost the takeover', () => {
+      const story = (loses: boolean): Story => {
+        const both = run()
+          .process('c', OWNER, true)
+          .saw('c', chunk('05', 1), chunk('05', 2), finished('05', 3));
+        if (loses) both.loses({ ticks: [tick('05')] });
+        return both.saw(OWNER, ...claimed('0a', '07'), sent('0a', 1, true), finished('0a', 1)).dies('c');
+      };
+      expect(kinds(story(true).check())).to.deep.equal([]);
+      expect(kinds(story(false).check())).to.include('duplicated');
+    });
+
     it('that a successor skips', () => {
       const story = run()
         .saw(OWNER, chunk('05', 1))
@@ -109,6 +139,18 @@ describe('the checker of the chaos run on results', () => {
         .saw(OWNER, chunk('07', 1), restart(), finished('05', 1))
         .check();
       expect(verdict.figures.staleAccepted).to.equal(1);
+    });
+
+    it('but not one whose claim stood again after a rollback', () => {
+      const story = (token: string | undefined): Story =>
+        accepted()
+          .saw(RUNNER, ...claimed('05'))
+          .saw(OWNER, ...claimed('07', '01', 'r1', 1))
+          .loses({ ticks: [tick('07')] }, { records: new Map([['r1', token]]) })
+          .saw(RUNNER, sent('05', 1, true))
+          .saw(OWNER, finished('05', 1));
+      expect(kinds(story(tick('05')).check())).to.deep.equal([]);
+      expect(kinds(story(undefined).check())).to.deep.equal(['stale']);
     });
 
     it('and a token that two processes hold', () => {

@@ -1,0 +1,53 @@
+/** What Redis lost, and brought back, when it died and came back with less than it had. Pure. */
+
+/** What a Redis held of the fleet's requests; their ids are never used twice. */
+export interface Holding {
+  /** Id -> token of the claim; undefined: it waits. */
+  readonly records: ReadonlyMap<string, string | undefined>;
+  /** Ids whose final result is on its way. */
+  readonly finals: ReadonlySet<string>;
+  /** Per shard its clock: no claim of a later token had been granted. */
+  readonly ticks: readonly string[];
+}
+
+/** Redis died, and came back with none of its data, with those of an earlier moment, or with a replica's. */
+export interface Loss {
+  /** When it died and when it was back; ms of the histories' clock. */
+  readonly from: number;
+  readonly at: number;
+  readonly had: Holding;
+  readonly has: Holding;
+}
+
+export const NOTHING_HELD: Holding = { records: new Map(), finals: new Set(), ticks: [] };
+
+/** Redis had the request, or its end, and came back without either. */
+export function isGone({ had, has }: Loss, id: string): boolean {
+  return holds(had, id) && !holds(has, id);
+}
+
+/** Redis came back with the request, or its end, after `from` and before `to`: whatever became of it in between is undone. */
+export function cameBack(losses: readonly Loss[], id: string, from: number, to: number): boolean {
+  return losses.some((loss) => loss.at > from && loss.from < to && holds(loss.has, id));
+}
+
+/** The claim `undone` was forgotten, and the earlier one `token` of the same request stood again. */
+export function stoodAgain(
+  losses: readonly Loss[],
+  id: string,
+  token: string,
+  undone: { shard: number; token: string },
+): boolean {
+  return losses.some(
+    ({ had, has }) => has.records.get(id) === token && undone.token <= (had.ticks[undone.shard] ?? ''),
+  );
+}
+
+/** How many losses there were when the claim was granted. */
+export function eraOf(losses: readonly Loss[], shard: number, token: string): number {
+  return losses.filter(({ had }) => (had.ticks[shard] ?? '') < token).length;
+}
+
+function holds({ records, finals }: Holding, id: string): boolean {
+  return records.has(id) || finals.has(id);
+}
