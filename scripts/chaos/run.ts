@@ -97,7 +97,7 @@ class Run {
     this.#keyspace = stage.keyspace;
     this.#faults = new Faults({
       ...stage,
-      topic: place.topic,
+      look: (url) => this.#look(url),
       leaseMs: LEASE_MS,
       tell: (event) => this.#tell(event),
     });
