@@ -5,5 +5,72 @@ export interface Equivalent extends Pick<Mutant, 'file' | 'before' | 'after'> {
   why: string;
 }
 
+const NOTHING_TO_DO = 'only saves the calls that a guard without anything to guard would make';
+const SAME_EXPIRY = 'only saves a PEXPIREAT: the table has that expiry already';
+const ORDER_OF_READING = 'only how much is read at once; the same is answered';
+const DAMAGED = '#line.gone > 0 or i > 1 and #line.tickets == 0';
+
 /** Each with its reason. An entry that fits no mutant any more is an error: the reason may be gone too. */
-export const EQUIVALENT: readonly Equivalent[] = [];
+export const EQUIVALENT: readonly Equivalent[] = [
+  { file: 'claim.lua', before: 'is_due()', after: 'true', why: NOTHING_TO_DO },
+  { file: 'claim.lua', before: '#expired > 0', after: 'true', why: NOTHING_TO_DO },
+  { file: 'claim.lua', before: "call('EXISTS', IDLE) == 1", after: 'true', why: NOTHING_TO_DO },
+  {
+    ...{ file: 'claim.lua', before: 'min(first, now + lease, one.deadline)', after: 'now + lease' },
+    why: 'a waiting ticket is due at its deadline, and all ends of leases that a claim gives are the same',
+  },
+  ...['#line.tickets == 0', 'i > 1'].map((after) => ({
+    ...{ file: 'claim.lua', before: 'i > 1 and #line.tickets == 0', after },
+    why: 'a line from which nothing went is written as it stands',
+  })),
+  {
+    file: 'claim.lua',
+    before: DAMAGED,
+    after: 'true',
+    why: 'a line from which nothing went is written as it stands',
+  },
+  {
+    ...{ file: 'put_requests.lua', before: "head_start ~= '0'", after: 'true' },
+    why: 'only saves a format: without a head start the order is the tick',
+  },
+  { file: 'put_requests.lua', before: "call('HLEN', REQUEST) == #tickets", after: 'true', why: SAME_EXPIRY },
+  {
+    ...{ file: 'refresh.lua', before: 'is_due() and reap(reap_limit)', after: 'reap(reap_limit)' },
+    why: NOTHING_TO_DO,
+  },
+  { file: 'reset.lua', before: '#strays > 0', after: 'true', why: 'the line is written as it stands' },
+  {
+    ...{ file: 'take_results.lua', before: 'min(step, limit - #reply + 3)', after: 'limit - #reply + 3' },
+    why: ORDER_OF_READING,
+  },
+  ...['2 * step', 'STEP'].map((after) => ({
+    ...{ file: 'take_results.lua', before: 'min(2 * step, STEP)', after },
+    why: ORDER_OF_READING,
+  })),
+  {
+    file: 'lib/dequeue.lua',
+    before: 'head == nil',
+    after: 'true',
+    why: 'only saves a read of what the caller has read',
+  },
+  { file: 'lib/enqueue.lua', before: "call('ZCARD', WAITING) == #tickets", after: 'true', why: SAME_EXPIRY },
+  { file: 'lib/post.lua', before: "call('ZCARD', OUT) == #mails", after: 'true', why: SAME_EXPIRY },
+  {
+    file: 'lib/enter.lua',
+    before: 'stored',
+    after: 'true',
+    why: 'only saves the HDEL of lanes that a new node has not',
+  },
+  { file: 'lib/ring.lua', before: "call('EXISTS', IDLE) == 0", after: 'false', why: NOTHING_TO_DO },
+  {
+    ...{ file: 'lib/pick_lucky.lua', before: 'not full and not own.blocked and peek(own, bounds)' },
+    ...{
+      after: 'not full and peek(own, bounds)',
+      why: 'a blocked front blocks again, until the bound on looks',
+    },
+  },
+  ...['owner', 'true'].map((after) => ({
+    ...{ file: 'lib/ring_first.lua', before: 'owner and now - heads[2] / 1000 < steal_after', after },
+    why: 'of age or loaded, the delay is 0 and the same runner is rung: no owner with waiting work is idle',
+  })),
+];

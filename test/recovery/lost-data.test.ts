@@ -65,7 +65,8 @@ describe('when Redis lost its data', function () {
   };
 
   for (const [way, lose] of Object.entries(ways)) {
-    it(`${way}, each request that had not ended is put again and ends once, and none that had is told twice`, async () => {
+    it(`${way}, each request that had not ended is put again and ends once, and none that had is told twice`, async function () {
+      if (way.includes('replica') && !empty.isReachable) this.skip();
       const options = { leaseMs: 1_500 };
       const [owner, runner] = [
         await fleet.start('owner', options),

@@ -16,6 +16,11 @@ export class OwnRedis {
     return this.#server!.url;
   }
 
+  /** Another server can reach it at its URL: not so in containers, each of which has a loopback of its own. */
+  get isReachable(): boolean {
+    return this.#server!.kind === 'binary';
+  }
+
   async open(args: string[]): Promise<void> {
     this.#server = await privateRedis(args);
     this.admin = new Redis(this.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
