@@ -1,12 +1,17 @@
 /** Server processes of a chaos run: on a port and in a folder that it says, and ended as a crash does. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { findServer } from '../redis/binary.ts';
 import { onProcessEnd } from '../redis/cleanup.ts';
+import { findImage, removeNow } from '../redis/container.ts';
+import { killContainer } from '../redis/engine.ts';
 import { installRedis } from '../redis/install.ts';
 import { probe } from '../redis/probe.ts';
-import type { Log } from '../redis/server.ts';
+import { reason, type Log } from '../redis/server.ts';
 
 const START_MS = 15_000;
 
@@ -27,38 +32,76 @@ export interface Place {
 export type Launch = (place: Place) => Promise<ServerProcess>;
 
 /**
- * By the program on PATH; where there is none it is installed.
+ * By the program on PATH, else in containers, else by one that is installed.
  *
- * @throws if that fails
+ * @throws with why each way failed
  */
 export async function findLaunch(log: Log): Promise<Launch> {
-  if (findServer() === undefined) await installRedis(log);
-  const program = findServer();
-  if (program === undefined) throw new Error('chaos needs redis-server or valkey-server on PATH');
-  return (place) => launch(program, place);
+  if (findServer() !== undefined) return launchProgram;
+  try {
+    return await findContainers();
+  } catch (error) {
+    log(`a container: ${reason(error)}`);
+    await installRedis(log);
+    return launchProgram;
+  }
 }
 
-async function launch(program: string, { port, folder, args }: Place): Promise<ServerProcess> {
-  // an append-only file is written before a command is answered, unless an fsync is under way: there is none
-  const durable = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'];
-  const child = spawn(
-    program,
-    [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...durable],
-      ...['--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0', ...args],
-    ],
-    { stdio: 'ignore', detached: true },
-  );
+function argsOf({ port, folder, args }: Place): string[] {
+  return [
+    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
+    // the file is written before a command is answered, unless an fsync is under way: there is none
+    ...['--appendonly', 'yes', '--appendfsync', 'no'],
+    ...['--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0', ...args],
+  ];
+}
+
+async function launchProgram(place: Place): Promise<ServerProcess> {
+  const program = findServer();
+  if (program === undefined) throw new Error('chaos needs redis-server or valkey-server on PATH');
+  const child = spawn(program, argsOf(place), { stdio: 'ignore', detached: true });
   child.unref();
   const forget = onProcessEnd(() => child.kill('SIGKILL'));
-  const kill = async (): Promise<void> => {
+  return whenReady(place.port, async () => {
     forget();
     if (child.exitCode !== null || child.signalCode !== null) return;
     const over = once(child, 'exit');
     child.ref();
     child.kill('SIGKILL');
     await over;
+  });
+}
+
+/** Each server a container that shares our network and the folder of its file; one is tried, and must answer. */
+async function findContainers(): Promise<Launch> {
+  const { engine, image } = await findImage();
+  const { GenericContainer } = await import('testcontainers');
+  const launch: Launch = async (place) => {
+    const container = await new GenericContainer(image)
+      .withNetworkMode('host')
+      .withBindMounts([{ source: place.folder, target: place.folder, mode: 'rw' }])
+      .withUser(`${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`)
+      .withCommand(argsOf(place))
+      .withAutoCleanup(false)
+      .start();
+    const id = container.getId();
+    const forget = onProcessEnd(() => removeNow(engine, id));
+    return whenReady(place.port, async () => {
+      forget();
+      await killContainer(engine, id);
+    });
   };
+  const folder = mkdtempSync(join(tmpdir(), 'sched-lua-chaos-redis-'));
+  try {
+    const server = await launch({ port: await freePort(), folder, args: [] });
+    await server.kill();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return launch;
+}
+
+async function whenReady(port: number, kill: () => Promise<void>): Promise<ServerProcess> {
   try {
     await probe(urlOf(port), START_MS);
     return { port, kill };

@@ -17,9 +17,7 @@ const redisPort = 6379;
  * @throws with the reason if no engine answers (within 2 s) or the image cannot be had (within 30 s)
  */
 export async function startContainer(args: readonly string[] = [], log?: Log): Promise<RedisServer> {
-  const engine = await findEngine();
-  const image = process.env.SCHED_LUA_REDIS_IMAGE ?? 'redis:7-alpine';
-  await ensureImage(engine, image);
+  const { engine, image } = await findImage();
   log?.(`starting a container of ${image}`);
   const { GenericContainer, Wait } = await import('testcontainers');
   const container = await new GenericContainer(image)
@@ -48,8 +46,16 @@ export async function startContainer(args: readonly string[] = [], log?: Log): P
   }
 }
 
+/** The engine that answers, and the image that it has now; see {@link startContainer}. */
+export async function findImage(): Promise<{ engine: Engine; image: string }> {
+  const engine = await findEngine();
+  const image = process.env.SCHED_LUA_REDIS_IMAGE ?? 'redis:7-alpine';
+  await ensureImage(engine, image);
+  return { engine, image };
+}
+
 /** An exit hook cannot wait for an answer, so a short-lived child asks. */
-function removeNow(engine: Engine, id: string): void {
+export function removeNow(engine: Engine, id: string): void {
   const options = { ...engine, method: 'DELETE', path: `/containers/${id}?force=1&v=1` };
   const script = `require('node:http').request(${JSON.stringify(options)}).on('error', () => {}).end()`;
   spawnSync(process.execPath, ['-e', script], { timeout: 5_000, stdio: 'ignore' });

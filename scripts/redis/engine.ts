@@ -8,6 +8,7 @@ import { reason } from './server.ts';
 
 const answerMs = 2_000;
 const pullMs = 30_000;
+const killMs = 10_000;
 
 /** Where an engine listens; found as testcontainers finds it, so that both mean the same one. */
 export type Engine = Pick<RequestOptions, 'socketPath' | 'host' | 'port'>;
@@ -32,6 +33,11 @@ export async function ensureImage(engine: Engine, image: string): Promise<void> 
   });
   if (await hasImage(engine, image)) return;
   throw new Error(`no image ${image} here, and it cannot be pulled: ${pullError(body)}`);
+}
+
+/** As a crash does: SIGKILL; and the container is no more. */
+export async function killContainer(engine: Engine, id: string): Promise<void> {
+  await call(engine, 'DELETE', `/containers/${id}?force=1&v=1`, killMs);
 }
 
 /** Pulling is answered with status 200 and one JSON object a line; a refusal is one object. */
@@ -80,7 +86,12 @@ interface Answer {
   body: string;
 }
 
-function call(engine: Engine, method: 'GET' | 'POST', path: string, timeoutMs: number): Promise<Answer> {
+function call(
+  engine: Engine,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  timeoutMs: number,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     const fail = (error: Error) =>
