@@ -83,7 +83,11 @@ export class ChaosRedis {
     const mark = rollBackAof(this.#folder, this.#marks, diedAt - backMs);
     const has = await this.#lookInto(look);
     await this.#start();
-    return { had, has, how: `as it was ${Math.round(diedAt - (mark?.at ?? diedAt))} ms before its end` };
+    return {
+      had,
+      has,
+      how: `as it was ${Math.max(0, Math.round(diedAt - (mark?.at ?? diedAt)))} ms before its end`,
+    };
   }
 
   /**
