@@ -175,7 +175,7 @@ export class Server<Request, Output> {
   }
 }
 
-function isEngine(source: BudgetSource): source is Engine {
+function isEngine(source: unknown): source is Engine {
   return typeof source === 'object' && source !== null && 'room' in source && 'whenRoom' in source;
 }
 

@@ -75,8 +75,6 @@ interface Probe {
 
 /** How long an idle node waits here; a sample takes a thousandth of it. */
 const WAIT_MS = 10_000;
-/** An idle node's `getRequests` has its answer, and rests, so long after Redis knows that it is idle. */
-const SETTLE_MS = 3;
 
 /** Samples of the two cases by turns. */
 export async function measureLatency(
@@ -136,11 +134,10 @@ async function finish(
   while (putBy.getResults().size === 0) await sleep(1);
 }
 
-/** Until Redis knows that the node is idle, and the node rests. */
+/** Until Redis knows that the node is idle; the node itself hears of it during the PINGs that follow. */
 async function untilIdle(control: Client, node: BenchScheduler): Promise<void> {
   const key = shardKey(node.topic, node.shard, 'idle');
   while ((await control.zscore(key, node.node)) === null) await sleep(1);
-  await sleep(SETTLE_MS);
 }
 
 async function microsOf(act: () => Promise<unknown>): Promise<number> {
