@@ -3,14 +3,15 @@
 --
 -- INCLUDE enqueue ring leave
 -- ARGV[13] max_waiting  waiting tickets of one owner in the shard
--- ARGV[14..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
+-- ARGV[14] behind       1: a claim of the caller follows, and rings for what it leaves; 0: ring
+-- ARGV[15..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
 --                       from now, empty: ttl; head_start: ms by which it is placed before its arrival
 -- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's middle, EXPIRED,
 --         FULL and ms after which to try again
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
-local max_waiting = tonumber(ARGV[13])
-local FIRST, WIDTH = 14, 7
+local max_waiting, behind = tonumber(ARGV[13]), ARGV[14] == '1'
+local FIRST, WIDTH = 15, 7
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 local function reserve_ticks()
@@ -79,6 +80,8 @@ if #tickets > 0 then
     made(BODY)
     made(DUE)
   end
-  ring(node, least)
+  if not behind then
+    ring(node, least)
+  end
 end
 return leave('put', { 'OK', format('%014x', tick), table.concat(answers, ',') })

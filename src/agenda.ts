@@ -90,7 +90,7 @@ export class Agenda {
     this.#poll(now);
     let chosen: number | undefined;
     for (const [shard, time] of this.#due) {
-      if (time > now || this.#isRefused(shard, bounds, now)) continue;
+      if (time > now || this.isRefused(shard, bounds, now)) continue;
       if (shard === this.#home) chosen = shard;
       chosen ??= shard;
     }
@@ -107,7 +107,7 @@ export class Agenda {
     let at = this.#pollAt;
     for (const [shard, time] of this.#due) {
       const refusal = this.#refused.get(shard);
-      at = Math.min(at, refusal && this.#isRefused(shard, bounds, now) ? refusal.until : time);
+      at = Math.min(at, refusal && this.isRefused(shard, bounds, now) ? refusal.until : time);
     }
     return at;
   }
@@ -119,7 +119,8 @@ export class Agenda {
     this.#rotation = (this.#rotation + 1) % this.rotation;
   }
 
-  #isRefused(shard: number, bounds: Bounds, now: number): boolean {
+  /** Whether so much was refused here, and nothing has grown since. */
+  isRefused(shard: number, bounds: Bounds, now: number): boolean {
     const refusal = this.#refused.get(shard);
     if (!refusal || now >= refusal.until) return false;
     const { limit, aloneTokens, sumTokens } = refusal.bounds;

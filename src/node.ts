@@ -37,8 +37,8 @@ export class Node<Request, Output> {
     this.#subscriber = openClient(settings.redis, silenceMs(settings));
     const membership = new Membership(this.#client, settings);
     this.membership = membership;
-    const replication = this.#openReplication();
-    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings, replication));
+    const sides = { replication: this.#openReplication(), runner: () => this.runner };
+    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings, sides));
     this.#agenda = new Agenda({ ...settings, home: 0, shards: 1 });
     this.owner = new Owner(this.#shards, membership, settings, settings.takeover ? sinkOf : undefined);
     this.claims = new Claims(membership, settings, this.owner);

@@ -22,7 +22,8 @@ export class Runner<Request, Output> {
   readonly #rules: Rules;
   readonly #claims: Claims<Request, Output>;
   readonly #agenda: Agenda;
-  readonly #waiting = new Set<() => void>();
+  /** Who waits for work: how to wake it, and what it would ask for. */
+  readonly #waiting = new Map<() => void, Bounds>();
   /** Per shard: when a peer's head there comes of age. */
   readonly #alarms = new Map<number, Alarm>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -73,12 +74,12 @@ export class Runner<Request, Output> {
         this.#askedInVainAt = now;
         return [];
       } else {
-        await this.#rung(Math.min(until, this.#agenda.nextAt(bounds, now)) - now, stale);
+        await this.#rung(bounds, Math.min(until, this.#agenda.nextAt(bounds, now)) - now, stale);
       }
     }
   }
 
-  #rung(ms: number, stale?: AbortSignal): Promise<void> {
+  #rung(bounds: Bounds, ms: number, stale?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
@@ -88,13 +89,13 @@ export class Runner<Request, Output> {
       };
       // a timer may fire up to 1 ms early
       const timer = setTimeout(wake, Math.ceil(ms) + 1);
-      this.#waiting.add(wake);
+      this.#waiting.set(wake, bounds);
       stale?.addEventListener('abort', wake);
     });
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of [...this.#waiting.keys()]) wake();
   }
 
   /** Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. */
@@ -106,6 +107,25 @@ export class Runner<Request, Output> {
     let alarm = this.#alarms.get(shard);
     if (!alarm) this.#alarms.set(shard, (alarm = new Alarm(() => this.#rang(shard))));
     alarm.within(delayMs);
+  }
+
+  /**
+   * A put of this node is leaving for the shard: whether a claim leaves right behind it, so that nobody need be rung. It
+   * saves the idle owner a message and a round trip.
+   */
+  claimsBehind(shard: number): boolean {
+    const now = monotonic();
+    const follows = [...this.#waiting.values()].some((bounds) => !this.#agenda.isRefused(shard, bounds, now));
+    // the put is written first
+    if (follows) queueMicrotask(() => this.claimIfWaiting(shard));
+    return follows;
+  }
+
+  /** Work may be in this shard: it is asked if anybody here waits. */
+  claimIfWaiting(shard: number): void {
+    if (this.#waiting.size === 0) return;
+    this.#agenda.at(shard, monotonic());
+    this.#wake();
   }
 
   /** A busy node passes the ring on at once; one that asked in vain just now gets the chance to ask again. */

@@ -133,6 +133,7 @@ export async function runScript(
       );
     }
   }
+  gather(client);
   if (mode === 'preloaded') return preloaded(call, script, keys, args);
   return call[`${script.command}Buffer`]!(...keys, ...args);
 }
@@ -180,6 +181,14 @@ export async function runScriptAndWait(
 }
 
 type Replies = [script: [Error | null, Buffer[]], wait: [Error | null, number]];
+
+/** Commands of one turn of the event loop leave in one write: a system call costs more than a command. */
+function gather(client: Client): void {
+  const stream = 'stream' in client ? (client.stream as Redis['stream'] | undefined) : undefined;
+  if (!stream || stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
+}
 
 async function preloaded(
   call: Record<string, Runner>,

@@ -47,7 +47,7 @@ function shardScript(
 
 export const SCRIPTS = {
   put_requests: shardScript(
-    ['max_waiting'],
+    ['max_waiting', 'behind'],
     ['OK', 'DUPLICATE', 'EXPIRED', 'FULL'],
     ['id', 'tokens', 'deadline', 'head_start', 'left', 'spent', 'body'],
   ),

@@ -37,6 +37,14 @@ import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from './t
 
 const REAP_LIMIT = 128;
 
+/** The runner's side of a put by its own node. */
+export interface Behind {
+  /** A put is leaving for this shard: whether a claim leaves right behind it, on the same connection. */
+  claimsBehind(shard: number): boolean;
+  /** Such a put was answered: should its claim have overtaken it, another is due. */
+  claimIfWaiting(shard: number): void;
+}
+
 export class Shard {
   readonly number: number;
   /** Highest tick this process has seen here. */
@@ -48,19 +56,24 @@ export class Shard {
   readonly #membership: Membership;
   readonly #settings: Rules;
   readonly #replication: Replication | undefined;
+  readonly #runner: (() => Behind) | undefined;
   readonly #puts: Lane<PutCall, PutAnswer | ResetAnswer>;
   readonly #claims: Lane<ClaimItem, ClaimAnswer>;
   readonly #results: Lane<ResultItem, ResultAnswer>;
 
-  /** @param replication for puts; missing: they wait for no replica */
+  /**
+   * @param replication for puts; missing: they wait for no replica
+   * @param runner of the same node, asked at every put; missing: it never waits for work
+   */
   constructor(
     number: number,
     client: Client,
     membership: Membership,
     settings: Rules,
-    replication?: Replication,
+    { replication, runner }: { replication?: Replication | undefined; runner?: () => Behind } = {},
   ) {
     this.#replication = replication;
+    this.#runner = runner;
     this.number = number;
     this.#keys = shardKeys(settings.topic, number);
     this.#client = client;
@@ -171,12 +184,16 @@ export class Shard {
       replicated = answer.replicated;
       return answer.reply;
     };
+    // with replication puts have a connection of their own
+    const runner = this.#replication ? undefined : this.#runner?.();
+    const claimsBehind = runner?.claimsBehind(this.number) ?? false;
     const reply = await this.#run(
       'put_requests',
       laneCall,
-      [String(this.#settings.maxWaiting), ...items.flatMap(putArguments)],
+      [String(this.#settings.maxWaiting), claimsBehind ? '1' : '0', ...items.flatMap(putArguments)],
       this.#replication && andReplicate,
     );
+    if (claimsBehind) runner!.claimIfWaiting(this.number);
     return String(reply[2])
       .split(',')
       .map((answer, i): PutAnswer => {

@@ -18,10 +18,14 @@ export function put(
   shard: TestShard,
   node: string,
   items: readonly (string | PutItem)[],
-  { maxWaiting = 100_000, ...options }: Options & { maxWaiting?: number } = {},
+  {
+    maxWaiting = 100_000,
+    behind = false,
+    ...options
+  }: Options & { maxWaiting?: number; behind?: boolean } = {},
 ): Call {
   const full = items.map((item) => (typeof item === 'string' ? { id: item } : item));
-  return shard.call('put_requests', node, putArgs(maxWaiting, full), options);
+  return shard.call('put_requests', node, putArgs(maxWaiting, full, behind), options);
 }
 
 export function claim(

@@ -298,6 +298,18 @@ describe('put_requests', () => {
       expect(await wakeUps()).to.deep.equal(['b: claim 0 31']);
     });
 
+    it('is left to the claim of the caller that follows', async () => {
+      const shard = new TestShard();
+      for (const node of ['b', 'a']) await shard.run(claim(shard, node));
+      await wakeUps();
+      await shard.run(put(shard, 'a', ['1', '2', '3', '4'], { behind: true }));
+      expect(await wakeUps()).to.deep.equal([]);
+      expect(Object.keys((await shard.view()).idle)).to.have.members(['a', 'b']);
+      await shard.run(claim(shard, 'a', { limit: 1 }));
+      expect(await wakeUps()).to.deep.equal(['b: claim 0 0']);
+      expect((await shard.view()).idle).to.deep.equal({});
+    });
+
     it('goes to the owner alone under the policy none', async () => {
       const shard = new TestShard({ policy: 'none' });
       await shard.run(claim(shard, 'b'));

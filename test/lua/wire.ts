@@ -61,14 +61,15 @@ export interface PutItem {
   body?: Argument;
 }
 
-export function putArgs(maxWaiting: number, items: readonly PutItem[]): Argument[] {
+/** @param behind a claim of the caller follows */
+export function putArgs(maxWaiting: number, items: readonly PutItem[], behind = false): Argument[] {
   const each = items.flatMap(
     ({ id, tokens = 128, deadline = '', headStart = 0, left = 3, spent = 0, body }) => [
       ...[id, hexOf(tokens, 8), String(deadline), String(headStart), hexOf(left, 2), hexOf(spent, 2)],
       body ?? `body of ${id}`,
     ],
   );
-  return [String(maxWaiting), ...each];
+  return [String(maxWaiting), behind ? '1' : '0', ...each];
 }
 
 export interface ClaimBounds {

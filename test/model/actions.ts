@@ -40,6 +40,7 @@ export const action = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('put' as const),
+      behind: fc.boolean(),
       who,
       items: fc.array(item, { minLength: 1, maxLength: 6 }),
       full: fc.constantFrom(100, 100, 4),
@@ -159,7 +160,7 @@ export async function act(world: World, one: Action): Promise<void> {
   const life = world.lives[one.who % world.lives.length]!;
   switch (one.do) {
     case 'put':
-      return world.put(life, one.items.map(withoutUndefined), one.full);
+      return world.put(life, one.items.map(withoutUndefined), one.full, one.behind);
     case 'flood': {
       const body = Buffer.from('f');
       const items = Array.from({ length: one.count }, (_, i) => ({
@@ -167,7 +168,7 @@ export async function act(world: World, one: Action): Promise<void> {
         deadline: one.deadline,
         body,
       }));
-      return world.put(life, items, 100);
+      return world.put(life, items, 100, false);
     }
     case 'claim': {
       const { limit, alone, sum, total, bytes, idleFor, entropy } = one;

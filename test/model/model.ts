@@ -15,7 +15,7 @@ const SEPARATORS = { put: ',', other: ' ' } as const;
 
 export class ShardModel extends ShardState {
   /** @param observed the middles of what was accepted: their orders are not for the model to choose */
-  put(items: readonly PutItem[], maxWaiting: number, observed: readonly string[]): string {
+  put(items: readonly PutItem[], maxWaiting: number, observed: readonly string[], behind: boolean): string {
     const owner = this.node;
     // a tenth of the time that the head had waited when the call came
     const retryAfter = this.#retryAfter(owner);
@@ -41,7 +41,7 @@ export class ShardModel extends ShardState {
       accepted.push(ticket);
       return `OK ${middle}`;
     });
-    if (accepted.length > 0) this.ring(owner);
+    if (accepted.length > 0 && !behind) this.ring(owner);
     return answers.join(SEPARATORS.put);
   }
 

@@ -36,13 +36,13 @@ export class World extends Twin {
     this.lives.push({ node, epoch, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
   }
 
-  async put(life: Life, items: readonly PutItem[], maxWaiting: number): Promise<void> {
+  async put(life: Life, items: readonly PutItem[], maxWaiting: number, behind: boolean): Promise<void> {
     const reply = await this.#call(
       'put_requests',
       life,
       'put',
-      putArgs(maxWaiting, items),
-      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','))],
+      putArgs(maxWaiting, items, behind),
+      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','), behind)],
     );
     if (!reply) return;
     String(reply[2])

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { StealPolicy } from '../../src/index.ts';
 import { monotonic } from '../../src/clock.ts';
-import { shardOf } from '../../src/keys.ts';
+import { shardOf, wakePrefix } from '../../src/keys.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import {
   finish,
@@ -45,6 +45,27 @@ describe('wake-ups', () => {
     await waitUntil(() => isIdle(owner), 'it is idle');
     await owner.putRequests(requests('r', 3));
     await waitUntil(() => executed.length === 3, 'it has executed them');
+  });
+
+  it('are not sent to a node for its own put: its claim follows right behind, and rings for what it leaves', async () => {
+    const owner = await start('owner', { minLoadScore: 1 });
+    const peer = await start('peer', { minLoadScore: 1 });
+    const executed = serving(peer);
+    await waitUntil(() => isIdle(peer), 'the peer is idle');
+    const ears = fleet.redis.duplicate();
+    const heard: string[] = [];
+    ears.on('message', (_channel: string, message: string) => heard.push(message));
+    await ears.subscribe(wakePrefix(fleet.topic) + owner.node);
+    try {
+      const claimed = owner.getRequests(room(1), { waitMs: WAIT_MS });
+      await waitUntil(() => isIdle(owner), 'the owner is idle, too');
+      await owner.putRequests(requests('r', 2));
+      expect((await claimed).map(({ id }) => id)).to.deep.equal(['r0']);
+      await waitUntil(() => executed.length === 1, 'the peer serves the rest');
+      expect(heard.filter((message) => message.startsWith('claim'))).to.deep.equal([]);
+    } finally {
+      ears.disconnect();
+    }
   });
 
   for (const policy of ['oldest', 'lucky'] satisfies StealPolicy[]) {
