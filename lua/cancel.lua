@@ -1,11 +1,11 @@
 -- Ends tickets at once, waiting or claimed, with a final `cancelled` for their owner, and tells their runners.
 --
 -- INCLUDE end_requests leave
--- ARGV[13..] ticket     to cancel
+-- ARGV[14..] ticket     to cancel
 -- RETURNS status, tick, per ticket and joined by ' ': WAITING or CLAIMED (what it was), ENDED (it had ended before)
 -- STATUS OK WAITING CLAIMED ENDED
 -- COST   O(n log waiting)
-local FIRST = 13
+local FIRST = 14
 local refused = enter()
 if refused then
   return refused

@@ -4,19 +4,19 @@
 --
 -- INCLUDE visit due pick dequeue leave
 -- DEFER reap end_requests pick_lucky pick_oldest ring_first
--- ARGV[13] limit        most tickets
--- ARGV[14] alone_tokens most tokens of the call's first ticket
--- ARGV[15] sum_tokens   most tokens of all tickets, if there are several
--- ARGV[16] total_tokens most tokens of a peer's ticket: what the caller's engine can ever hold
--- ARGV[17] max_bytes    no body is added beyond, but for the first
--- ARGV[18] since        order from which own tickets' bodies are in the caller's memory, 14 hex digits
--- ARGV[19] idle_for     ms for which the caller is believed idle if it gets nothing
--- ARGV[20] entropy      integer that seeds the choice of the lucky peer
+-- ARGV[14] limit        most tickets
+-- ARGV[15] alone_tokens most tokens of the call's first ticket
+-- ARGV[16] sum_tokens   most tokens of all tickets, if there are several
+-- ARGV[17] total_tokens most tokens of a peer's ticket: what the caller's engine can ever hold
+-- ARGV[18] max_bytes    no body is added beyond, but for the first
+-- ARGV[19] since        order from which own tickets' bodies are in the caller's memory, 14 hex digits
+-- ARGV[20] idle_for     ms for which the caller is believed idle if it gets nothing
+-- ARGV[21] entropy      integer that seeds the choice of the lucky peer
 -- RETURNS status, tick, claims: token, left, spent (14, 2, 2 hex digits), b if its body follows else -, length (4 hex
 --         digits), ticket; then ms until a peer's head may be stolen and ms to the first due (-1: none), bodies
 -- STATUS OK IDLE BLOCKED
 -- COST   O(limit log waiting)
-local limit, max_bytes, idle_for = tonumber(ARGV[13]), tonumber(ARGV[17]), tonumber(ARGV[19])
+local limit, max_bytes, idle_for = tonumber(ARGV[14]), tonumber(ARGV[18]), tonumber(ARGV[20])
 local REAP = 16
 local refused = enter('claim')
 if refused then
@@ -27,11 +27,11 @@ if is_due() then
   reap(REAP)
 end
 
-local bounds = { limit = limit, alone = tonumber(ARGV[14]), sum = tonumber(ARGV[15]), total = tonumber(ARGV[16]),
-  bytes = max_bytes, since = ARGV[18], looks = limit + 100 }
+local bounds = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
+  bytes = max_bytes, since = ARGV[19], looks = limit + 100 }
 local lines, own = {}, open_line(node)
 if limit > 0 then
-  lines = policy == 'oldest' and pick_oldest(own, bounds) or pick_lucky(own, bounds, tonumber(ARGV[20]))
+  lines = policy == 'oldest' and pick_oldest(own, bounds) or pick_lucky(own, bounds, tonumber(ARGV[21]))
 end
 
 local marks, dues, fields, claims, blocked, first = {}, {}, {}, {}, false, math.huge

@@ -1,7 +1,7 @@
 -- A read-only snapshot whose cost does not depend on the number waiting; at most 1,000 owners and nodes are listed.
 --
 -- INCLUDE tables
--- RETURNS ms of the server, the shard's fields and values, load (owner, tickets), head (owner, order), nodes (node, alive
+-- RETURNS ms of the server, the shard's fields and values, load (owner, load), head (owner, order), nodes (node, alive
 --         until), idle (runner, until), sizes: waiting request body due out dead, overdue
 -- STATUS
 -- COST   O(owners + nodes)

@@ -2,11 +2,11 @@
 -- No attempt is counted. A second run finds no holder: LOST, and nothing changes.
 --
 -- INCLUDE enqueue holds ring leave
--- ARGV[13..] ticket token  of a claim
+-- ARGV[14..] ticket token  of a claim
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST
 -- STATUS OK LOST
 -- COST   O(n log waiting)
-local FIRST, WIDTH = 13, 2
+local FIRST, WIDTH = 14, 2
 local refused = enter()
 if refused then
   return refused

@@ -2,16 +2,16 @@
 -- order holds. Opens with a write that maxmemory refuses: a put without memory fails whole.
 --
 -- INCLUDE enqueue ring leave
--- ARGV[13] max_waiting  waiting tickets of one owner in the shard
--- ARGV[14] behind       1: a claim of the caller follows, and rings for what it leaves; 0: ring
--- ARGV[15..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
+-- ARGV[14] max_waiting  waiting tickets of one owner in the shard
+-- ARGV[15] behind       1: a claim of the caller follows, and rings for what it leaves; 0: ring
+-- ARGV[16..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
 --                       from now, empty: ttl; head_start: ms by which it is placed before its arrival
 -- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's middle, EXPIRED,
 --         FULL and ms after which to try again
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
-local max_waiting, behind = tonumber(ARGV[13]), ARGV[14] == '1'
-local FIRST, WIDTH = 15, 7
+local max_waiting, behind = tonumber(ARGV[14]), ARGV[15] == '1'
+local FIRST, WIDTH = 16, 7
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 local function reserve_ticks()
@@ -29,7 +29,12 @@ for i = 1, count do
   fields[i] = node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
 end
 local records = call('HMGET', REQUEST, unpack(fields))
-local load = tonumber(call('ZSCORE', LOAD, node) or 0)
+local waiting
+if load_unit == 'requests' then
+  waiting = tonumber(call('ZSCORE', LOAD, node) or 0)
+else
+  waiting = call('ZLEXCOUNT', WAITING, '[' .. node .. '|', '(' .. node .. '}')
+end
 local answers, tickets, marks, bodies, full, least = {}, {}, {}, {}, nil, math.huge
 -- the text of a number: most requests of a call share their deadline, many their length
 local deadlines, lengths = {}, {}
@@ -50,7 +55,7 @@ for i = 1, count do
     answers[i] = 'DUPLICATE ' .. sub(standing, 1, MIDDLE)
   elseif deadline_in <= 0 then
     answers[i] = 'EXPIRED'
-  elseif load + #tickets >= max_waiting then
+  elseif waiting + #tickets >= max_waiting then
     full = 'FULL ' .. retry_after()
     answers[i] = full
   else

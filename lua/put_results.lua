@@ -3,15 +3,15 @@
 --
 -- INCLUDE end_requests holds leave
 -- DEFER inter
--- ARGV[13] max_results  results of one owner that may wait in the shard
--- ARGV[14..] ticket token number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
+-- ARGV[14] max_results  results of one owner that may wait in the shard
+-- ARGV[15..] ticket token number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
 --                       dead: 1 copies the request to `dead`
 -- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the token
 --         holds no longer), OVERFLOW (a chunk that its owner has no room for)
 -- STATUS OK ORPHAN LOST OVERFLOW
 -- COST   O(n log out)
-local max_results = tonumber(ARGV[13])
-local FIRST, WIDTH = 14, 6
+local max_results = tonumber(ARGV[14])
+local FIRST, WIDTH = 15, 6
 local refused = enter('result')
 if refused then
   return refused

@@ -4,16 +4,16 @@
 --
 -- INCLUDE visit due end_requests holds leave
 -- DEFER reap bury
--- ARGV[13] reap_limit   most due tickets to look at
--- ARGV[14] cursor       tick of the last result the caller has; empty: none
--- ARGV[15] held         number of claims that follow
--- ARGV[16..] ticket token   of each claim; then the caller's pending tickets, one argument each
+-- ARGV[14] reap_limit   most due tickets to look at
+-- ARGV[15] cursor       tick of the last result the caller has; empty: none
+-- ARGV[16] held         number of claims that follow
+-- ARGV[17..] ticket token   of each claim; then the caller's pending tickets, one argument each
 -- RETURNS status, tick, indexes from 0 of lost claims, indexes from 0 of unknown tickets (both joined by ' '), more to
 --         reap (0 or 1), ms to the first due (-1: none)
 -- STATUS OK
 -- COST   O(n log due)
-local reap_limit, cursor, held = tonumber(ARGV[13]), ARGV[14], tonumber(ARGV[15])
-local FIRST, WIDTH, DAY = 16, 2, 86400000
+local reap_limit, cursor, held = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
+local FIRST, WIDTH, DAY = 17, 2, 86400000
 local refused = enter()
 if refused then
   return refused

@@ -3,8 +3,10 @@
 -- known. Keyed by a random instance id, so a repeat finds its own entry. Epochs grow: max(server us, stored + 1,
 -- above + 1).
 --
--- KEYS[1] nodes hash    name -> instance|epoch|registered until|home shard
--- KEYS[2] meta hash     schema, shards: the highest load_shards any registered node ever gave
+-- The load unit stands for the topic: whoever comes with another is answered UNIT while a node is registered, or unless
+-- it has seen that nothing waits, as the load tables are in that unit.
+--
+-- INCLUDE names
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
 -- ARGV[3] clock         ms that stand for the server's time in tests; empty: the server's own time
@@ -13,45 +15,33 @@
 -- ARGV[6] above         an epoch that the new one must exceed, 14 hex digits
 -- ARGV[7] epoch         the caller's, 14 hex digits; empty when it takes a name
 -- ARGV[8] load_shards   the caller's
--- ARGV[9..] name home   candidate names, each with its home shard
--- RETURNS status, name, epoch, shards in use; for SCHEMA the version found
--- STATUS OK TAKEN SCHEMA
+-- ARGV[9] load_unit     the caller's: requests, tokens
+-- ARGV[10] empty        1: the caller has seen that nothing waits in any shard
+-- ARGV[11..] name home  candidate names, each with its home shard
+-- RETURNS status, name, epoch, shards in use; for SCHEMA the version found; for UNIT the topic's unit, a node that is
+--         registered or nothing, shards in use
+-- STATUS OK TAKEN SCHEMA UNIT
 -- COST   O(candidates); take: O(names)
-local NODES, META = KEYS[1], KEYS[2]
 local action, instance, clock, keep_alive, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local above, own_epoch, load_shards, FIRST, DAY, SCHEMA = ARGV[6], ARGV[7], ARGV[8], 9, 86400000, '1'
-local call, format, max = redis.call, string.format, math.max
+local above, own_epoch, load_shards, load_unit, empty = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local FIRST, DAY, SCHEMA = 11, 86400000, '1'
 local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = math.floor(us / 1000)
 
-local meta = call('HMGET', META, 'schema', 'shards')
+local meta = call('HMGET', META, 'schema', 'shards', 'unit')
 if meta[1] and meta[1] ~= SCHEMA then
   return { 'SCHEMA', meta[1] }
 end
 local shards = format('%d', max(tonumber(meta[2] or 0), tonumber(load_shards)))
 
-local function entry_of(name)
-  local holder, epoch, till = string.match(call('HGET', NODES, name) or '', '^([^|]*)|([^|]*)|([^|]*)|')
-  return { holder = holder, epoch = epoch, till = tonumber(till or 0) }
-end
-
 -- begins with a write that is allowed over maxmemory, which opens the rest of the script
 local function store(name, holder, epoch, till, home)
   call('PEXPIREAT', NODES, format('%d', now + ttl))
   call('HSET', NODES, name, holder .. '|' .. epoch .. '|' .. format('%d', till) .. '|' .. home)
-  call('HSET', META, 'schema', SCHEMA, 'shards', shards)
+  call('HSET', META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit)
   call('PEXPIREAT', NODES, format('%d', now + ttl))
   call('PEXPIREAT', META, format('%d', now + max(ttl, DAY)))
-end
-
-local function forget_old_names()
-  local all = call('HGETALL', NODES)
-  for i = 1, #all, 2 do
-    if tonumber(string.match(all[i + 1], '|(%d+)|[^|]*$')) < now - ttl then
-      call('HDEL', NODES, all[i])
-    end
-  end
 end
 
 -- a repeat, or a renewal, keeps its epoch
@@ -63,6 +53,16 @@ local function epoch_for(entry)
   return format('%014x', max(us, tonumber(entry.epoch or '0', 16) + 1, tonumber(above, 16) + 1))
 end
 
+local unit = meta[3] or meta[1] and 'requests' or load_unit
+if action == 'leave' then
+  load_unit = unit
+elseif unit ~= load_unit then
+  local name = registered_other(instance, now)
+  if name or empty ~= '1' then
+    return { 'UNIT', unit, name or '', shards }
+  end
+end
+
 for at = FIRST, #ARGV, 2 do
   local name, home = ARGV[at], ARGV[at + 1]
   local entry = entry_of(name)
@@ -70,7 +70,7 @@ for at = FIRST, #ARGV, 2 do
     return { 'OK', name, '', shards }
   elseif entry.holder == instance or entry.till <= now or action == 'over' then
     if action == 'take' or action == 'over' then
-      forget_old_names()
+      forget_names(now - ttl)
     end
     local epoch = epoch_for(entry)
     local leaving = action == 'leave'

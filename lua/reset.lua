@@ -2,12 +2,12 @@
 -- dropped is told in the answer, not through `out`.
 --
 -- INCLUDE end_requests leave
--- ARGV[13] slice        most waiting tickets, and most results, dropped by one call
--- ARGV[14..] ticket     pending tickets of the caller, wherever they are
+-- ARGV[14] slice        most waiting tickets, and most results, dropped by one call
+-- ARGV[15..] ticket     pending tickets of the caller, wherever they are
 -- RETURNS status, tick, more (0 or 1), then per dropped ticket: length (4 hex digits), ticket
 -- STATUS OK
 -- COST   O(slice log waiting)
-local slice, FIRST = ARGV[13], 14
+local slice, FIRST = ARGV[14], 15
 local refused = enter('put')
 if refused then
   return refused

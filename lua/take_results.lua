@@ -1,13 +1,13 @@
 -- Removes the caller's mailbox up to the cursor and answers what follows: what a lost answer held comes again.
 --
 -- INCLUDE leave
--- ARGV[13] cursor       tick of the last result the caller has; empty: none
--- ARGV[14] limit        most results
--- ARGV[15] max_bytes    no result is added beyond, but for the first
+-- ARGV[14] cursor       tick of the last result the caller has; empty: none
+-- ARGV[15] limit        most results
+-- ARGV[16] max_bytes    no result is added beyond, but for the first
 -- RETURNS status, tick, more (0 or 1), results as they stand in `out`
 -- STATUS OK
 -- COST   O(log out + n)
-local cursor, limit, max_bytes = ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15])
+local cursor, limit, max_bytes = ARGV[14], tonumber(ARGV[15]), tonumber(ARGV[16])
 local FIRST_STEP, STEP = 4, 16
 local from, to = '[' .. node .. '|', '(' .. node .. '}'
 

@@ -3,6 +3,7 @@
  * two moments, so no snapshot can show it; the model in test/model does.
  */
 import type { ShardTable } from './keys.ts';
+import type { LoadUnit } from './options.ts';
 import { NO_TICK, parseTicket, type Tick, type Ticket } from './ticket.ts';
 
 /** The twelve tables of one shard at one instant. */
@@ -89,13 +90,21 @@ export function fieldOf(ticket: Ticket): string {
   return `${owner}|${id}`;
 }
 
-/**
- * What is wrong with a shard; empty if nothing is.
- *
- * @param ttlMs also complain about nodes that are still named after more than this silence. A refresh forgets them a
- *   few at a time, so give it only right after a refresh that answered that there is no more to do.
- */
-export function checkInvariants(snapshot: ShardSnapshot, ttlMs?: number): Violation[] {
+export interface InvariantOptions {
+  /**
+   * Also complain about nodes that are still named after more than this silence. A refresh forgets them a few at a time,
+   * so give it only right after a refresh that answered that there is no more to do.
+   */
+  ttlMs?: number;
+  /** What the load table counts. Default `requests`. */
+  loadUnit?: LoadUnit;
+}
+
+/** What is wrong with a shard; empty if nothing is. */
+export function checkInvariants(
+  snapshot: ShardSnapshot,
+  { ttlMs, loadUnit = 'requests' }: InvariantOptions = {},
+): Violation[] {
   const violations: Violation[] = [];
   const report =
     (invariant: Violation['invariant']): Report =>
@@ -103,7 +112,7 @@ export function checkInvariants(snapshot: ShardSnapshot, ttlMs?: number): Violat
       violations.push({ shard: snapshot.shard, invariant, message });
     };
   const records = readRecords(snapshot, report(2));
-  checkLines(snapshot, report(1));
+  checkLines(snapshot, loadUnit, report(1));
   checkWaiting(snapshot, records, report(2));
   checkRequests(snapshot, records, report(2));
   checkTicks(snapshot, records, report(4));
@@ -125,19 +134,19 @@ function readRecords({ request }: ShardSnapshot, report: Report): Records {
   return records;
 }
 
-function checkLines({ waiting, load, head }: ShardSnapshot, report: Report): void {
-  const sizes = new Map<string, number>();
+function checkLines({ waiting, load, head }: ShardSnapshot, loadUnit: LoadUnit, report: Report): void {
+  const sums = new Map<string, number>();
   const firsts = new Map<string, number>();
-  for (const { owner, order } of waiting.filter(isTicket).map(parseTicket)) {
-    sizes.set(owner, (sizes.get(owner) ?? 0) + 1);
+  for (const { owner, order, tokens } of waiting.filter(isTicket).map(parseTicket)) {
+    const weight = loadUnit === 'requests' ? 1 : Math.max(1, tokens);
+    sums.set(owner, (sums.get(owner) ?? 0) + weight);
     firsts.set(owner, Math.min(firsts.get(owner) ?? Infinity, parseInt(order, 16)));
   }
-  for (const owner of new Set([...sizes.keys(), ...load.keys(), ...head.keys()])) {
-    const size = sizes.get(owner);
-    if (load.get(owner) !== size) {
-      report(
-        `the load of ${owner} is ${load.get(owner) ?? 'absent'}, and ${size ?? 'none'} of its tickets wait`,
-      );
+  for (const owner of new Set([...sums.keys(), ...load.keys(), ...head.keys()])) {
+    const sum = sums.get(owner);
+    if (load.get(owner) !== sum) {
+      const wait = loadUnit === 'requests' ? 'of its tickets wait' : 'tokens of its tickets wait';
+      report(`the load of ${owner} is ${load.get(owner) ?? 'absent'}, and ${sum ?? 'none'} ${wait}`);
     }
     if (head.get(owner) !== firsts.get(owner)) {
       report(

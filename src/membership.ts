@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { backoff, sleep, unless, within } from './clock.ts';
 import { troubleOf } from './connection.ts';
-import { SchedulerError, messageOf } from './errors.ts';
-import { registryKeys, shardOf } from './keys.ts';
+import { ConfigError, SchedulerError, messageOf } from './errors.ts';
+import { registryKeys, shardKey, shardOf } from './keys.ts';
 import type { Rules } from './options.ts';
 import { runScript, type Client } from './script.ts';
 import { NO_TICK, laterTick, type Tick } from './ticket.ts';
@@ -81,8 +81,9 @@ export class Membership {
     if (reallocate) this.home = shardOf(this.name, loadShards);
   }
 
-  async #register(action: string, names: readonly string[], above: Tick): Promise<boolean> {
-    const { topic, keepAliveMs, ttlMs, scripts } = this.#settings;
+  /** @param empty this process has seen that nothing waits in the topic */
+  async #register(action: string, names: readonly string[], above: Tick, empty = false): Promise<boolean> {
+    const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = this.#settings;
     const reply = await this.answered('register', () =>
       runScript(this.#client, scripts, 'register', registryKeys(topic), [
         action,
@@ -93,6 +94,8 @@ export class Membership {
         above,
         this.name === '' ? '' : this.epoch,
         String(this.#loadShards),
+        loadUnit,
+        empty ? '1' : '',
         ...names.flatMap((name) => [name, String(shardOf(name, this.#loadShards))]),
       ]),
     );
@@ -104,12 +107,28 @@ export class Membership {
         `topic ${topic} is of schema ${name}; this version reads schema 1`,
       );
     }
+    if (status === 'UNIT' && this.name === '') {
+      const [, unit, living] = reply.map(String);
+      const use = living ? `node ${living} uses it` : await this.#waits(Number(shards));
+      if (!use) return this.#register(action, names, above, true);
+      throw new ConfigError('loadUnit', loadUnit, `"${unit}", the unit of topic ${topic}: ${use}`);
+    }
     if (status !== 'OK' || action === 'leave') return false;
     if (this.name === '') this.home = shardOf(name!, this.#loadShards);
     this.name = name!;
     this.epoch = epoch!;
     this.shardsInUse = Math.max(this.#loadShards, Number(shards));
     return true;
+  }
+
+  /** Where a request waits in the topic, or undefined. */
+  async #waits(shards: number): Promise<string | undefined> {
+    for (let shard = 0; shard < shards; shard += 1) {
+      const key = shardKey(this.#settings.topic, shard, 'waiting');
+      const count = await this.answered('start', () => this.#client.zcard(key));
+      if (count > 0) return `${count} requests wait in shard ${shard}`;
+    }
+    return undefined;
   }
 
   /** True: go on under the new epoch. False: this node was taken over, `over` has fired. */

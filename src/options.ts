@@ -14,6 +14,11 @@ export interface WaitReplicas {
   timeoutMs: number;
 }
 
+/** What a node's load counts; see {@link SchedulerOptions.loadUnit}. */
+export type LoadUnit = 'requests' | 'tokens';
+
+const MIN_LOAD_SCORE: Readonly<Record<LoadUnit, number>> = { requests: 3, tokens: 3465 };
+
 /** Options of `Scheduler.start`. Times are ms, sizes bytes. */
 export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /** A URL, ioredis options, or an ioredis client (duplicated, never closed). Default: SCHED_LUA_REDIS_URL or redis://127.0.0.1:6379. */
@@ -28,7 +33,16 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   loadShards?: number;
   /** Shards beside the home shard that a node without work looks at. Default 5. */
   loadLookup?: number;
-  /** Waiting requests from which a peer may be stolen from. Default 3. */
+  /**
+   * What a node's load, and so {@link minLoadScore}, counts: its waiting `requests`, or the prompt `tokens` of these (each
+   * at least 1). The same for all nodes of a topic: a node with another unit than the topic's does not start while one of
+   * them is registered or a request waits. Default `requests`.
+   */
+  loadUnit?: LoadUnit;
+  /**
+   * Load from which a peer may be stolen from, in {@link loadUnit}. Default 3 requests, or 3,465 tokens: three prompts of
+   * the mean length of Azure's conversation trace of 2023 (1,155 tokens).
+   */
   minLoadScore?: number;
   /**
    * `oldest`: one line across owners, so queueing delay is that of one central queue; a flooding node delays all.
@@ -156,6 +170,7 @@ const KNOWN: Record<keyof SchedulerOptions, true> = {
   takeover: true,
   loadShards: true,
   loadLookup: true,
+  loadUnit: true,
   minLoadScore: true,
   policy: true,
   stealAfterMs: true,
@@ -191,6 +206,7 @@ export function settle<Request, Output>(
     if (value === null) throw new ConfigError(name, value, 'a value, or nothing for the default');
   }
   const policy = word('policy', options.policy, ['oldest', 'lucky', 'none']);
+  const loadUnit = word('loadUnit', options.loadUnit, ['requests', 'tokens']);
   const leaseMs = integer('leaseMs', options.leaseMs, 30_000, 100, MAX_MS);
   const takeover = options.takeover ?? false;
   if (typeof takeover !== 'boolean') throw new ConfigError('takeover', takeover, 'true or false');
@@ -202,7 +218,8 @@ export function settle<Request, Output>(
     takeover,
     loadShards: integer('loadShards', options.loadShards, 1, 1, 65_536),
     loadLookup: integer('loadLookup', options.loadLookup, 5, 0, 65_536),
-    minLoadScore: integer('minLoadScore', options.minLoadScore, 3, 1, MAX_MS),
+    loadUnit,
+    minLoadScore: integer('minLoadScore', options.minLoadScore, MIN_LOAD_SCORE[loadUnit], 1, MAX_MS),
     policy,
     stealAfterMs: integer(
       'stealAfterMs',

@@ -26,6 +26,7 @@ export const CALLER = [
   'number',
   'policy',
   'min_load',
+  'load_unit',
   'steal_after',
   'lane_call',
 ] as const;
@@ -68,9 +69,20 @@ export const SCRIPTS = {
   inspect: { keys: SHARD_TABLES, args: [], status: [] },
   register: {
     keys: ['nodes', 'meta'],
-    args: ['action', 'instance', 'clock', 'keep_alive', 'ttl', 'above', 'epoch', 'load_shards'],
+    args: [
+      'action',
+      'instance',
+      'clock',
+      'keep_alive',
+      'ttl',
+      'above',
+      'epoch',
+      'load_shards',
+      'load_unit',
+      'empty',
+    ],
     each: ['name', 'home'],
-    status: ['OK', 'TAKEN', 'SCHEMA'],
+    status: ['OK', 'TAKEN', 'SCHEMA', 'UNIT'],
   },
 } as const satisfies Record<string, ScriptDeclaration>;
 

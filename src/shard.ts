@@ -260,7 +260,7 @@ export class Shard {
     run: (args: readonly Argument[]) => Promise<Buffer[]> = (all) =>
       runScript(this.#client, this.#settings.scripts, name, this.#keys, all),
   ): Promise<Buffer[]> {
-    const { topic, ttlMs, leaseMs, policy, minLoadScore, stealAfterMs } = this.#settings;
+    const { topic, ttlMs, leaseMs, policy, minLoadScore, loadUnit, stealAfterMs } = this.#settings;
     const { name: node, epoch } = this.#membership;
     const reply = await run([
       node,
@@ -273,6 +273,7 @@ export class Shard {
       String(this.number),
       policy,
       String(minLoadScore),
+      loadUnit,
       String(stealAfterMs),
       laneCall,
       ...args,

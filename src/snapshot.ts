@@ -1,5 +1,6 @@
 import { checkInvariants, type BodySnapshot, type ShardSnapshot, type Violation } from './invariants.ts';
 import { SHARD_TABLES, registryKeys, shardKey, type ShardTable } from './keys.ts';
+import type { LoadUnit } from './options.ts';
 import type { Client } from './script.ts';
 
 /** Bodies whose size is looked at when payloads are not read: an HSTRLEN each, in one transaction. */
@@ -124,16 +125,28 @@ function bodiesOf(reply: unknown, sizes: ReadonlyMap<string, number>): Map<strin
 
 /** How many shards of a topic are in use: the highest `loadShards` any registered node ever gave; 0: nobody came yet. */
 export async function shardsInUse(client: Client, topic: string): Promise<number> {
+  return (await readMeta(client, topic)).shards;
+}
+
+/** Shards in use, and the unit of the load tables. */
+async function readMeta(client: Client, topic: string): Promise<{ shards: number; loadUnit: LoadUnit }> {
   const [, meta] = registryKeys(topic);
-  return Number((await client.hget(meta, 'shards')) ?? 0);
+  const [shards, unit] = await client.hmget(meta, 'shards', 'unit');
+  return { shards: Number(shards ?? 0), loadUnit: unitOf(unit) };
+}
+
+/** @param unit the registry's word; null before a node came */
+export function unitOf(unit: string | null | undefined): LoadUnit {
+  return unit === 'tokens' ? unit : 'requests';
 }
 
 /** Checks the invariants of every shard in use. Each shard is read at one instant, one after the other. */
 export async function verifyTopic(client: Client, topic: string): Promise<Violation[]> {
-  const shards = await shardsInUse(client, topic);
+  const { shards, loadUnit } = await readMeta(client, topic);
   const violations: Violation[] = [];
   for (let shard = 0; shard < shards; shard += 1) {
-    violations.push(...checkInvariants(await readSnapshot(client, topic, shard, { payloads: false })));
+    const snapshot = await readSnapshot(client, topic, shard, { payloads: false });
+    violations.push(...checkInvariants(snapshot, { loadUnit }));
   }
   return violations;
 }

@@ -10,9 +10,10 @@
 -- ARGV[7] wake          prefix of the nodes' wake-up channels
 -- ARGV[8] number        the shard's number, told in wake-ups
 -- ARGV[9] policy        lucky, oldest or none
--- ARGV[10] min_load     waiting tickets from which a peer may be stolen from (min_load_score)
--- ARGV[11] steal_after  ms after which a peer's head may be stolen whatever its load
--- ARGV[12] lane_call    number of this call on its lane, 12 hex digits; empty: the script has no lane
+-- ARGV[10] min_load     load from which a peer may be stolen from (min_load_score)
+-- ARGV[11] load_unit    what the load counts: requests, or the waiting requests' prompt tokens; one for the whole topic
+-- ARGV[12] steal_after  ms after which a peer's head may be stolen whatever its load
+-- ARGV[13] lane_call    number of this call on its lane, 12 hex digits; empty: the script has no lane
 local node, epoch, seen, clock, ttl, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local wake, number, policy, min_load = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
-local steal_after, lane_call = tonumber(ARGV[11]), ARGV[12]
+local load_unit, steal_after, lane_call = ARGV[11], tonumber(ARGV[12]), ARGV[13]

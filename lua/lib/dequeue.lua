@@ -1,8 +1,8 @@
--- dequeue: take waiting tickets of one owner out of line: waiting, load - n, head. Their `due` is the caller's to
+-- dequeue: take waiting tickets of one owner out of line: waiting, load, head. Their `due` is the caller's to
 -- move (a claim) or to remove (an end). Without tickets it corrects an owner that is listed, and has none in line.
 -- `head`: the order of the ticket that is first then, false if there is none; nil: the caller does not know.
 --
--- INCLUDE enter
+-- INCLUDE enter weigh
 local function dequeue(owner, tickets, head)
   if #tickets > 0 then
     call('ZREM', WAITING, unpack(tickets))
@@ -12,7 +12,7 @@ local function dequeue(owner, tickets, head)
     head = first and hex(first, #owner + 1 + ORDER, 14)
   end
   if head then
-    call('ZINCRBY', LOAD, format('%d', -#tickets), owner)
+    call('ZINCRBY', LOAD, format('%d', -weigh(tickets, owner)), owner)
     call('ZADD', HEAD, format('%d', head), owner)
   else
     call('ZREM', LOAD, owner)

@@ -1,6 +1,6 @@
--- enqueue: put tickets of one owner into line: waiting, load + n, head, due at their deadlines.
+-- enqueue: put tickets of one owner into line: waiting, their weight to the load, head, due at their deadlines.
 --
--- INCLUDE enter
+-- INCLUDE enter weigh
 local function enqueue(owner, tickets)
   local waiting, due, first, deadlines = {}, {}, nil, {}
   for i = 1, #tickets do
@@ -15,7 +15,7 @@ local function enqueue(owner, tickets)
   end
   call('ZADD', WAITING, unpack(waiting))
   call('ZADD', DUE, unpack(due))
-  call('ZINCRBY', LOAD, format('%d', #tickets), owner)
+  call('ZINCRBY', LOAD, format('%d', weigh(tickets, owner)), owner)
   call('ZADD', HEAD, 'LT', format('%d', tonumber(first, 16)), owner)
   if call('ZCARD', WAITING) == #tickets then
     made(WAITING)

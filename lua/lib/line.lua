@@ -1,10 +1,10 @@
 -- A line: one owner's waiting tickets, read from the front in chunks with their records, and passed one by one.
 --
--- INCLUDE enter
+-- INCLUDE enter weigh
 local CHUNK = 16
 
 local function open_line(owner)
-  return { owner = owner, at = 0, tickets = {}, gone = {}, late = 0, from = '[' .. owner .. '|', to = '(' .. owner .. '}' }
+  return { owner = owner, at = 0, tickets = {}, gone = {}, passed = 0, from = '[' .. owner .. '|', to = '(' .. owner .. '}' }
 end
 
 local function read_on(line, most)
@@ -35,8 +35,9 @@ local function front_request(line)
   return line.ticket, line.fields[line.at + 1], line.records[line.at + 1]
 end
 
--- look behind the front ticket
+-- look behind the front ticket; `passed`: the load of those that are no more in front
 local function step(line)
+  line.passed = line.passed + weight_of(line.ticket, line.owner)
   line.at, line.ticket = line.at + 1, nil
 end
 

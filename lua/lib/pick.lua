@@ -29,7 +29,6 @@ local function pick(line, bounds)
   if one.deadline <= now then
     one.final, one.reason = 'expired', ''
     expired[#expired + 1] = one
-    line.late = line.late + 1
     step(line)
   elseif tokens_taken + tokens > (#picks == 0 and bounds.alone or bounds.sum) or not own and tokens > bounds.total then
     line.blocked = true

@@ -44,13 +44,13 @@ end
 
 local function pick_from_peer(peer, bounds, lines)
   if not peer.line then
-    peer.line, peer.waiting = open_line(peer.owner), peer.load
+    peer.line, peer.whole = open_line(peer.owner), peer.load
     lines[#lines + 1] = peer.line
   end
   local line = peer.line
   pick(line, bounds)
   peek(line, bounds)
-  peer.order, peer.blocked, peer.load = line.order, line.blocked, peer.waiting - #line.gone - line.late
+  peer.order, peer.blocked, peer.load = line.order, line.blocked, peer.whole - line.passed
 end
 
 local function pick_oldest(own, bounds)

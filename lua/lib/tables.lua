@@ -3,7 +3,7 @@
 --
 -- KEYS[1] waiting zset  tickets, every score 0; an owner's queue is the range [owner| .. (owner}
 -- KEYS[2] head zset     owner -> order of its first waiting ticket
--- KEYS[3] load zset     owner -> number of waiting tickets; absent at 0
+-- KEYS[3] load zset     owner -> number of its waiting tickets, or sum of their tokens; absent at 0
 -- KEYS[4] request hash  owner|id -> order|tokens|deadline|left|spent|bytes, and |token|runner while claimed
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)

@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 import type { RedisSource } from '../connection.ts';
 import { shardKey } from '../keys.ts';
+import type { LoadUnit } from '../options.ts';
 import { parseTicket } from '../ticket.ts';
 import { oneLine, UsageError } from './output.ts';
 
@@ -32,6 +33,8 @@ export interface Found {
   topic: string;
   /** Shards in use. */
   shards: number;
+  /** Of the topic. */
+  loadUnit: LoadUnit;
   entry: DeadEntry;
 }
 

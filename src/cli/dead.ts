@@ -65,9 +65,9 @@ async function withEntry(
   act: EntryAction,
 ): Promise<Report> {
   const redis = client as Redis;
-  const { shards } = await readRegistry(client, topic);
+  const { shards, loadUnit } = await readRegistry(client, topic);
   const entry = await findEntry(redis, topic, shards, wanted);
-  if (entry) return act({ redis, source, topic, shards, entry });
+  if (entry) return act({ redis, source, topic, shards, loadUnit, entry });
   return {
     json: { topic },
     text: '',

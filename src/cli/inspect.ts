@@ -7,6 +7,8 @@ export interface ShardStatus {
   shard: number;
   /** Requests that wait. */
   waiting: number;
+  /** Sum of the owners' loads, in the topic's unit; of the 1,000 least loaded if there are more. */
+  load: number;
   /** ms that the longest waiting has waited, its priority's head start included; null if none waits. */
   oldestMs: number | null;
   /** Requests that a runner holds. */
@@ -21,13 +23,14 @@ export interface ShardStatus {
 
 /** Cost and size do not depend on the number waiting. */
 export async function inspectShard(client: Client, topic: string, shard: number): Promise<ShardStatus> {
-  const [now, , , head, , , sizes] = (await inspect(client, shardKeys(topic, shard))) as unknown as Reply;
+  const [now, , load, head, , , sizes] = (await inspect(client, shardKeys(topic, shard))) as unknown as Reply;
   const [waiting, requests, , , results, dead, overdue] = sizes.map(Number) as Sizes;
   const first = head[1];
   const claims = requests - waiting;
   return {
     shard,
     waiting,
+    load: load.reduce((sum, score, i) => sum + (i % 2 === 1 ? Number(score) : 0), 0),
     oldestMs: first === undefined ? null : Math.max(0, Number(now) - Math.floor(Number(first) / 1000)),
     claims,
     leases: { inTime: Math.max(0, claims - overdue), overdue },

@@ -1,7 +1,9 @@
 /** A topic's registry, as `lua/register.lua` writes it. */
 import { SchedulerError } from '../errors.ts';
 import { registryKeys } from '../keys.ts';
+import type { LoadUnit } from '../options.ts';
 import type { Client } from '../script.ts';
+import { unitOf } from '../snapshot.ts';
 
 const SCHEMA = '1';
 
@@ -22,15 +24,17 @@ export interface Registry {
   now: number;
   /** Shards in use: 0 to this number - 1. 0 when no node registered within a day. */
   shards: number;
+  /** What the load tables count. */
+  loadUnit: LoadUnit;
   nodes: Registration[];
 }
 
 /** @throws SchedulerError CONFIG if the topic has a data model that we do not know */
 export async function readRegistry(client: Client, topic: string): Promise<Registry> {
   const [nodesKey, metaKey] = registryKeys(topic);
-  const [entries, [schema, shards], [seconds, micros]] = await Promise.all([
+  const [entries, [schema, shards, unit], [seconds, micros]] = await Promise.all([
     client.hgetall(nodesKey),
-    client.hmget(metaKey, 'schema', 'shards'),
+    client.hmget(metaKey, 'schema', 'shards', 'unit'),
     client.time(),
   ]);
   if (schema !== null && schema !== SCHEMA) {
@@ -39,7 +43,12 @@ export async function readRegistry(client: Client, topic: string): Promise<Regis
   }
   const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   const nodes = Object.entries(entries).map(([name, entry]) => registration(name, entry, now));
-  return { now, shards: Number(shards ?? 0), nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  return {
+    now,
+    shards: Number(shards ?? 0),
+    loadUnit: unitOf(unit),
+    nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
 }
 
 /** @param entry `instance|epoch|registered until|home shard`; the instance is empty after a node left */

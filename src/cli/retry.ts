@@ -21,6 +21,7 @@ export async function retry(found: Found, options: GlobalOptions): Promise<Repor
     topic,
     node: NODE,
     loadShards: found.shards,
+    loadUnit: found.loadUnit,
     commandTimeout: options.timeout,
     codec: bytesCodec,
     outputCodec: bytesCodec,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { checkTopic } from '../keys.ts';
+import type { LoadUnit } from '../options.ts';
 import type { Client } from '../script.ts';
 import { inspectShard, type ShardStatus } from './inspect.ts';
 import { count, duration, table, type Report } from './output.ts';
@@ -23,14 +24,14 @@ export function addStatus(program: Command, run: Run): void {
 
 /** A topic's nodes and shards, each shard at an instant of its own. */
 export async function status(client: Client, topic: string): Promise<Report> {
-  const { now, shards, nodes } = await readRegistry(client, topic);
+  const { now, shards, loadUnit, nodes } = await readRegistry(client, topic);
   const numbers = Array.from({ length: shards }, (_, shard) => shard);
   const figures = await Promise.all(numbers.map((shard) => inspectShard(client, topic, shard)));
   const server = (await serversOf(client)).map(({ name }) => name).join(', ');
   return {
-    json: { topic, server, now, nodes, shards: figures },
+    json: { topic, server, now, loadUnit, nodes, shards: figures },
     text: [
-      `topic ${topic} on ${server}: ${summary(nodes, shards)}`,
+      `topic ${topic} on ${server}: ${summary(nodes, shards, loadUnit)}`,
       nodeTable(nodes, now),
       shardTable(figures),
     ]
@@ -39,10 +40,10 @@ export async function status(client: Client, topic: string): Promise<Report> {
   };
 }
 
-function summary(nodes: readonly Registration[], shards: number): string {
+function summary(nodes: readonly Registration[], shards: number, loadUnit: LoadUnit): string {
   if (nodes.length === 0 && shards === 0) return 'no node has registered lately';
   const registered = nodes.filter(({ state }) => state === 'registered').length;
-  return `${count(registered, 'node')} registered, ${count(shards, 'shard')} in use`;
+  return `${count(registered, 'node')} registered, ${count(shards, 'shard')} in use, load in ${loadUnit}`;
 }
 
 function nodeTable(nodes: readonly Registration[], now: number): string {
@@ -60,14 +61,15 @@ function nodeTable(nodes: readonly Registration[], now: number): string {
 
 function shardTable(shards: readonly ShardStatus[]): string {
   if (shards.length === 0) return '';
-  const rows = shards.map(({ shard, waiting, oldestMs, claims, leases, results, dead }) => [
+  const rows = shards.map(({ shard, waiting, load, oldestMs, claims, leases, results, dead }) => [
     shard,
     waiting,
+    load,
     oldestMs === null ? '-' : duration(oldestMs),
     claims,
     leases.overdue > 0 ? `${leases.overdue} overdue` : claims > 0 ? 'in time' : '-',
     results,
     dead,
   ]);
-  return table(['SHARD', 'WAITING', 'OLDEST', 'CLAIMS', 'LEASES', 'RESULTS', 'DEAD'], rows);
+  return table(['SHARD', 'WAITING', 'LOAD', 'OLDEST', 'CLAIMS', 'LEASES', 'RESULTS', 'DEAD'], rows);
 }

@@ -23,15 +23,17 @@ export function addVerify(program: Command, run: Run): void {
 
 /** The invariants of every shard in use. */
 export async function verify(client: Client, topic: string): Promise<Report> {
-  const { shards } = await readRegistry(client, topic);
+  const { shards, loadUnit } = await readRegistry(client, topic);
   const violations = await verifyTopic(client, topic);
   const lines = violations.map(({ shard, invariant, message }) =>
     oneLine(`shard ${shard}, invariant ${invariant}: ${message}`),
   );
   const fine =
-    shards === 0 ? 'no shard is in use, nothing to verify' : `${count(shards, 'shard')}, all invariants hold`;
+    shards === 0
+      ? 'no shard is in use, nothing to verify'
+      : `${count(shards, 'shard')}, all invariants hold, load in ${loadUnit}`;
   return {
-    json: { topic, shards, violations },
+    json: { topic, shards, loadUnit, violations },
     text: lines.length === 0 ? `topic ${topic}: ${fine}` : lines.join('\n'),
     failure:
       lines.length === 0

@@ -22,13 +22,13 @@ describe('sched-lua status', () => {
       .split('\n\n')
       .map((part) => part.split('\n'));
     expect(head).to.deep.equal([
-      `topic ${topic} on ${new URL(redisUrl()).host}: 1 node registered, 2 shards in use`,
+      `topic ${topic} on ${new URL(redisUrl()).host}: 1 node registered, 2 shards in use, load in requests`,
     ]);
     expect(nodes?.[0]).to.match(/^NODE +HOME SHARD +EPOCH +REGISTERED$/);
     expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +[0-9a-f]{14} +for \\d+\\.\\d s more$`));
     expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +[0-9a-f]{14} +silent \\S+ m?s ago$`));
-    expect(shards?.[0]).to.match(/^SHARD +WAITING +OLDEST +CLAIMS +LEASES +RESULTS +DEAD$/);
-    expect(shards?.[first[1] + 1]).to.match(new RegExp(`^ +${first[1]} +3 +\\S+ m?s +2 +in time +0 +0$`));
+    expect(shards?.[0]).to.match(/^SHARD +WAITING +LOAD +OLDEST +CLAIMS +LEASES +RESULTS +DEAD$/);
+    expect(shards?.[first[1] + 1]).to.match(new RegExp(`^ +${first[1]} +3 +3 +\\S+ m?s +2 +in time +0 +0$`));
     expect(shards).to.have.length(3);
   });
 
@@ -48,8 +48,30 @@ describe('sched-lua status', () => {
     const { oldestMs } = shards[0]!;
     expect(oldestMs).to.be.within(0, 10_000);
     expect(shards).to.deep.equal([
-      { shard: 0, waiting: 2, oldestMs, claims: 1, leases: { inTime: 1, overdue: 0 }, results: 0, dead: 0 },
+      {
+        shard: 0,
+        waiting: 2,
+        load: 2,
+        oldestMs,
+        claims: 1,
+        leases: { inTime: 1, overdue: 0 },
+        results: 0,
+        dead: 0,
+      },
     ]);
+  });
+
+  it('says in which unit the load is', async () => {
+    const topic = freshTopic();
+    await withClient(redisUrl(), (client) =>
+      seedNode(client, topic, 'a', 1, { puts: 3, claims: 1, loadUnit: 'tokens' }),
+    );
+    const text = await runCli(['status', topic], redisUrl());
+    expect(text.stdout).to.match(/1 shard in use, load in tokens$/m);
+    expect(text.stdout).to.match(/^ +0 +2 +256 /m);
+    const { json } = await runCli(['--json', 'status', topic], redisUrl());
+    const { loadUnit, shards } = json() as unknown as { loadUnit: string; shards: { load: number }[] };
+    expect([loadUnit, shards[0]!.load]).to.deep.equal(['tokens', 256]);
   });
 
   it('counts a claim whose lease is over as overdue', async () => {
@@ -60,7 +82,7 @@ describe('sched-lua status', () => {
     await waitUntil(
       async () => {
         const { stdout } = await runCli(['status', topic], redisUrl());
-        return /^ +0 +0 +- +1 +1 overdue +0 +0$/m.test(stdout);
+        return /^ +0 +0 +0 +- +1 +1 overdue +0 +0$/m.test(stdout);
       },
       'the lease is over',
       15_000,

@@ -8,7 +8,7 @@ import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/keys.ts'
 import { runScript, type Argument, type Client } from '../../src/script.ts';
 import type { ScriptName } from '../../src/scripts.ts';
 import { NO_TICK } from '../../src/ticket.ts';
-import { callerArgs, claimArgs, hexOf, putArgs } from '../lua/wire.ts';
+import { callerArgs, claimArgs, hexOf, putArgs, type LoadUnit } from '../lua/wire.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -65,7 +65,13 @@ export async function seedNode(
   topic: string,
   node: string,
   loadShards: number,
-  { puts = 0, claims = 0, keepAliveMs = 30_000, leaseMs = 30_000 } = {},
+  {
+    puts = 0,
+    claims = 0,
+    keepAliveMs = 30_000,
+    leaseMs = 30_000,
+    loadUnit = 'requests',
+  }: { puts?: number; claims?: number; keepAliveMs?: number; leaseMs?: number; loadUnit?: LoadUnit } = {},
 ): Promise<void> {
   const home = shardOf(node, loadShards);
   const run = (name: ScriptName, keys: readonly string[], args: readonly Argument[]) =>
@@ -74,7 +80,7 @@ export async function seedNode(
   const times = [String(keepAliveMs), String(TTL_MS)];
   const names = [node, String(home)];
   await run('register', registryKeys(topic), [
-    ...['take', `instance-of-${node}`, '', ...times, above, '', String(loadShards)],
+    ...['take', `instance-of-${node}`, '', ...times, above, '', String(loadShards), loadUnit, ''],
     ...names,
   ]);
   const caller = callerArgs({
@@ -88,6 +94,7 @@ export async function seedNode(
     number: home,
     policy: 'none',
     minLoad: 3,
+    loadUnit,
     stealAfter: 50,
     laneCall: 1,
   });

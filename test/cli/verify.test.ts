@@ -9,9 +9,9 @@ describe('sched-lua verify', () => {
     await withClient(redisUrl(), (client) => seedNode(client, topic, 'a', 1, { puts: 5, claims: 2 }));
     const text = await runCli(['verify', topic], redisUrl());
     expect(text).to.include({ code: 0, stderr: '' });
-    expect(text.stdout).to.equal(`topic ${topic}: 1 shard, all invariants hold\n`);
+    expect(text.stdout).to.equal(`topic ${topic}: 1 shard, all invariants hold, load in requests\n`);
     const { json } = await runCli(['verify', topic, '--json'], redisUrl());
-    expect(json()).to.deep.equal({ ok: true, topic, shards: 1, violations: [] });
+    expect(json()).to.deep.equal({ ok: true, topic, shards: 1, loadUnit: 'requests', violations: [] });
   });
 
   it('lists what is broken, with exit code 1', async () => {
@@ -32,6 +32,19 @@ describe('sched-lua verify', () => {
     expect(asJson).to.have.property('ok', false);
     expect(asJson).to.have.property('violations').with.length(2);
     expect(asJson.error?.code).to.equal('BROKEN');
+  });
+
+  it('checks the sum of a load in tokens', async () => {
+    const topic = freshTopic();
+    await withClient(redisUrl(), async (client) => {
+      await seedNode(client, topic, 'a', 1, { puts: 5, claims: 2, loadUnit: 'tokens' });
+    });
+    const fine = await runCli(['verify', topic], redisUrl());
+    expect(fine.stdout).to.equal(`topic ${topic}: 1 shard, all invariants hold, load in tokens\n`);
+    await withClient(redisUrl(), (client) => client.zadd(shardKey(topic, 0, 'load'), 3, 'a'));
+    const { code, stdout } = await runCli(['verify', topic], redisUrl());
+    expect(code).to.equal(1);
+    expect(stdout).to.equal('shard 0, invariant 1: the load of a is 3, and 384 tokens of its tickets wait\n');
   });
 
   it('says that there is nothing to verify where no shard is in use', async () => {

@@ -43,7 +43,7 @@ describe('a script’s header', () => {
     {
       title: 'with a renamed argument',
       name: 'claim',
-      sources: edited('claim', 'ARGV[13] limit ', 'ARGV[13] batch '),
+      sources: edited('claim', 'ARGV[14] limit ', 'ARGV[14] batch '),
       message: /^claim\.lua: ARGV are \[.* batch .*\], declared \[.* limit /,
     },
     {
@@ -61,19 +61,19 @@ describe('a script’s header', () => {
     {
       title: 'without an argument',
       name: 'refresh',
-      sources: edited('refresh', '-- ARGV[14] cursor', '-- the cursor'),
-      message: /ARGV\[15\] is out of order/,
+      sources: edited('refresh', '-- ARGV[15] cursor', '-- the cursor'),
+      message: /ARGV\[16\] is out of order/,
     },
     {
       title: 'with arguments in another order',
       name: 'refresh',
-      sources: edited('refresh', '-- ARGV[14] cursor', '-- ARGV[15] cursor'),
-      message: /ARGV\[15\] is out of order/,
+      sources: edited('refresh', '-- ARGV[15] cursor', '-- ARGV[16] cursor'),
+      message: /ARGV\[16\] is out of order/,
     },
     {
       title: 'with a renamed key',
       name: 'register',
-      sources: edited('register', 'KEYS[1] nodes', 'KEYS[1] names'),
+      helpers: edited('names', 'KEYS[1] nodes', 'KEYS[1] names', helperSources),
       message: /^register\.lua: KEYS are \[names meta\], declared \[nodes meta\]/,
     },
     {

@@ -25,7 +25,7 @@ describe('the checker of the invariants', () => {
   connections();
 
   it('finds nothing wrong with a shard that only the scripts have touched', async () => {
-    expect(checkInvariants(await (await sound()).snapshot(), TTL)).to.deep.equal([]);
+    expect(checkInvariants(await (await sound()).snapshot(), { ttlMs: TTL })).to.deep.equal([]);
   });
 
   type Damage = (shard: TestShard, redis: Redis) => Promise<unknown>;
@@ -141,7 +141,9 @@ describe('the checker of the invariants', () => {
       await damage(shard, connection() as Redis);
       const snapshot = await shard.snapshot();
       // a table that the damage made has no expiry
-      const found = checkInvariants(snapshot, TTL).filter((one) => !/idle never expires/.test(one.message));
+      const found = checkInvariants(snapshot, { ttlMs: TTL }).filter(
+        (one) => !/idle never expires/.test(one.message),
+      );
       expect(found.map((one) => one.invariant)).to.include(invariant);
       expect(found.map((one) => one.message).join('\n')).to.match(message);
       await connection().unlink(shard.key('idle'));

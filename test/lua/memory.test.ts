@@ -130,7 +130,7 @@ describe('a server without memory', () => {
   it('lets nodes take, renew and leave their names', async () => {
     const keys = registryKeys(new TestShard().topic);
     const register = async (action: string, instance: string, epoch = ''): Promise<string[]> => {
-      const rest = [String(START), '30000', '900000', '0'.repeat(14), epoch, '1', 'n', '0'];
+      const rest = [String(START), '30000', '900000', '0'.repeat(14), epoch, '1', 'requests', '', 'n', '0'];
       return (await runScript(connection(), 'auto', 'register', keys, [action, instance, ...rest])).map(
         String,
       );

@@ -19,6 +19,9 @@ interface RegisterCall {
   epoch?: string;
   shards?: number;
   ttl?: number;
+  unit?: 'requests' | 'tokens';
+  /** Default: not seen. */
+  empty?: boolean;
   /** Candidate names; the home shard is the name's length. */
   names?: string[];
 }
@@ -48,11 +51,14 @@ class TestRegistry {
       above = NO_EPOCH,
       epoch = '',
       shards = 1,
+      unit = 'requests',
+      empty = false,
       ttl = TTL,
       names = ['n'],
     } = call;
     const reply = await runScript(connection(), 'auto', 'register', this.keys, [
       ...[action, instance, String(START + at), String(keepAlive), String(ttl), above, epoch, String(shards)],
+      ...[unit, empty ? '1' : ''],
       ...names.flatMap((name) => [name, String(name.length)]),
     ]);
     noteStatus('register', [String(reply[0])]);
@@ -79,11 +85,17 @@ class TestRegistry {
   }
 
   /** Runs a call twice: the second run answers the same and changes nothing. */
-  async row(call: RegisterCall, reply: string[], nodes: RegistryView['nodes'], shards = '1'): Promise<void> {
+  async row(
+    call: RegisterCall,
+    reply: string[],
+    nodes: RegistryView['nodes'],
+    shards = '1',
+    unit = 'requests',
+  ): Promise<void> {
     expect(await this.run(call), 'reply').to.deep.equal(reply);
     const after = await this.view();
     expect(after.nodes).to.deep.equal(nodes);
-    expect(after.meta).to.deep.equal({ schema: '1', shards });
+    expect(after.meta).to.deep.equal({ schema: '1', shards, unit });
     expect(await this.run(call), 'reply of the second run').to.deep.equal(reply);
     expect(await this.view(), 'after the second run').to.deep.equal(after);
   }
@@ -288,9 +300,60 @@ describe('register', () => {
     expect((await registry.view()).nodes).to.deep.equal({});
   });
 
+  describe('with another load unit than the topic’s', () => {
+    const other = { instance: 'i2', names: ['m'], unit: 'tokens' as const };
+    const refused = (node: string): string[] => ['UNIT', 'requests', node, '1'];
+
+    it('refuses a name while a node is registered, and names it, and changes nothing', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1' });
+      for (const action of ['take', 'over'] as const) {
+        await registry.row({ ...other, action, empty: true, at: 29_999 }, refused('n'), {
+          n: 'i1 0 30000 1',
+        });
+      }
+      await registry.row({ ...other, action: 'over', names: ['n'], empty: true, at: 10 }, refused('n'), {
+        n: 'i1 0 30000 1',
+      });
+    });
+
+    it('refuses a name when none is registered, unless the caller saw that nothing waits', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1' });
+      await registry.row({ ...other, action: 'take', at: 30_000 }, refused(''), { n: 'i1 0 30000 1' });
+      const taken = { n: 'i1 0 30000 1', m: 'i2 30000000 60000 1' };
+      const reply = ['OK', 'm', epochAt(30_000), '1'];
+      await registry.row(
+        { ...other, action: 'take', empty: true, at: 30_000 },
+        reply,
+        taken,
+        ...['1', 'tokens'],
+      );
+    });
+
+    it('refuses to renew a name that ran out meanwhile, and lets it be left', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1' });
+      await registry.run({ ...other, action: 'take', empty: true, at: 30_000 });
+      const renewed = await registry.run({ action: 'renew', instance: 'i1', at: 30_001 });
+      expect(renewed).to.deep.equal(['UNIT', 'tokens', 'm', '1']);
+      await registry.run({ action: 'leave', instance: 'i1', at: 30_002 });
+      const { nodes, meta } = await registry.view();
+      expect(nodes).to.deep.equal({ n: ' 0 30002 1', m: 'i2 30000000 60000 1' });
+      expect(meta).to.deep.equal({ schema: '1', shards: '1', unit: 'tokens' });
+    });
+
+    it('takes a topic without a unit for one that counts requests', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1' });
+      await connection().hdel(registry.keys[1], 'unit');
+      expect(await registry.run({ ...other, action: 'take' })).to.deep.equal(refused('n'));
+    });
+  });
+
   it('goes by the server’s own time unless a test gives one', async () => {
     const registry = new TestRegistry();
-    const args = ['take', 'i1', '', '30000', String(TTL), NO_EPOCH, '', '1', 'n', '0'];
+    const args = ['take', 'i1', '', '30000', String(TTL), NO_EPOCH, '', '1', 'requests', '', 'n', '0'];
     const [, , epoch] = await runScript(connection(), 'auto', 'register', registry.keys, args);
     expect(Math.abs(parseInt(String(epoch), 16) / 1000 - Date.now())).to.be.lessThan(5_000);
   });

@@ -13,7 +13,7 @@ import { readSnapshot } from '../../src/snapshot.ts';
 import { joinTicket, NO_TICK, type Tick, type Ticket } from '../../src/ticket.ts';
 import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 import { START, changes, showReply, viewOf, type Changes, type View } from './view.ts';
-import { callerArgs, hexOf, type Caller, type ShardScript } from './wire.ts';
+import { callerArgs, hexOf, type Caller, type LoadUnit, type ShardScript } from './wire.ts';
 
 export const LANES: Partial<Record<ScriptName, string>> = {
   put_requests: 'put',
@@ -133,6 +133,7 @@ export class TestShard {
         lease: 30_000,
       },
       ...{ wake: wakePrefix(this.topic), number: this.number, policy: 'oldest', minLoad: 3, stealAfter: 50 },
+      loadUnit: 'requests',
       ...{ ...this.defaults, ...options, laneCall: this.#laneCall(script, node, options) },
     };
     return { script, args: [...callerArgs(caller), ...own] };
@@ -217,7 +218,11 @@ export class TestShard {
     const more = changes(viewOf(after), viewOf(later));
     if (onLane) expect(later, 'keyspace after a resend').to.deep.equal({ ...after, now: later.now });
     else expect(withoutTick(more), 'changes of the second run').to.deep.equal({});
-    if (!expected.damaged) expect(checkInvariants(later), 'invariants').to.deep.equal([]);
+    if (!expected.damaged) expect(checkInvariants(later, this.#unit), 'invariants').to.deep.equal([]);
+  }
+
+  get #unit(): { loadUnit: LoadUnit } {
+    return { loadUnit: this.defaults.loadUnit ?? 'requests' };
   }
 
   /** The changes, but for the lane's remembered answer and the tick: these follow from the reply, and are checked. */
@@ -227,7 +232,7 @@ export class TestShard {
     const field = `${String(call.args[0])}|${lane}`;
     if (lane && reply.length > 2) {
       expect(after.calls.get(field), 'remembered answer').to.equal(
-        `${String(call.args[11])}${String(reply[2])}`,
+        `${String(call.args[12])}${String(reply[2])}`,
       );
       for (const view of [was, is]) view.lanes = without(view.lanes, field);
     }

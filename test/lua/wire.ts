@@ -7,9 +7,10 @@ import type { Argument } from '../../src/script.ts';
 import type { ScriptName } from '../../src/scripts.ts';
 
 export type ShardScript = Exclude<ScriptName, 'register' | 'inspect'>;
+export type LoadUnit = 'requests' | 'tokens';
 export type Policy = 'lucky' | 'oldest' | 'none';
 
-/** The twelve arguments that every shard script gets first. */
+/** The thirteen arguments that every shard script gets first. */
 export interface Caller {
   node: string;
   epoch: number;
@@ -22,6 +23,7 @@ export interface Caller {
   number: number;
   policy: Policy;
   minLoad: number;
+  loadUnit: LoadUnit;
   stealAfter: number;
   laneCall: number | '';
 }
@@ -31,8 +33,21 @@ export function hexOf(value: number, width: number): string {
 }
 
 export function callerArgs(caller: Caller): Argument[] {
-  const { node, epoch, seen, clock, ttl, lease, wake, number, policy, minLoad, stealAfter, laneCall } =
-    caller;
+  const {
+    node,
+    epoch,
+    seen,
+    clock,
+    ttl,
+    lease,
+    wake,
+    number,
+    policy,
+    minLoad,
+    loadUnit,
+    stealAfter,
+    laneCall,
+  } = caller;
   const head = [
     node,
     hexOf(epoch, 14),
@@ -43,7 +58,8 @@ export function callerArgs(caller: Caller): Argument[] {
     wake,
     String(number),
   ];
-  return [...head, policy, String(minLoad), String(stealAfter), laneCall === '' ? '' : hexOf(laneCall, 12)];
+  const rules = [policy, String(minLoad), loadUnit, String(stealAfter)];
+  return [...head, ...rules, laneCall === '' ? '' : hexOf(laneCall, 12)];
 }
 
 export interface PutItem {

@@ -14,7 +14,7 @@ const JUMPS = [
 
 const item = fc.record({
   id: fc.constantFrom(...IDS),
-  tokens: fc.constantFrom(1, 10, 100, 1_000),
+  tokens: fc.constantFrom(0, 1, 10, 100, 1_000),
   deadline: fc.constantFrom<number | undefined>(
     undefined,
     undefined,
@@ -143,7 +143,8 @@ export const rules: fc.Arbitrary<Rules> = fc.record({
     'lucky' as const,
     'none' as const,
   ),
-  minLoad: fc.constantFrom(1, 3),
+  minLoad: fc.constantFrom(1, 3, 110),
+  loadUnit: fc.constantFrom('requests' as const, 'tokens' as const),
   stealAfter: fc.constantFrom(50, 30_000),
 });
 

@@ -1,12 +1,13 @@
 /** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from DESIGN.md. */
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
-import type { Policy } from '../lua/wire.ts';
+import type { LoadUnit, Policy } from '../lua/wire.ts';
 
 export interface Rules {
   ttl: number;
   lease: number;
   policy: Policy;
   minLoad: number;
+  loadUnit: LoadUnit;
   stealAfter: number;
 }
 
@@ -104,8 +105,14 @@ export class ShardState {
   loads(): [string, number][] {
     const owners = new Set([...this.requests.values()].map(({ owner }) => owner));
     return [...owners]
-      .map((owner): [string, number] => [owner, this.line(owner).length])
+      .map((owner): [string, number] => [owner, this.weigh(this.line(owner))])
       .filter(([, size]) => size > 0);
+  }
+
+  /** The load of these requests. */
+  weigh(line: readonly Request[]): number {
+    if (this.rules.loadUnit === 'requests') return line.length;
+    return line.reduce((sum, { tokens }) => sum + Math.max(1, tokens), 0);
   }
 
   heads(): [string, number][] {
@@ -194,7 +201,8 @@ export class ShardState {
   isStealable(line: readonly Request[]): boolean {
     if (line.length === 0) return false;
     return (
-      line.length >= this.rules.minLoad || this.now * 1000 - line[0]!.order >= this.rules.stealAfter * 1000
+      this.weigh(line) >= this.rules.minLoad ||
+      this.now * 1000 - line[0]!.order >= this.rules.stealAfter * 1000
     );
   }
 

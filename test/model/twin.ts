@@ -55,11 +55,11 @@ export class Twin {
 
   async send({ script, life, lane, number, own, foresee }: Call): Promise<Buffer[]> {
     this.steps += 1;
-    const { ttl, lease, policy, minLoad, stealAfter } = this.model.rules;
+    const { ttl, lease, policy, minLoad, loadUnit, stealAfter } = this.model.rules;
     const { node, epoch, seen } = life;
     const args = callerArgs({
       ...{ node, epoch, seen, clock: this.now, ttl, lease, wake: wakePrefix(this.#topic), number: 0 },
-      ...{ policy, minLoad, stealAfter, laneCall: lane ? number : '' },
+      ...{ policy, minLoad, loadUnit, stealAfter, laneCall: lane ? number : '' },
     });
     const running = runScript(this.#client, 'auto', script, shardKeys(this.#topic, 0), [...args, ...own]);
     const [reply, snapshot] = await Promise.all([running, this.snapshot()]);
@@ -76,7 +76,10 @@ export class Twin {
     }
     if (!evicted) life.seen = laterTick(life.seen, real[1]!);
     deepStrictEqual({ script, ...realTables(snapshot) }, { script, ...foreseenTables(this.model) });
-    deepStrictEqual([script, ...checkInvariants(snapshot)], [script]);
+    deepStrictEqual(
+      [script, ...checkInvariants(snapshot, { loadUnit: this.model.rules.loadUnit })],
+      [script],
+    );
     this.#out = snapshot.out;
     return reply;
   }

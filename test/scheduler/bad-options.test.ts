@@ -17,6 +17,7 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['scripts', ['eval', true], /one of auto, preloaded/],
   ['loadShards', [0, -1, 1.5, NaN, '2', 65_537], /an integer from 1 to 65536/],
   ['loadLookup', [-1, 0.5, '1'], /an integer from 0 to 65536/],
+  ['loadUnit', ['blocks', 3], /one of requests, tokens/],
   ['minLoadScore', [0, -3, NaN, '3'], /an integer from 1 to /],
   ['stealAfterMs', [-1, Infinity, '50'], /an integer from 0 to /],
   ['leaseMs', [0, 99, 1e12, '30000', NaN], /an integer from 100 to /],
