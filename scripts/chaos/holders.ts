@@ -6,6 +6,9 @@ import { eraOf } from './losses.ts';
 /** Told of a request that had two holders, or of a token that two claims share. */
 export type HolderFault = (id: string, message: string) => void;
 
+/** Leases are in whole ms of a clock that tokens tell in µs. */
+const CLOCK_MS = 1;
+
 /**
  * Tokens belong to one claim. And a ticket is granted again only after the holder gave it back, which it wrote down,
  * or after its lease: then a try was counted (`spent`), and by the clock of Redis, which tokens tell in microseconds,
@@ -37,7 +40,7 @@ export function checkHolders(
         continue;
       }
       const ms = (parseInt(next.token, 16) - parseInt(one.token, 16)) / 1000;
-      if (ms < leaseMs)
+      if (ms <= leaseMs - CLOCK_MS)
         fault(
           id,
           `${both} ${Math.round(ms)} ms after ${one.by.label} had been granted ${one.token} for ${leaseMs} ms`,
