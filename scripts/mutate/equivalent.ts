@@ -61,6 +61,15 @@ export const EQUIVALENT: readonly Equivalent[] = [
     after: 'true',
     why: 'only saves the HDEL of lanes that a new node has not',
   },
+  ...['tick > kept', 'ticked', 'true'].map((after) => ({
+    ...{ file: 'lib/leave.lua', before: 'ticked and tick > kept', after },
+    why: 'only saves a write: what is kept is at or above every tick that was given, either way',
+  })),
+  { file: 'lib/line.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
+  ...['wanted', 'CHUNK'].map((after) => ({
+    ...{ file: 'lib/line.lua', before: 'min(wanted, CHUNK)', after },
+    why: ORDER_OF_READING,
+  })),
   { file: 'lib/ring.lua', before: "call('EXISTS', IDLE) == 0", after: 'false', why: NOTHING_TO_DO },
   {
     ...{ file: 'lib/pick_lucky.lua', before: 'not full and not own.blocked and peek(own, bounds)' },
@@ -68,6 +77,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
       after: 'not full and peek(own, bounds)',
       why: 'a blocked front blocks again, until the bound on looks',
     },
+  },
+  {
+    ...{ file: 'lib/pick_oldest.lua', before: 'peer.first >= order', after: 'false' },
+    why: 'only ends the search early: the peers behind are no older',
+  },
+  {
+    ...{ file: 'lib/pick_oldest.lua', before: 'min(bounds.limit + SPARE, HEADS)', after: 'HEADS' },
+    why: ORDER_OF_READING,
+  },
+  {
+    ...{ file: 'lib/pick_oldest.lua', before: 'mine', after: 'true' },
+    why: 'nothing is picked from an empty or blocked line, until the bound on looks',
   },
   ...['owner', 'true'].map((after) => ({
     ...{ file: 'lib/ring_first.lua', before: 'owner and now - heads[2] / 1000 < steal_after', after },

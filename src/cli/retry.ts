@@ -20,7 +20,8 @@ export async function retry(found: Found, options: GlobalOptions): Promise<Repor
     redis: found.source,
     topic,
     node: NODE,
-    loadShards: found.shards,
+    // none: nobody has registered for a day, and the entry was named by its address
+    loadShards: Math.max(1, found.shards),
     loadUnit: found.loadUnit,
     commandTimeout: options.timeout,
     codec: bytesCodec,

@@ -8,7 +8,9 @@ const numbered = (count: number, prefix = ''): string[] =>
 
 async function claimed(shard: TestShard, node: string, bounds: Partial<ClaimBounds> = {}): Promise<string[]> {
   const reply = await shard.run(claim(shard, node, bounds));
-  return parseClaims(reply[2]!).map(({ ticket }) => `${ticket.split('|')[0]!}${ticket.slice(39)}`);
+  return parseClaims(reply[2]!).map(
+    ({ ticket }) => `${ticket.split('|')[0]!}${ticket.slice(ticket.lastIndexOf('|') + 1)}`,
+  );
 }
 
 describe('a claim', () => {
@@ -41,6 +43,41 @@ describe('a claim', () => {
       expect(await shard.held('a|x'), 'its holder is the same').to.deep.equal({ ticket, token });
     });
   }
+});
+
+describe('a claim by the policy oldest', () => {
+  connections();
+
+  it('finds the peer that it can take from behind many that it cannot', async () => {
+    const shard = new TestShard({ policy: 'oldest', stealAfter: 50 });
+    const big = [{ id: 'big', tokens: 1_000 }];
+    for (const [at, owner] of numbered(40, 'big').entries()) await shard.run(put(shard, owner, big, { at }));
+    await shard.run(put(shard, 'small', ['x'], { at: 100 }));
+    shard.at = 1_000;
+    expect(await claimed(shard, 'a', { limit: 1, alone: 999 })).to.deep.equal(['smallx']);
+  });
+
+  it('looks at fifty peers and no more: its time is bounded', async () => {
+    const shard = new TestShard({ policy: 'oldest', stealAfter: 50 });
+    const big = [{ id: 'big', tokens: 1_000 }];
+    for (const [at, owner] of numbered(50, 'big').entries()) await shard.run(put(shard, owner, big, { at }));
+    await shard.run(put(shard, 'small', ['x'], { at: 100 }));
+    shard.at = 1_000;
+    const reply = await shard.run(claim(shard, 'a', { limit: 100, alone: 999 }));
+    expect([reply[0], reply[2]].map(String)).to.deep.equal(['BLOCKED', '']);
+  });
+
+  it('keeps to the peer that it has found if those behind are younger', async () => {
+    const shard = new TestShard({ policy: 'oldest', stealAfter: 50 });
+    await shard.run(put(shard, 'p', ['x'], { at: 0 }));
+    const big = [{ id: 'big', tokens: 1_000 }];
+    for (const [i, owner] of numbered(8, 'big').entries())
+      await shard.run(put(shard, owner, big, { at: 1 + i }));
+    await shard.run(put(shard, 'p', ['y'], { at: 20 }));
+    for (const owner of numbered(20, 'young')) await shard.run(put(shard, owner, ['z'], { at: 100 }));
+    shard.at = 1_000;
+    expect(await claimed(shard, 'a', { limit: 2, alone: 999, sum: 999 })).to.deep.equal(['px', 'py']);
+  });
 });
 
 describe('a claim by the policy lucky', () => {
