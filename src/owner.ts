@@ -184,9 +184,13 @@ export class Owner<Output> {
 
   /** Ends a pending request at once, waiting or claimed; its final comes as a result. */
   async cancel(pending: Pending<Output>): Promise<void> {
+    await this.#membership.within('cancel', this.#cancelPlaced(pending));
+  }
+
+  async #cancelPlaced(pending: Pending<Output>): Promise<void> {
     await pending.accepted;
     if (pending.ticket === undefined || this.#pendings.withTicket(pending.ticket) !== pending) return;
-    await this.#membership.within('cancel', this.#cancelTicket(pending.shard, pending.ticket));
+    await this.#cancelTicket(pending.shard, pending.ticket);
   }
 
   async #cancelTicket(shard: Shard, ticket: Ticket): Promise<void> {

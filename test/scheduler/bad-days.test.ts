@@ -168,11 +168,16 @@ describe('when Redis', () => {
     const owner = await fleet.start('owner', { leaseMs: 400 });
     const list = requests('r', 3);
     await owner.putRequests(list);
+    const unwanted = owner.submit(request('unwanted'));
+    await waitUntil(async () => (await fleet.loads()).owner === 4, 'all wait');
     await redis.admin.config('SET', 'maxmemory', '1');
     await redis.admin.flushall();
     const refused = (): boolean => fleet.warnings.some((line) => line.startsWith('put again: '));
     await waitUntil(refused, 'a put was refused');
+    const cancelled = unwanted.cancel();
     await redis.admin.config('SET', 'maxmemory', '0');
+    await cancelled;
+    expect(await rejection(unwanted.result())).to.have.property('code', 'CANCELLED');
     const runner = await fleet.start('runner', { minLoadScore: 1 });
     await finish(runner, await take(runner, 3));
     expect(endings(await ended(owner, idsOf(list)))).to.deep.equal(finished(list));
