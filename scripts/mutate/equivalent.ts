@@ -35,6 +35,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   { file: 'put_requests.lua', before: "call('HLEN', REQUEST) == #tickets", after: 'true', why: SAME_EXPIRY },
   {
+    ...{ file: 'put_requests.lua', before: "load_unit == 'requests'", after: 'false' },
+    why: 'the load in requests is the number in line, only cheaper to read',
+  },
+  {
     ...{ file: 'refresh.lua', before: 'is_due() and reap(reap_limit)', after: 'reap(reap_limit)' },
     why: NOTHING_TO_DO,
   },
