@@ -50,7 +50,7 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * `none`: every node serves its own. Default `oldest`.
    */
   policy?: StealPolicy;
-  /** Age at which a peer's first request may be stolen whatever its load. Default 50 for `oldest`, leaseMs for `lucky`. */
+  /** Age at which a peer's first request may be stolen whatever its load. Default 20 for `oldest`, leaseMs for `lucky`. */
   stealAfterMs?: number;
   /** How long a claim stands without a refresh. Default 30,000. */
   leaseMs?: number;
@@ -224,7 +224,7 @@ export function settle<Request, Output>(
     stealAfterMs: integer(
       'stealAfterMs',
       options.stealAfterMs,
-      policy === 'oldest' ? 50 : leaseMs,
+      policy === 'oldest' ? 20 : leaseMs,
       0,
       MAX_MS,
     ),

@@ -1,5 +1,6 @@
 /** A node with our scheduler. */
 import { Scheduler, SchedulerError, type ClaimedRequest, type StealPolicy } from '../../src/index.ts';
+import { settle } from '../../src/options.ts';
 import { LiveEngine } from './live-engine.ts';
 import { nameOf, type FleetNode, type NodeContext } from './node.ts';
 
@@ -17,29 +18,28 @@ interface Replayed {
   outputTokens: number;
 }
 
-/** The scheduler's defaults, in model ms: as the engines' time is scaled, so are they. */
-const TIMES = { pollMs: 2_000, leaseMs: 30_000, keepAliveMs: 30_000 };
-const STEAL_AFTER_MS = 50;
-/** Real ms; nothing in a run is meant to wait for it. */
+/** In real ms: an hour; nothing in a run is meant to wait for it. */
 const TTL_MS = 3_600_000;
-/** Of its constants, those in ms, at least this much real time. */
-const LEAST = { pollMs: 10, leaseMs: 2_000, keepAliveMs: 2_000 };
+/** Real ms. */
+const LEAST_POLL_MS = 10;
 
+/**
+ * The scheduler's defaults that a run waits for are scaled with the engines' time: pollMs and stealAfterMs. Leases and
+ * names stand as long as always, in real time, so that a busy machine loses none.
+ */
 export async function startOurs(node: number, context: NodeContext, options: OurOptions): Promise<FleetNode> {
   const { redis, topic, clock } = context;
-  const scaled = (ms: number, least: number): number => Math.max(least, Math.round(ms * clock.scale));
-  const stealAfterMs = options.stealAfterMs ?? (options.policy === 'oldest' ? STEAL_AFTER_MS : undefined);
+  const { policy, minLoadScore } = options;
+  const defaults = settle({ policy });
+  const stealAfterMs = Math.round((options.stealAfterMs ?? defaults.stealAfterMs) * clock.scale);
+  const pollMs = Math.max(LEAST_POLL_MS, Math.round(defaults.pollMs * clock.scale));
   const scheduler = await Scheduler.start<Replayed, undefined>({
-    ...{ redis, topic, node: nameOf(node), policy: options.policy, ttlMs: TTL_MS },
-    pollMs: scaled(TIMES.pollMs, LEAST.pollMs),
-    leaseMs: scaled(TIMES.leaseMs, LEAST.leaseMs),
-    keepAliveMs: scaled(TIMES.keepAliveMs, LEAST.keepAliveMs),
-    ...(stealAfterMs === undefined ? {} : { stealAfterMs: scaled(stealAfterMs, 0) }),
-    ...(options.minLoadScore === undefined ? {} : { minLoadScore: options.minLoadScore }),
+    ...{ redis, topic, node: nameOf(node), policy, stealAfterMs, pollMs, ttlMs: TTL_MS },
+    ...(minLoadScore === undefined ? {} : { minLoadScore }),
     promptTokensOf: ({ promptTokens }) => promptTokens,
     onWarning: () => undefined,
   });
-  return new OurNode(node, context, scheduler);
+  return new OurNode(node, context, scheduler, pollMs);
 }
 
 class OurNode implements FleetNode {
@@ -51,11 +51,11 @@ class OurNode implements FleetNode {
   readonly #pollMs: number;
   #closed = false;
 
-  constructor(node: number, context: NodeContext, scheduler: Scheduler<Replayed, undefined>) {
+  constructor(node: number, context: NodeContext, scheduler: Scheduler<Replayed, undefined>, pollMs: number) {
     const { history, clock, lateness, onFailure } = context;
     this.#context = context;
     this.#scheduler = scheduler;
-    this.#pollMs = TIMES.pollMs * clock.scale;
+    this.#pollMs = pollMs;
     this.#engine = new LiveEngine(node, history, clock, lateness, (id) => this.#finish(id));
     this.#served = this.#serve().catch(onFailure);
   }
@@ -101,7 +101,9 @@ class OurNode implements FleetNode {
     const claim = this.#claims.get(id)!;
     this.#claims.delete(id);
     this.#scheduler.putResults([{ claim, finished: true }]).then(([status]) => {
-      if (status !== 'ok') this.#context.onFailure(new Error(`the result of request ${id} was ${status!}`));
+      // an orphan was accepted; its owner was only silent for long
+      if (status !== 'ok' && status !== 'orphan')
+        this.#context.onFailure(new Error(`the result of request ${id} was ${status!}`));
     }, this.#context.onFailure);
   }
 }
