@@ -55,11 +55,19 @@ export class Experiment {
   }
 
   async #compare(load: number, seed: number): Promise<RunReport[]> {
-    const { nodes, requests, skew } = this.#options;
+    const { nodes, requests, skew, loadUnit } = this.#options;
     const arrivals = makePlan(this.#source, { nodes, requests, load, seed, skew });
     const ideal = figuresOf(simulateIdeal(arrivals, nodes));
     const bound = ideal.queueDelayMs.p99;
-    const place = { load, seed, nodes, trace: this.#source.name, skew: skew ?? null, scale: this.#scale };
+    const place = {
+      load,
+      seed,
+      nodes,
+      trace: this.#source.name,
+      skew: skew ?? null,
+      loadUnit,
+      scale: this.#scale,
+    };
     const report = (policy: Policy, rest: Omit<RunReport, keyof typeof place | 'policy' | 'r99'>) => {
       const r99 = rounded(rest.queueDelayMs.p99 / bound, 3);
       const run: RunReport = { policy, ...place, ...rest, r99 };
@@ -75,7 +83,8 @@ export class Experiment {
   }
 
   async #live(policy: LivePolicy, load: number, seed: number, arrivals: readonly OwnedArrival[]) {
-    const { nodes, stealAfter, minLoad, load: loads, seed: seeds, policy: policies } = this.#options;
+    const { nodes, stealAfter, minLoad, loadUnit } = this.#options;
+    const { load: loads, seed: seeds, policy: policies } = this.#options;
     const stage = {
       ...{ policy, load, seed, requests: arrivals.length },
       ...{ number: (this.#number += 1), of: loads.length * seeds.length * policies.length },
@@ -87,6 +96,7 @@ export class Experiment {
       scale: this.#scale,
       stealAfterMs: stealAfter,
       minLoadScore: minLoad,
+      loadUnit,
     };
     const run = new LiveRun(this.#redis, arrivals, options, (ended) => this.#watcher.progress(stage, ended));
     this.#run = run;

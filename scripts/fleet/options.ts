@@ -1,6 +1,7 @@
 /** What the fleet experiment is asked for on its command line. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../src/cli/output.ts';
+import type { LoadUnit } from '../../src/options.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
 export type LivePolicy = (typeof LIVE_POLICIES)[number];
@@ -21,8 +22,9 @@ export interface FleetOptions {
   scale?: number;
   /** Model ms; missing: the scheduler's default. */
   stealAfter?: number;
-  /** Missing: the scheduler's default. */
+  /** In loadUnit; missing: the scheduler's default. */
   minLoad?: number;
+  loadUnit: LoadUnit;
   json: boolean;
   /** File. */
   picture?: string;
@@ -48,6 +50,11 @@ function createProgram(): Command {
     .option('--scale <factor>', 'real ms per ms of the engines; by default from the round trip', scaleFactor)
     .option('--steal-after <ms>', "the option stealAfterMs, in the engines' time", integer(0, 3_600_000))
     .option('--min-load <n>', 'the option minLoadScore', integer(1, 1_000_000))
+    .addOption(
+      new Option('--load-unit <unit>', 'the option loadUnit, of our policies')
+        .choices(['requests', 'tokens'])
+        .default('requests'),
+    )
     .option('--json', 'print one JSON object, progress on stderr', false)
     .option('--picture <file>', 'write an SVG of the queueing delay against the load')
     .helpOption('-h, --help', 'show this help')

@@ -1,6 +1,6 @@
 /** A node with our scheduler. */
 import { Scheduler, SchedulerError, type ClaimedRequest, type StealPolicy } from '../../src/index.ts';
-import { settle } from '../../src/options.ts';
+import { settle, type LoadUnit } from '../../src/options.ts';
 import { LiveEngine } from './live-engine.ts';
 import { nameOf, type FleetNode, type NodeContext } from './node.ts';
 
@@ -9,6 +9,7 @@ export interface OurOptions {
   /** Model ms. */
   stealAfterMs: number | undefined;
   minLoadScore: number | undefined;
+  loadUnit: LoadUnit;
 }
 
 /** What travels through Redis: a request without its tokens, so that two cores keep up with the whole fleet. */
@@ -29,12 +30,12 @@ const LEAST_POLL_MS = 10;
  */
 export async function startOurs(node: number, context: NodeContext, options: OurOptions): Promise<FleetNode> {
   const { redis, topic, clock } = context;
-  const { policy, minLoadScore } = options;
+  const { policy, minLoadScore, loadUnit } = options;
   const defaults = settle({ policy });
   const stealAfterMs = Math.round((options.stealAfterMs ?? defaults.stealAfterMs) * clock.scale);
   const pollMs = Math.max(LEAST_POLL_MS, Math.round(defaults.pollMs * clock.scale));
   const scheduler = await Scheduler.start<Replayed, undefined>({
-    ...{ redis, topic, node: nameOf(node), policy, stealAfterMs, pollMs, ttlMs: TTL_MS },
+    ...{ redis, topic, node: nameOf(node), policy, loadUnit, stealAfterMs, pollMs, ttlMs: TTL_MS },
     ...(minLoadScore === undefined ? {} : { minLoadScore }),
     promptTokensOf: ({ promptTokens }) => promptTokens,
     onWarning: () => undefined,

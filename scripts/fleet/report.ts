@@ -1,5 +1,6 @@
 /** What the experiment says, as JSON and as a table. */
 import { table } from '../../src/cli/output.ts';
+import type { LoadUnit } from '../../src/options.ts';
 import { quantile } from '../bench/statistics.ts';
 import type { Figures } from './figures.ts';
 import type { Policy } from './options.ts';
@@ -14,6 +15,8 @@ export interface RunReport extends Figures {
   skew: number | null;
   seed: number;
   nodes: number;
+  /** Of our policies. */
+  loadUnit: LoadUnit;
   /** Real ms per ms of the engines. */
   scale: number;
   /** p99 of the queueing delay, as a multiple of the ideal's. */

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { sleep } from '../../src/clock.ts';
 import { openClient } from '../../src/connection.ts';
 import type { StealPolicy } from '../../src/index.ts';
+import type { LoadUnit } from '../../src/options.ts';
 import { readServer, costOf, type Cost } from '../bench/meter.ts';
 import { Random } from '../traffic/random.ts';
 import type { OwnedArrival } from '../traffic/scale.ts';
@@ -24,6 +25,7 @@ export interface LiveOptions {
   scale: number;
   stealAfterMs: number | undefined;
   minLoadScore: number | undefined;
+  loadUnit: LoadUnit;
 }
 
 /** How well this machine kept up, in real time. */
@@ -60,6 +62,7 @@ export class LiveRun {
   readonly #lateness: number[] = [];
   readonly #nodes: FleetNode[] = [];
   readonly #router: ShorterOfTwo | undefined;
+  #started: Promise<void> = Promise.resolve();
   #ended = 0;
   #newsAt = 0;
 
@@ -77,7 +80,8 @@ export class LiveRun {
   async go(): Promise<LiveOutcome> {
     const client = openClient(this.#redis);
     try {
-      for (let node = 0; node < this.#options.nodes; node += 1) this.#nodes.push(await this.#start(node));
+      this.#started = this.#startAll();
+      await this.#started;
       const before = await readServer(client);
       const idle = performance.eventLoopUtilization();
       await this.#serve();
@@ -93,6 +97,8 @@ export class LiveRun {
   /** Nothing of the run stays: no connection, no timer, no key. May be called at any time. */
   async end(): Promise<void> {
     this.#fail(new Error('the run was ended'));
+    // a node that is just starting has yet to write what is to be removed
+    await this.#started.catch(() => undefined);
     await Promise.allSettled(this.#nodes.splice(0).map((node) => node.close()));
     const client = new Redis(this.#redis);
     try {
@@ -103,8 +109,15 @@ export class LiveRun {
     }
   }
 
+  async #startAll(): Promise<void> {
+    for (let node = 0; node < this.#options.nodes; node += 1) {
+      this.#over.signal.throwIfAborted();
+      this.#nodes.push(await this.#start(node));
+    }
+  }
+
   #start(node: number): Promise<FleetNode> {
-    const { policy, stealAfterMs, minLoadScore } = this.#options;
+    const { policy, stealAfterMs, minLoadScore, loadUnit } = this.#options;
     const context: NodeContext = {
       ...{ redis: this.#redis, topic: this.topic },
       ...{ history: this.#history, clock: this.#clock, lateness: this.#lateness },
@@ -113,7 +126,7 @@ export class LiveRun {
     };
     if (policy === 'reference') return startReference(node, context);
     const steal: StealPolicy = policy === 'two-choices' ? 'none' : policy;
-    return startOurs(node, context, { policy: steal, stealAfterMs, minLoadScore });
+    return startOurs(node, context, { policy: steal, stealAfterMs, minLoadScore, loadUnit });
   }
 
   /** Brings every request at its time, and resolves when the last one has ended. */

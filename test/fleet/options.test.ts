@@ -14,18 +14,18 @@ describe('the options of the fleet experiment', () => {
   it('take lists of policies, loads and seeds, each value once, and leave the ideal out', () => {
     const options = parseOptions([
       ...['--policy', 'oldest,ideal,none,oldest', '--load', '0.6,.8,0.95', '--seed', '1,2,2'],
-      ...['--skew', '0.3', '--nodes', '4', '--requests', '100', '--scale', '0.25'],
+      ...['--skew', '0.3', '--nodes', '4', '--requests', '100', '--scale', '0.25', '--load-unit', 'tokens'],
     ]);
     expect(options).to.deep.include({
       ...{ policy: ['oldest', 'none'], load: [0.6, 0.8, 0.95], seed: [1, 2] },
-      ...{ skew: 0.3, nodes: 4, requests: 100, scale: 0.25, json: false },
+      ...{ skew: 0.3, nodes: 4, requests: 100, scale: 0.25, loadUnit: 'tokens', json: false },
     });
   });
 
   it('run every policy at load 0.9 on eight nodes unless told otherwise, with owners round robin', () => {
     expect(parseOptions([])).to.deep.equal({
       policy: ['none', 'lucky', 'oldest', 'reference', 'two-choices'],
-      ...{ load: [0.9], nodes: 8, requests: 2_000, seed: [1], json: false },
+      ...{ load: [0.9], nodes: 8, requests: 2_000, seed: [1], loadUnit: 'requests', json: false },
     });
   });
 
@@ -41,6 +41,7 @@ describe('the options of the fleet experiment', () => {
     ['--requests', '1e3'],
     ['--seed', '1,x'],
     ['--scale', '0'],
+    ['--load-unit', 'bytes'],
     ['--picture'],
     ['--frobnicate'],
     ['extra'],

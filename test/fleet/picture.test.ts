@@ -5,7 +5,18 @@ import { barOf, lineOf } from '../../scripts/fleet/screen.ts';
 
 function run(policy: RunReport['policy'], load: number, p99: number, seed = 1): RunReport {
   return {
-    ...{ policy, load, seed, trace: 'dir/a<b.csv', skew: 0.3, nodes: 8, requests: 10, scale: 0.25, r99: 1.5 },
+    ...{
+      policy,
+      load,
+      seed,
+      trace: 'dir/a<b.csv',
+      skew: 0.3,
+      nodes: 8,
+      loadUnit: 'requests',
+      requests: 10,
+      scale: 0.25,
+      r99: 1.5,
+    },
     queueDelayMs: { p50: 20, p99 },
     ...{ ttftP99Ms: p99 + 100, stolenShare: 0.125, inversions: 0.5, workConservation: 0.01, unsound: 0 },
   };
