@@ -10,17 +10,16 @@ local function end_requests(ends, mails)
   mails = mails or {}
   for i = 1, #ends do
     local one = ends[i]
-    local runner = runner_of(one.record)
     fields[i], tickets[i] = one.field, one.ticket
     if one.final then
       mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, token = one.token, number = one.number,
         kind = one.final, payload = one.reason }
     end
-    if not runner then
+    if not is_claimed(one.record) then
       lines[one.owner] = lines[one.owner] or {}
       table.insert(lines[one.owner], one.ticket)
     elseif not one.told then
-      tell(runner, 'refresh')
+      tell(sub(one.record, RUNNER), 'refresh')
     end
   end
   for owner, waiting in pairs(lines) do

@@ -1,6 +1,10 @@
 -- holds: the record is of this very ticket (not of a later request with its id) and this token holds it.
 --
 -- INCLUDE ticket
+local function is_claimed(record)
+  return #record > WAITING_LENGTH
+end
+
 local function stands(record, middle)
   return record and sub(record, 1, MIDDLE) == middle
 end

@@ -21,11 +21,3 @@ end
 local function middle_of(ticket, owner)
   return sub(ticket, #owner + 2, #owner + MIDDLE + 1)
 end
-
-local function is_claimed(record)
-  return #record > WAITING_LENGTH
-end
-
-local function runner_of(record)
-  return is_claimed(record) and sub(record, RUNNER) or nil
-end

@@ -34,6 +34,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves a format: without a head start the order is the tick',
   },
   { file: 'put_requests.lua', before: "call('HLEN', REQUEST) == #tickets", after: 'true', why: SAME_EXPIRY },
+  ...['put_requests.lua', 'lib/weigh.lua'].map((file) => ({
+    ...{ file, before: "load_unit == 'requests'", after: 'false' },
+    why: 'only saves a count of tickets: each weighs 1, and the load is their number',
+  })),
   {
     ...{ file: 'put_requests.lua', before: "load_unit == 'requests'", after: 'false' },
     why: 'the load in requests is the number in line, only cheaper to read',

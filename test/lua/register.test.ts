@@ -343,6 +343,18 @@ describe('register', () => {
       expect(meta).to.deep.equal({ schema: '1', shards: '1', unit: 'tokens' });
     });
 
+    it('does not take a node that left, or the caller itself, for one that is registered', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1', at: 10 });
+      await registry.run({ action: 'leave', instance: 'i1', at: 10 });
+      // the server's clock ran back
+      const took = await registry.run({ ...other, action: 'take', empty: true, at: 5 });
+      expect(took.slice(0, 2)).to.deep.equal(['OK', 'm']);
+      const own = { ...other, action: 'take' as const, unit: 'requests' as const, empty: true };
+      expect((await registry.run({ ...own, at: 6 })).slice(0, 2)).to.deep.equal(['OK', 'm']);
+      expect((await registry.view()).meta['unit']).to.equal('requests');
+    });
+
     it('takes a topic without a unit for one that counts requests', async () => {
       const registry = new TestRegistry();
       await registry.run({ action: 'take', instance: 'i1' });
