@@ -102,4 +102,8 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lib/ring_first.lua', before: 'owner and now - heads[2] / 1000 < steal_after', after },
     why: 'of age or loaded, the delay is 0 and the same runner is rung: no owner with waiting work is idle',
   })),
+  {
+    ...{ file: 'lib/weigh.lua', before: "load_unit == 'requests'", after: 'false' },
+    why: 'each request weighs 1 then, the sum is their number',
+  },
 ];
