@@ -7,7 +7,15 @@
 import type { Evidence } from './evidence.ts';
 import { checkHolders } from './holders.ts';
 import { checkLines } from './line.ts';
-import { collect, isFinal, nameOf, type Life, type Lives, type Telling } from './lives.ts';
+import {
+  collect,
+  isFinal,
+  nameOf,
+  type Life,
+  type Lives,
+  type ProcessHistory,
+  type Telling,
+} from './lives.ts';
 import { checkStream, type StreamFigures } from './stream.ts';
 import { withOwner, type Proof } from './with-owner.ts';
 
@@ -68,7 +76,7 @@ export function check(evidence: Evidence): Verdict {
     const complain = (kind: ViolationKind, message: string): void => {
       violations.push({ kind, id: life.id, message });
     };
-    figures.toldAgain += checkStream(life, losses, complain).toldAgain;
+    figures.toldAgain += checkStream(life, losses, namesakesOf(life, histories), complain).toldAgain;
     if (new Set(life.claimed.map(({ token }) => token)).size > 1) figures.reclaimed += 1;
     if (life.accepted) {
       const proof = judge(life, histories, evidence, figures, complain);
@@ -86,6 +94,11 @@ export function check(evidence: Evidence): Verdict {
 }
 
 type Complain = (kind: ViolationKind, message: string) => void;
+
+function namesakesOf({ put }: Life, { started }: Lives): ProcessHistory[] {
+  const name = put && nameOf(put.by);
+  return started.filter(({ node }) => node === name).map(({ by }) => by);
+}
 
 function judge(
   life: Life,

@@ -18,7 +18,13 @@ export interface StreamFigures {
  */
 const ACKNOWLEDGED_MS = 12_000;
 
-export function checkStream(life: Life, losses: readonly Loss[], fault: Fault): StreamFigures {
+/** @param namesakes every process that ever had the owner's name */
+export function checkStream(
+  life: Life,
+  losses: readonly Loss[],
+  namesakes: readonly ProcessHistory[],
+  fault: Fault,
+): StreamFigures {
   checkSources(life, losses, fault);
   const tellers = [...new Set(life.told.map(({ by }) => by))];
   let toldAgain = 0;
@@ -26,13 +32,13 @@ export function checkStream(life: Life, losses: readonly Loss[], fault: Fault): 
   const before: Telling[] = [];
   for (const teller of tellers) {
     const told = life.told.filter(({ by }) => by === teller);
-    const undone = known && isUndone(life.id, losses, known, told[0]!);
+    const undone = known && isUndone(life, losses, known, told[0]!, namesakes);
     checkOrder(told, before.length > 0 || teller !== life.put?.by, undone ? undefined : known, fault);
     for (const telling of told) {
       if (telling.kind === 'restart') continue;
       const first = before.find((one) => isSame(one, telling) || (isFinal(one) && isFinal(telling)));
       if (first && isSame(first, telling) && mayRepeat(first.by, first.at)) toldAgain += 1;
-      else if (first && isUndone(life.id, losses, first, telling)) toldAgain += 1;
+      else if (first && isUndone(life, losses, first, telling, namesakes)) toldAgain += 1;
       else if (isFinal(telling) && before.some(isFinal)) {
         fault('duplicated', `it ended for ${before.find(isFinal)!.by.label}, and again for ${teller.label}`);
       } else if (first) {
@@ -50,12 +56,22 @@ function mayRepeat({ diedAt }: ProcessHistory, at: number): boolean {
 }
 
 /**
- * The first teller died, and then Redis came back with an earlier state of the request; or both were alive, one cut off
- * and taken over by the other, when Redis lost who has the name.
+ * The first teller died, and then Redis came back with an earlier state of the request; or two had the name, one cut off
+ * and taken over by the other, when Redis lost the takeover, and neither had died when the request was accepted.
  */
-function isUndone(id: string, losses: readonly Loss[], first: Telling, again: Telling): boolean {
+function isUndone(
+  { id, accepted }: Life,
+  losses: readonly Loss[],
+  first: Telling,
+  again: Telling,
+  namesakes: readonly ProcessHistory[],
+): boolean {
   if (first.by.diedAt !== undefined && cameBack(losses, id, first.at, again.at)) return true;
-  return losses.some(({ from }) => from < again.at && isAlive(first.by, from) && isAlive(again.by, from));
+  return losses.some(({ from }) => {
+    const rivals = namesakes.filter((one) => isAlive(one, from));
+    const overAt = rivals.map(({ diedAt }) => diedAt ?? Infinity).sort((one, other) => one - other)[0];
+    return from < again.at && rivals.length > 1 && (accepted?.at ?? 0) < overAt!;
+  });
 }
 
 function isAlive({ entries, diedAt }: ProcessHistory, at: number): boolean {

@@ -1,5 +1,6 @@
 /** Whether a request that nobody was told the end of ended with the process that had accepted it. Pure. */
 import type { Evidence } from './evidence.ts';
+import type { Entry } from './history.ts';
 import { nameOf, type Life, type Lives, type ProcessHistory } from './lives.ts';
 import { isGone } from './losses.ts';
 
@@ -8,7 +9,7 @@ export type Proof = 'ownResult' | 'taken' | 'dropped' | 'forgotten';
 
 /** For how long a process may have a final that it has not told: its put, or its result, is still without an answer. */
 const HOLD_MS = 6_000;
-/** An owner notices a loss at its next refresh, and puts again; a fault may delay that. */
+/** An owner that hears from Redis notices a loss at its next refresh, and puts again; a fault may delay that. */
 const NOTICE_MS = 6_000;
 
 /**
@@ -19,7 +20,7 @@ const NOTICE_MS = 6_000;
  * - `taken`: its owner, or a successor by takeover, had its final from Redis, and died within {@link HOLD_MS};
  * - `dropped`: somebody who had taken the name without takeover got its final: sent by itself, or from Redis;
  * - `forgotten`: Redis had it, came back without it, and its owner, who alone had the payload, did not put it again
- *   and died before that or within {@link NOTICE_MS}.
+ *   and died before it heard from Redis again, or within {@link NOTICE_MS}.
  */
 export function withOwner(
   life: Life,
@@ -50,7 +51,7 @@ export function withOwner(
     (loss) =>
       isGone(loss, id) &&
       placed.every(({ at }) => at <= loss.at) &&
-      (owner.diedAt! <= loss.at || diedSoon(owner, loss.at, NOTICE_MS)),
+      diedSoon(owner, heardAt(owner, loss.at), NOTICE_MS),
   );
   if (isForgotten) return { proof: 'forgotten' };
   const by = claimed.length > 0 ? `${claimed.at(-1)!.by.label} claimed it last` : 'nobody claimed it';
@@ -60,6 +61,12 @@ export function withOwner(
 /** Nothing more was seen of it later than that; a process that is stopped sees nothing. */
 function diedSoon({ diedAt, entries }: ProcessHistory, after: number, ms: number): boolean {
   return diedAt !== undefined && (entries.at(-1)?.at ?? 0) <= after + ms;
+}
+
+/** When Redis first answered it after that; never: Infinity. */
+function heardAt({ entries }: ProcessHistory, after: number): number {
+  const isAnswer = ({ what }: Entry): boolean => what === 'placed' || what === 'granted' || what === 'taken';
+  return entries.find((entry) => entry.at > after && isAnswer(entry))?.at ?? Infinity;
 }
 
 /** Tickets of one request begin alike, up to their order. */

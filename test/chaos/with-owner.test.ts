@@ -158,13 +158,17 @@ describe('the checker of the chaos run counts a request as ended with its killed
     it('but not if the owner did put it again', () => {
       lost(accepted().loses(held).saw(OWNER, placed('07')).dies(OWNER));
     });
-    it('but not if the owner lives, or lived on for long', () => {
+    it('but not if the owner lives, or heard from Redis and lived on for long', () => {
       lost(accepted().loses(held));
-      lost(
+      const heard = (): Story =>
         accepted()
           .loses(held)
-          .pass(LONG_MS)
-          .saw(OWNER, ...claimed('07', '06', 'r1'))
+          .saw(OWNER, taken('05', 1, false))
+          .pass(LONG_MS);
+      ended('forgotten', heard().dies(OWNER));
+      lost(
+        heard()
+          .saw(OWNER, { what: 'stopped', id: 'r1', token: tick('05') })
           .dies(OWNER),
       );
     });
