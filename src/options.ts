@@ -48,6 +48,10 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * `oldest`: one line across owners, so queueing delay is that of one central queue; a flooding node delays all.
    * `lucky`: the reference's rule, own requests first, then half a batch from a random loaded peer.
    * `none`: every node serves its own. Default `oldest`.
+   *
+   * By `npm run fleet` (Azure's conversation trace, 8 nodes, 30 % of the requests at one, load 0.9, three seeds) the 99th
+   * percentile of the queueing delay is 1.04 to 1.07 times that of one ideal central queue with `oldest`; with `lucky` (one
+   * seed) and with the reference's algorithm it is 3. At load 0.6 with balanced owners `oldest` steals 0.3 %.
    */
   policy?: StealPolicy;
   /** Age at which a peer's first request may be stolen whatever its load. Default 20 for `oldest`, leaseMs for `lucky`. */
