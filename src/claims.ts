@@ -2,6 +2,7 @@
  * What this node holds. A claim is held from its answer to its final result, its give-back or its loss; losing it fires
  * its `signal`. Its results carry its token and consecutive numbers, and are refused once the token no longer holds.
  */
+import { Claim } from './claim.ts';
 import { toPayload, type Payload } from './codec.ts';
 import { SchedulerError, messageOf } from './errors.ts';
 import type { Membership } from './membership.ts';
@@ -9,7 +10,7 @@ import type { ClaimedTicket, Held, ResultAnswer } from './messages.ts';
 import type { Settings } from './options.ts';
 import type { Owner } from './owner.ts';
 import type { Shard } from './shard.ts';
-import { parseTicket, type Tick, type Ticket } from './ticket.ts';
+import { parseTicket, type Ticket } from './ticket.ts';
 
 /** A request to execute. */
 export interface ClaimedRequest<Request> {
@@ -44,20 +45,6 @@ export interface RunnerResult<Output> {
  */
 export type ResultStatus = 'ok' | 'orphan' | 'lost' | 'overflow' | 'too_large' | 'encode';
 
-export interface Claim extends Held {
-  readonly key: string;
-  readonly shard: Shard;
-  readonly ticket: Ticket;
-  readonly token: Tick;
-  readonly owner: string;
-  readonly id: string;
-  readonly controller: AbortController;
-  /** Of its last result. */
-  number: number;
-  /** Its final result, or its give-back, is on its way. */
-  ending: boolean;
-}
-
 type FinalKind = 'finished' | 'failed';
 
 export class Claims<Request, Output> {
@@ -87,17 +74,7 @@ export class Claims<Request, Output> {
       return undefined;
     }
     const key = `${shard.number}.${token}`;
-    const claim: Claim = {
-      key,
-      shard,
-      ticket,
-      token,
-      owner,
-      id,
-      controller: new AbortController(),
-      number: 0,
-      ending: false,
-    };
+    const claim = new Claim(key, shard, ticket, token, owner, id);
     this.#byKey.set(key, claim);
     const request = this.#decode(claim, body);
     if (request === undefined) return undefined;
@@ -107,7 +84,9 @@ export class Claims<Request, Output> {
       request: request.value,
       promptTokens: tokens,
       attempt: claimed.spent + 1,
-      signal: claim.controller.signal,
+      get signal() {
+        return claim.signal;
+      },
       claim: key,
       giveBack: () => this.#giveBack(claim),
     };
@@ -223,9 +202,7 @@ export class Claims<Request, Output> {
       'its owner has no room for more results (option maxResults)',
       false,
     );
-    claim.controller.abort(
-      new SchedulerError('FULL', 'putResults', `the owner of ${claim.id} has no room for results`),
-    );
+    claim.abort(new SchedulerError('FULL', 'putResults', `the owner of ${claim.id} has no room for results`));
     await end;
   }
 
@@ -233,9 +210,7 @@ export class Claims<Request, Output> {
   lose(claim: Claim): void {
     if (!this.#byKey.delete(claim.key)) return;
     claim.ending = true;
-    claim.controller.abort(
-      new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${claim.id}`),
-    );
+    claim.abort(new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${claim.id}`));
   }
 
   /** Redis refuses this claim's results: its handler is aborted, and the request given back. */
@@ -257,7 +232,7 @@ export class Claims<Request, Output> {
 
   /** The node is over: every handler is aborted with the reason. */
   abandon(reason: SchedulerError): void {
-    for (const claim of this.#byKey.values()) claim.controller.abort(reason);
+    for (const claim of this.#byKey.values()) claim.abort(reason);
     this.#byKey.clear();
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { backoff, sleep, unless, within } from './clock.ts';
+import { backoff, sleep, within } from './clock.ts';
 import { troubleOf } from './connection.ts';
 import { ConfigError, SchedulerError, messageOf } from './errors.ts';
 import { registryKeys, shardKey, shardOf } from './keys.ts';
@@ -39,6 +39,8 @@ export class Membership {
   #loadShards: number;
   #contest: Promise<boolean> | undefined;
   readonly #over = new AbortController();
+  /** Rejects, each, what waits for an answer. */
+  readonly #waiting = new Set<(reason: SchedulerError) => void>();
 
   constructor(client: Client, settings: Rules) {
     this.#client = client;
@@ -53,6 +55,8 @@ export class Membership {
 
   end(reason: SchedulerError): void {
     this.#over.abort(reason);
+    for (const reject of this.#waiting) reject(reason);
+    this.#waiting.clear();
   }
 
   /** Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself. */
@@ -153,6 +157,24 @@ export class Membership {
     return within(this.#settings.commandTimeout, operation, promise, () => troubleOf(this.#client));
   }
 
+  /** What the promise gives, or the reason why the node is over. One listener for all: this is on every call's way. */
+  #unlessOver<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      const settled = (): void => void this.#waiting.delete(reject);
+      promise.then(
+        (value) => {
+          settled();
+          resolve(value);
+        },
+        (error: unknown) => {
+          settled();
+          reject(error);
+        },
+      );
+    });
+  }
+
   /**
    * Sends until it is answered: what broke on the way is sent again, with backoff. Rejects with the reason when the
    * node is over, and with REDIS when Redis refuses.
@@ -162,7 +184,7 @@ export class Membership {
       if (this.over.aborted) throw this.over.reason;
       try {
         // a client that is cut off while it reconnects never answers what waits in it
-        return await unless(this.over, send());
+        return await this.#unlessOver(send());
       } catch (error) {
         if (error instanceof EvictedReply) {
           if (!(await this.contest(error.epoch))) throw this.over.reason;

@@ -1,0 +1,43 @@
+import type { Held } from './messages.ts';
+import type { Shard } from './shard.ts';
+import type { Tick, Ticket } from './ticket.ts';
+
+/** What this node holds of one request. */
+export class Claim implements Held {
+  readonly key: string;
+  readonly shard: Shard;
+  readonly ticket: Ticket;
+  readonly token: Tick;
+  readonly owner: string;
+  readonly id: string;
+  /** Of its last result. */
+  number = 0;
+  /** Its final result, or its give-back, is on its way. */
+  ending = false;
+  #lost: unknown;
+  #controller: AbortController | undefined;
+
+  constructor(key: string, shard: Shard, ticket: Ticket, token: Tick, owner: string, id: string) {
+    this.key = key;
+    this.shard = shard;
+    this.ticket = ticket;
+    this.token = token;
+    this.owner = owner;
+    this.id = id;
+  }
+
+  /** Made when it is first asked for: it costs more than all else here. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Fires the signal. */
+  abort(reason: unknown): void {
+    this.#lost ??= reason;
+    this.#controller?.abort(reason);
+  }
+}
