@@ -169,6 +169,7 @@ export class Membership {
         },
         (error: unknown) => {
           settled();
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever it was
           reject(error);
         },
       );
