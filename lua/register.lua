@@ -53,6 +53,11 @@ local function epoch_for(entry)
   return format('%014x', max(us, tonumber(entry.epoch or '0', 16) + 1, tonumber(above, 16) + 1))
 end
 
+-- the caller took the name after this entry was written, and a rollback brought the entry back
+local function is_undone(entry)
+  return action == 'renew' and own_epoch > entry.epoch
+end
+
 local unit = meta[3] or meta[1] and 'requests' or load_unit
 if action == 'leave' then
   load_unit = unit
@@ -68,7 +73,7 @@ for at = FIRST, #ARGV, 2 do
   local entry = entry_of(name)
   if action == 'leave' and entry.holder ~= instance then
     return { 'OK', name, '', shards }
-  elseif entry.holder == instance or entry.till <= now or action == 'over' then
+  elseif entry.holder == instance or entry.till <= now or action == 'over' or is_undone(entry) then
     if action == 'take' or action == 'over' then
       forget_names(now - ttl)
     end

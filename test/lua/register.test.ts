@@ -203,6 +203,23 @@ describe('register', () => {
     );
   });
 
+  it('gives a name back to who took it over last, when a rollback had undone that', async () => {
+    const registry = new TestRegistry();
+    await registry.run({ action: 'take', instance: 'i1' });
+    await registry.row(
+      { action: 'renew', instance: 'i2', at: 20, epoch: epochAt(10) },
+      ['OK', 'n', epochAt(20), '1'],
+      { n: 'i2 20000 30020 1' },
+    );
+    await registry.row(
+      { action: 'renew', instance: 'i1', at: 30, epoch: epochAt(0) },
+      ['TAKEN', '', '', '1'],
+      {
+        n: 'i2 20000 30020 1',
+      },
+    );
+  });
+
   it('renews with a higher epoch if another had the name in between', async () => {
     for (const gone of [
       { action: 'leave', at: 20 },

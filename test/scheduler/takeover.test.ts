@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { sleep } from '../../src/clock.ts';
-import { SHARD_TABLES } from '../../src/keys.ts';
+import { SHARD_TABLES, registryKeys } from '../../src/keys.ts';
 import {
   SHORT_LEASE,
   ended,
@@ -85,6 +85,21 @@ describe('takeover', () => {
     expect(await rejection(wide.putRequests([request('late')]))).to.have.property('code', 'EVICTED');
     await finish(second, await take(second, 3, room(3)));
     await ended(second, ['r0', 'r1', 'r2']);
+  });
+
+  it('stands when a rollback undoes it, if the successor speaks first', async () => {
+    const silent = { leaseMs: 60_000, keepAliveMs: 60_000, pollMs: 60_000 };
+    const before = await fleet.start('b', silent);
+    const [registry] = registryKeys(fleet.topic);
+    const entry = (await fleet.redis.hget(registry, 'b'))!;
+    const after = await fleet.start('b', { takeover: true, keepAliveMs: 400 });
+    await fleet.redis.hset(registry, 'b', entry);
+    await waitUntil(
+      async () => (await fleet.redis.hget(registry, 'b')) !== entry,
+      'the successor has renewed',
+    );
+    expect(await rejection(before.putRequests([request('r')]))).to.have.property('code', 'EVICTED');
+    expect((await after.putRequests([request('r')]))[0]).to.deep.equal({ id: 'r' });
   });
 
   describe('evicts the predecessor, which', () => {
