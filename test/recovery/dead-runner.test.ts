@@ -2,11 +2,10 @@
 import { expect } from 'chai';
 import { shardOf } from '../../src/keys.ts';
 import { parseTicket } from '../../src/ticket.ts';
-import { ended, request, requests, room, serve, useFleet, type Prompt } from '../support/fleet.ts';
+import { ended, idsOf, request, requests, room, serve, useFleet } from '../support/fleet.ts';
 import { useProcesses, type NodeProcess } from '../support/node-process.ts';
 import { waitUntil } from '../support/server.ts';
 
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
 /** What a loaded machine may add to the time that is promised. */
 const SLACK_MS = 5_000;
 

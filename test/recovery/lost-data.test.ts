@@ -2,11 +2,9 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { sleep } from '../../src/clock.ts';
-import { isFinal, requests, room, useFleet, type Node, type Prompt } from '../support/fleet.ts';
+import { idsOf, isFinal, requests, room, useFleet, type Node } from '../support/fleet.ts';
 import { OwnRedis, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
 
 /** Everything that a node's getResults ever gave, per id. */
 class Heard {

@@ -1,23 +1,20 @@
 // DESIGN.md section 3, grace: an outage of Redis takes no claim from a healthy node.
 import { expect } from 'chai';
 import {
+  all,
   ended,
   endings,
   finish,
+  idsOf,
   requests,
   room,
   serve,
   take,
   useFleet,
-  type Prompt,
 } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
-const finished = (list: readonly Prompt[]): Record<string, string> =>
-  Object.fromEntries(idsOf(list).map((id) => [id, 'finished']));
 
 describe('an outage of Redis that is longer than a lease', function () {
   this.timeout(60_000);
@@ -48,7 +45,7 @@ describe('an outage of Redis that is longer than a lease', function () {
     }
     expect(claims.map(({ signal }) => signal.aborted)).to.deep.equal(claims.map(() => false));
     await finish(runner, claims);
-    expect(endings(await ended(owner, idsOf(list), 15_000))).to.deep.equal(finished(list));
+    expect(endings(await ended(owner, idsOf(list), 15_000))).to.deep.equal(all(list, 'finished'));
     expect(await fleet.loads()).to.deep.equal({});
   });
 
@@ -73,7 +70,7 @@ describe('an outage of Redis that is longer than a lease', function () {
       await waitUntil(graceIsOver, 'its grace is over', 15_000);
     }
     for (const [i, node] of nodes.entries())
-      expect(endings(await ended(node, idsOf(lists[i]!), 30_000))).to.deep.equal(finished(lists[i]!));
+      expect(endings(await ended(node, idsOf(lists[i]!), 30_000))).to.deep.equal(all(lists[i]!, 'finished'));
     const ids = executed.flat().map(({ id }) => id);
     expect(ids.sort()).to.deep.equal(lists.flatMap(idsOf).sort());
     await fleet.verify();

@@ -1,20 +1,9 @@
 // DESIGN.md section 6, stalls: a process that stood still for longer than its lease.
 import { expect } from 'chai';
-import {
-  ended,
-  endings,
-  finish,
-  requests,
-  room,
-  serve,
-  take,
-  useFleet,
-  type Prompt,
-} from '../support/fleet.ts';
+import { ended, endings, finish, idsOf, requests, room, serve, take, useFleet } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { waitUntil } from '../support/server.ts';
 
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
 const SHORT = { leaseMs: 600, keepAliveMs: 60_000 };
 
 describe('a node that stood still for longer than its lease', function () {

@@ -10,6 +10,7 @@ import {
   ended,
   endings,
   finish,
+  idsOf,
   rejection,
   request,
   requests,
@@ -17,12 +18,9 @@ import {
   serve,
   take,
   useFleet,
-  type Prompt,
 } from '../support/fleet.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
 
 describe('the interface', () => {
   const fleet = useFleet();

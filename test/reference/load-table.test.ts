@@ -2,9 +2,11 @@
 import { expect } from 'chai';
 import {
   SHORT_LEASE,
+  all,
   ended,
   endings,
   finish,
+  idsOf,
   requests,
   room,
   serve,
@@ -12,14 +14,9 @@ import {
   useFleet,
   type Claimed,
   type Node,
-  type Prompt,
 } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
-const all = (list: readonly Prompt[], kind: string): Record<string, string> =>
-  Object.fromEntries(idsOf(list).map((id) => [id, kind]));
 
 /** A generator of numbers in [0, 1) that gives the same ones in every run. */
 function numbers(seed: number): () => number {

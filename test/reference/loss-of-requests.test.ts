@@ -2,9 +2,11 @@
 import { expect } from 'chai';
 import {
   SHORT_LEASE,
+  all,
   ended,
   endings,
   finish,
+  idsOf,
   rejection,
   request,
   requests,
@@ -16,10 +18,6 @@ import {
 } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
-const all = (list: readonly Prompt[], kind: string): Record<string, string> =>
-  Object.fromEntries(idsOf(list).map((id) => [id, kind]));
 
 describe('the reference loses requests; here', () => {
   const fleet = useFleet();

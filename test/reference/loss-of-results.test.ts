@@ -3,9 +3,11 @@ import { expect } from 'chai';
 import type { Codec } from '../../src/index.ts';
 import {
   SHORT_LEASE,
+  all,
   ended,
   endings,
   finish,
+  idsOf,
   rejection,
   request,
   requests,
@@ -13,15 +15,10 @@ import {
   serve,
   take,
   useFleet,
-  type Prompt,
 } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
-const all = (list: readonly Prompt[], kind: string): Record<string, string> =>
-  Object.fromEntries(idsOf(list).map((id) => [id, kind]));
 
 describe('the reference loses results; here', () => {
   const fleet = useFleet();

@@ -4,6 +4,7 @@ import { ConfigError } from '../../src/index.ts';
 import {
   ended,
   finish,
+  idsOf,
   request,
   requests,
   room,
@@ -11,13 +12,11 @@ import {
   take,
   useFleet,
   type Claimed,
-  type Prompt,
 } from '../support/fleet.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
 const blocks = (availableBlocks: number): Partial<ReturnType<typeof room>> => ({
   availableBlocks,
   reservedOutputBlocks: 0,

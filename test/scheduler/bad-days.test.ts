@@ -1,9 +1,11 @@
 // DESIGN.md section 8, the bad days: Redis goes away, forgets its scripts, cuts connections, has no memory left.
 import { expect } from 'chai';
 import {
+  all,
   ended,
   endings,
   finish,
+  idsOf,
   rejection,
   request,
   requests,
@@ -16,10 +18,6 @@ import {
 } from '../support/fleet.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
-const finished = (list: readonly Prompt[]): Record<string, string> =>
-  Object.fromEntries(idsOf(list).map((id) => [id, 'finished']));
 
 describe('when Redis is down', () => {
   const redis = useOwnRedis(DURABLE);
@@ -38,7 +36,7 @@ describe('when Redis is down', () => {
     expect(claims.map(({ id }) => id)).to.deep.equal(idsOf([...before, ...meanwhile]));
     await finish(runner, claims);
     expect(endings(await ended(owner, idsOf([...before, ...meanwhile])))).to.deep.equal(
-      finished([...before, ...meanwhile]),
+      all([...before, ...meanwhile], 'finished'),
     );
     await fleet.verify();
   });
@@ -135,7 +133,7 @@ describe('when Redis is down', () => {
     }
     await Promise.all(puts);
     for (const [i, node] of nodes.entries())
-      expect(endings(await ended(node, idsOf(lists[i]!)))).to.deep.equal(finished(lists[i]!));
+      expect(endings(await ended(node, idsOf(lists[i]!)))).to.deep.equal(all(lists[i]!, 'finished'));
     const ids = executed.flat().map(({ id }) => id);
     expect(ids.sort()).to.deep.equal(lists.flatMap(idsOf).sort());
     await fleet.verify();
@@ -180,7 +178,7 @@ describe('when Redis', () => {
     expect(await rejection(unwanted.result())).to.have.property('code', 'CANCELLED');
     const runner = await fleet.start('runner', { minLoadScore: 1 });
     await finish(runner, await take(runner, 3));
-    expect(endings(await ended(owner, idsOf(list)))).to.deep.equal(finished(list));
+    expect(endings(await ended(owner, idsOf(list)))).to.deep.equal(all(list, 'finished'));
   });
 
   it('cuts every connection again and again, each request is accepted, executed and ended once', async () => {
@@ -203,7 +201,7 @@ describe('when Redis', () => {
     );
     expect(accepted).to.have.length(2);
     for (const [i, node] of nodes.entries())
-      expect(endings(await ended(node, idsOf(lists[i]!), 15_000))).to.deep.equal(finished(lists[i]!));
+      expect(endings(await ended(node, idsOf(lists[i]!), 15_000))).to.deep.equal(all(lists[i]!, 'finished'));
     cut.abort();
     await cutting;
     // a claim whose answer was lost is given back: no attempt, no second execution

@@ -1,10 +1,9 @@
 // Nodes in processes of their own.
 import { expect } from 'chai';
-import { requests, room, useFleet, type Prompt } from '../support/fleet.ts';
+import { idsOf, requests, room, useFleet } from '../support/fleet.ts';
 import { useProcesses, type NodeProcess } from '../support/node-process.ts';
 import { waitUntil } from '../support/server.ts';
 
-const idsOf = (list: readonly Prompt[]): string[] => list.map(({ request_id }) => request_id);
 const executedBy = (nodes: readonly NodeProcess[]): string[] =>
   nodes.flatMap(({ executes }) => executes.map(({ id }) => id));
 

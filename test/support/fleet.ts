@@ -34,6 +34,10 @@ export function requests(prefix: string, count: number, tokens = 1): Prompt[] {
   return Array.from({ length: count }, (_, i) => request(`${prefix}${i}`, tokens));
 }
 
+export function idsOf(list: readonly Prompt[]): string[] {
+  return list.map(({ request_id }) => request_id);
+}
+
 /** An engine with room for everything that tests put: 16 requests at once unless told otherwise. */
 export function room(batch = 16, more: Partial<Budget> = {}): Budget {
   return {
@@ -218,6 +222,11 @@ export function endings(results: ReadonlyMap<string, readonly Result[]>): Record
         .join(' '),
     ]),
   );
+}
+
+/** The {@link endings} if all of the list end in this way. */
+export function all(list: readonly Prompt[], kind: Result['kind']): Record<string, string> {
+  return Object.fromEntries(idsOf(list).map((id) => [id, kind]));
 }
 
 /** What a promise rejects with; fails if it does not. */
