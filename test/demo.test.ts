@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import type { Audit } from '../scripts/demo/audit.ts';
-import { HistoryReader, HistoryWriter } from '../scripts/demo/history.ts';
+import type { Happening } from '../scripts/demo/history.ts';
 import { parseOptions, type DemoOptions } from '../scripts/demo/options.ts';
 import { makePlan } from '../scripts/demo/plan.ts';
 import { render, renderLine, type View } from '../scripts/demo/screen.ts';
+import { HistoryReader, HistoryWriter } from '../scripts/tool/history.ts';
 import { UsageError } from '../src/cli/output.ts';
 import { findKeys } from './support/leaks.ts';
 import { redisUrl, waitUntil } from './support/server.ts';
@@ -20,9 +21,9 @@ describe('the demo', () => {
     it('is read while it is written, whole lines only', () => {
       const folder = mkdtempSync(join(tmpdir(), 'sched-lua-test-'));
       const path = join(folder, 'history');
-      const reader = new HistoryReader(path);
+      const reader = new HistoryReader<Happening>(path);
       try {
-        const writer = new HistoryWriter(path);
+        const writer = new HistoryWriter<Happening>(path);
         expect(reader.read()).to.deep.equal([]);
         writer.write({ what: 'accepted', id: 'grün' });
         const line = Buffer.from(`${JSON.stringify({ at: 5, what: 'accepted', id: 'öde' })}\n`);

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onProcessEnd } from '../redis/cleanup.ts';
-import { now, readHistory } from './history.ts';
+import { now, readHistory } from '../tool/history.ts';
+import type { Entry, Happening } from './history.ts';
 import type { ProcessHistory } from './lives.ts';
 import type { NodeSettings, Order, Report } from './node.ts';
 import { EVICTED_EXIT } from './peer.ts';
@@ -180,9 +181,9 @@ export class Fleet {
 }
 
 /** A process that was killed before its first line has no file. */
-function read(path: string): ReturnType<typeof readHistory> {
+function read(path: string): Entry[] {
   try {
-    return readHistory(path);
+    return readHistory<Happening>(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

@@ -1,9 +1,6 @@
-/**
- * What a process of the chaos run saw, line by line in a file of its own. A line is written synchronously before the
- * process acts on it; then the kernel has it, and it survives a SIGKILL. The checker knows nothing else of a process.
- */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+/** What a process of the chaos run writes into its history; the checker knows nothing else of it. */
 import type { Result } from '../../src/index.ts';
+import type { Recorded } from '../tool/history.ts';
 
 /** What a runner gives for a request, chunk by chunk; the last one is the final output. */
 export interface Output {
@@ -44,36 +41,4 @@ export type Happening =
   | { what: 'over'; code: string }
   | { what: 'warned'; message: string };
 
-export type Entry = Happening & {
-  /** ms, see {@link now}. */
-  at: number;
-};
-
-/** ms of the machine's monotonic clock: one clock for all processes, and no step of a date moves it. */
-export function now(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
-
-/** Appends to a history. */
-export class HistoryWriter {
-  readonly #file: number;
-
-  constructor(path: string) {
-    this.#file = openSync(path, 'a');
-  }
-
-  write(happening: Happening): void {
-    writeSync(this.#file, `${JSON.stringify({ at: now(), ...happening })}\n`);
-  }
-
-  close(): void {
-    closeSync(this.#file);
-  }
-}
-
-/** A whole history; the last line of a killed process may be torn, and is then left out. */
-export function readHistory(path: string): Entry[] {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  lines.pop();
-  return lines.map((line) => JSON.parse(line) as Entry);
-}
+export type Entry = Recorded<Happening>;

@@ -1,7 +1,8 @@
 /** One node of the chaos fleet, in a process of its own: a peer, its clients and its engine, all from one seed. */
 import { messageOf } from '../../src/errors.ts';
 import { Random } from '../traffic/random.ts';
-import { HistoryWriter, type Output } from './history.ts';
+import { HistoryWriter } from '../tool/history.ts';
+import type { Happening, Output } from './history.ts';
 import { startOurs } from './ours.ts';
 import type { ChaosRequest, Peer, PeerSettings, PutRequest, Task } from './peer.ts';
 import { startReference } from './reference.ts';
@@ -36,7 +37,7 @@ const START_AGAIN_MS = 100;
 
 class ChaosNode {
   readonly #settings: NodeSettings;
-  readonly #history: HistoryWriter;
+  readonly #history: HistoryWriter<Happening>;
   readonly #random: Random;
   #peer: Peer | undefined;
   #clients: NodeJS.Timeout | undefined;

@@ -1,6 +1,7 @@
 /** sched-lua as a peer of the chaos run. */
 import { Scheduler, SchedulerError } from '../../src/index.ts';
-import type { HistoryWriter, Output } from './history.ts';
+import type { HistoryWriter } from '../tool/history.ts';
+import type { Happening, Output } from './history.ts';
 import {
   EVICTED_EXIT,
   type ChaosRequest,
@@ -24,7 +25,7 @@ type ChaosScheduler = Scheduler<ChaosRequest, Output>;
 /** Starts one; `over` in the history says that it was evicted. */
 export async function startOurs(
   settings: PeerSettings,
-  history: HistoryWriter,
+  history: HistoryWriter<Happening>,
   execute: Execute,
 ): Promise<Peer> {
   const peer = new Ours(history, execute);
@@ -33,12 +34,12 @@ export async function startOurs(
 }
 
 class Ours implements Peer {
-  readonly #history: HistoryWriter;
+  readonly #history: HistoryWriter<Happening>;
   readonly #execute: Execute;
   #scheduler: ChaosScheduler | undefined;
   #served: Promise<void> | undefined;
 
-  constructor(history: HistoryWriter, execute: Execute) {
+  constructor(history: HistoryWriter<Happening>, execute: Execute) {
     this.#history = history;
     this.#execute = execute;
     tapShards(history);

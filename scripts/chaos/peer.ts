@@ -1,5 +1,6 @@
 /** What a chaos node needs of a scheduler, so that ours and the naive twin go through the same. */
-import type { HistoryWriter, Output } from './history.ts';
+import type { HistoryWriter } from '../tool/history.ts';
+import type { Happening, Output } from './history.ts';
 
 /** A request as it travels through Redis. */
 export interface ChaosRequest {
@@ -55,7 +56,11 @@ export interface Peer {
   close(): Promise<void>;
 }
 
-export type StartPeer = (settings: PeerSettings, history: HistoryWriter, execute: Execute) => Promise<Peer>;
+export type StartPeer = (
+  settings: PeerSettings,
+  history: HistoryWriter<Happening>,
+  execute: Execute,
+) => Promise<Peer>;
 
 /** The exit code by which a node says that another instance took its name. */
 export const EVICTED_EXIT = 3;

@@ -1,6 +1,7 @@
 /** What the naive twin puts into Redis, and its clock. */
 import type * as reference from '../reference/reference.ts';
-import { now, type Output } from './history.ts';
+import { now } from '../tool/history.ts';
+import type { Output } from './history.ts';
 import type { ChaosRequest } from './peer.ts';
 
 export interface Element extends reference.Element {

@@ -2,7 +2,8 @@
 import type { Redis } from 'ioredis';
 import { pause } from '../reference/pause.ts';
 import { Reference } from '../reference/reference.ts';
-import type { HistoryWriter } from './history.ts';
+import type { HistoryWriter } from '../tool/history.ts';
+import type { Happening } from './history.ts';
 import type { Holding } from './losses.ts';
 import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from './peer.ts';
 import { hex, ticks, type Element, type Reply } from './reference-wire.ts';
@@ -13,7 +14,7 @@ const KEEP_ALIVE_S = 3;
 /** Joins with the name, or the first free of `name:1` …; takeover is not known here. */
 export async function startReference(
   settings: PeerSettings,
-  history: HistoryWriter,
+  history: HistoryWriter<Happening>,
   execute: Execute,
 ): Promise<Peer> {
   const peer = new ReferencePeer(settings, history, execute);
@@ -39,14 +40,18 @@ export async function lookIntoReference(client: Redis, topic: string): Promise<H
 
 class ReferencePeer implements Peer {
   readonly #slots: number;
-  readonly #history: HistoryWriter;
+  readonly #history: HistoryWriter<Happening>;
   readonly #execute: Execute;
   readonly #scheduler: Reference<Element, Reply>;
   readonly #pending = new Set<string>();
   readonly #loops: Promise<void>[] = [];
   #running = 0;
 
-  constructor({ redis, topic, node, slots }: PeerSettings, history: HistoryWriter, execute: Execute) {
+  constructor(
+    { redis, topic, node, slots }: PeerSettings,
+    history: HistoryWriter<Happening>,
+    execute: Execute,
+  ) {
     this.#slots = slots;
     this.#history = history;
     this.#execute = execute;

@@ -2,10 +2,11 @@
 import { News } from '../../src/results.ts';
 import { Shard } from '../../src/shard.ts';
 import { parseTicket } from '../../src/ticket.ts';
-import type { HistoryWriter } from './history.ts';
+import type { HistoryWriter } from '../tool/history.ts';
+import type { Happening } from './history.ts';
 
 /** Every answer of a put, claim and take, and every give-back, of all shards of this process. */
-export function tapShards(history: HistoryWriter): void {
+export function tapShards(history: HistoryWriter<Happening>): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with their shard below
   const { put, claim, pushBack, takeResults } = Shard.prototype;
 

@@ -3,7 +3,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HistoryReader, now, type Entry } from './history.ts';
+import { HistoryReader, now } from '../tool/history.ts';
+import type { Entry, Happening } from './history.ts';
 import type { Process } from './ledger.ts';
 import type { Arrival, NodeSettings, Order, Report } from './node.ts';
 
@@ -21,7 +22,7 @@ export class Member implements Process {
   /** `died`: against the plan. */
   state: 'starting' | 'up' | 'killed' | 'closing' | 'closed' | 'died' = 'starting';
   readonly #child: ChildProcess;
-  readonly #history: HistoryReader;
+  readonly #history: HistoryReader<Happening>;
   readonly #onDeath: (reason: string) => void;
   readonly #started: Promise<void>;
   #startEnded!: (failure?: NodeDied) => void;

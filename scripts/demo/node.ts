@@ -11,7 +11,8 @@ import {
 } from '../../src/index.ts';
 import { messageOf } from '../../src/errors.ts';
 import { Engine } from '../engine/engine.ts';
-import { HistoryWriter, type Output } from './history.ts';
+import { HistoryWriter } from '../tool/history.ts';
+import type { Happening, Output } from './history.ts';
 
 /** A request as a client of this node brings it. */
 export interface Arrival {
@@ -54,7 +55,7 @@ const LOOK_MS = 20;
 
 class DemoNode {
   readonly #settings: NodeSettings;
-  readonly #history: HistoryWriter;
+  readonly #history: HistoryWriter<Happening>;
   readonly #engine: Engine;
   #scheduler: Scheduler<LlmRequest, Output> | undefined;
   #looking: NodeJS.Timeout | undefined;
