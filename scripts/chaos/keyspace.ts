@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { openClient } from '../../src/connection.ts';
 import { fieldOf, parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
 import { parseMail } from '../../src/messages.ts';
-import { readSnapshot, shardsInUse, verifyTopic } from '../../src/snapshot.ts';
+import { readSnapshot, verifyTopic } from '../../src/snapshot.ts';
 import { parseTicket } from '../../src/ticket.ts';
 import type { Leftovers } from './evidence.ts';
 import type { Holding } from './losses.ts';
@@ -17,10 +17,13 @@ export class Keyspace {
   /** Waits for a Redis that is being started again. */
   readonly client: Redis;
   readonly #topic: string;
+  readonly #shards: number;
 
-  constructor(url: string, topic: string) {
+  /** @param shards of the fleet: the registry, which tells them, may be lost when its shards are not */
+  constructor(url: string, topic: string, shards: number) {
     this.client = openClient(url) as Redis;
     this.#topic = topic;
+    this.#shards = shards;
   }
 
   /** Nothing of the fleet's requests is in Redis. */
@@ -80,10 +83,9 @@ export class Keyspace {
     this.client.disconnect();
   }
 
-  async #snapshots(): Promise<ShardSnapshot[]> {
-    const shards = await shardsInUse(this.client, this.#topic);
+  #snapshots(): Promise<ShardSnapshot[]> {
     return Promise.all(
-      Array.from({ length: shards }, (_, shard) =>
+      Array.from({ length: this.#shards }, (_, shard) =>
         readSnapshot(this.client, this.#topic, shard, { payloads: false }),
       ),
     );

@@ -64,7 +64,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const redis = await ChaosRedis.open(await findLaunch(options.tell));
   const proxy = new Proxy(redis.port);
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
-  const keyspace = new Keyspace(redis.url, topic);
+  const keyspace = new Keyspace(redis.url, topic, options.setup.loadShards);
   const fleet = new Fleet(options.seed);
   try {
     const url = await proxy.open();
@@ -155,7 +155,7 @@ class Run {
 
   async #look(url: string): Promise<Holding> {
     const { topic } = this.#place;
-    const keyspace = new Keyspace(url, topic);
+    const keyspace = new Keyspace(url, topic, this.#options.setup.loadShards);
     try {
       const isOurs = this.#options.algorithm === 'ours';
       return await (isOurs ? keyspace.holding() : lookIntoReference(keyspace.client, topic));

@@ -1,6 +1,7 @@
 // What a chaos run says of the keyspace when everything has ended: it must be able to complain.
 import { expect } from 'chai';
 import { Keyspace } from '../../scripts/chaos/keyspace.ts';
+import { registryKeys } from '../../src/keys.ts';
 import { finish, request, take, useFleet, type Node } from '../support/fleet.ts';
 import { exemptFromTtlCheck, redisUrl } from '../support/server.ts';
 
@@ -12,7 +13,7 @@ describe('the chaos run, of what is left in Redis,', () => {
   beforeEach(async () => {
     node = await fleet.start('a');
     await node.putRequests([request('r')]);
-    keyspace = new Keyspace(redisUrl(), fleet.topic);
+    keyspace = new Keyspace(redisUrl(), fleet.topic, 1);
   });
 
   afterEach(() => keyspace.close());
@@ -37,6 +38,12 @@ describe('the chaos run, of what is left in Redis,', () => {
     expect(await keyspace.isEmpty()).to.equal(true);
     expect(await complaints()).to.equal('');
     expect((await keyspace.holding()).records.size).to.equal(0);
+  });
+
+  it('sees what a shard holds when the registry is lost', async () => {
+    await fleet.redis.unlink(...registryKeys(fleet.topic));
+    expect((await keyspace.holding()).records).to.deep.equal(new Map([['r', undefined]]));
+    expect(await keyspace.isEmpty()).to.equal(false);
   });
 
   it('complains of a broken invariant', async () => {
