@@ -53,9 +53,9 @@ local function epoch_for(entry)
   return format('%014x', max(us, tonumber(entry.epoch or '0', 16) + 1, tonumber(above, 16) + 1))
 end
 
--- the caller took the name after this entry was written, and a rollback brought the entry back
+-- the caller, who renews, took the name after this entry was written, and a rollback brought the entry back
 local function is_undone(entry)
-  return action == 'renew' and own_epoch > entry.epoch
+  return own_epoch > entry.epoch
 end
 
 local unit = meta[3] or meta[1] and 'requests' or load_unit
