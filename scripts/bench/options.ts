@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { integer, list, positive } from '../tool/arguments.ts';
 import type { CodecName } from './payloads.ts';
 
 /** What the user asked for. */
@@ -21,10 +22,12 @@ export function createCommand(): Command {
   return new Command('bench')
     .description('Measures sched-lua against the bare bound of two Redis lists, by turns, in one run.')
     .option('--json', 'print one JSON object', false)
-    .option('--batch <n,n..>', 'requests per call', integers(1, 1024), [1, 8, 64])
-    .option('--tokens <n,n..>', 'prompt lengths', integers(0, 1_000_000), [128, 4096])
+    .option('--batch <n,n..>', 'requests per call', list(integer(1, 1024)), [1, 8, 64])
+    .option('--tokens <n,n..>', 'prompt lengths', list(integer(0, 1_000_000)), [128, 4096])
     .option('--rounds <n>', 'rounds of each, ours and the bound by turns', integer(1, 1000), 5)
-    .addOption(new Option('--seconds <s>', 'length of one round of one side').argParser(seconds).default(1))
+    .addOption(
+      new Option('--seconds <s>', 'length of one round of one side').argParser(positive(3600)).default(1),
+    )
     .addOption(
       new Option('--requests <n>', 'requests of one round of one side, instead of --seconds')
         .argParser(integer(1, 10_000_000))
@@ -51,22 +54,4 @@ export function createCommand(): Command {
       '\nUses the server at SCHED_LUA_REDIS_URL, else starts one of its own. A server that others use\n' +
         'counts their work too.\nExit codes: 0 fine; 1 it failed; 2 bad usage; 130 or 143 interrupted.',
     );
-}
-
-function integer(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Allowed is an integer from ${least} to ${most}.`);
-  };
-}
-
-function integers(least: number, most: number): (text: string) => number[] {
-  return (text) => text.split(',').map(integer(least, most));
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (/^\d*\.?\d+$/.test(text) && value > 0 && value <= 3600) return value;
-  throw new InvalidArgumentError('Allowed are more than 0 and at most 3600 seconds.');
 }

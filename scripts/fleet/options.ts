@@ -1,7 +1,8 @@
 /** What the fleet experiment is asked for on its command line. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { UsageError } from '../../src/cli/output.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { UsageError } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/options.ts';
+import { decimal, integer, list, parse, usageError } from '../tool/arguments.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
 export type LivePolicy = (typeof LIVE_POLICIES)[number];
@@ -30,10 +31,10 @@ export interface FleetOptions {
   picture?: string;
 }
 
-const HINT = 'run "npm run fleet -- --help"';
+const NAME = 'npm run fleet --';
 
 function createProgram(): Command {
-  return new Command('npm run fleet --')
+  return new Command(NAME)
     .description(
       'Replays requests on a fleet of in-process nodes with emulated engines over a real Redis, once per policy, and compares ' +
         'how long they queue with one ideal central queue that serves the same arrivals with the same engines.',
@@ -42,12 +43,16 @@ function createProgram(): Command {
       ...LIVE_POLICIES,
     ])
     .option('--trace <file>', "requests of a recorded trace: Azure's CSV, Mooncake's CSV or JSONL")
-    .option('--load <list>', 'arrivals as a share of what the nodes can serve', list(loadShare), [0.9])
-    .option('--skew <share>', 'share of the arrivals at the first node; else round robin', share)
+    .option('--load <list>', 'arrivals as a share of what the nodes can serve', list(decimal(0.01, 2)), [0.9])
+    .option('--skew <share>', 'share of the arrivals at the first node; else round robin', decimal(0, 1))
     .option('--nodes <n>', 'nodes of the fleet', integer(2, 32), 8)
     .option('--requests <n>', 'requests of a run', integer(10, 1_000_000), 2_000)
     .option('--seed <list>', 'which requests, at which nodes', list(integer(0, 2 ** 32 - 1)), [1])
-    .option('--scale <factor>', 'real ms per ms of the engines; by default from the round trip', scaleFactor)
+    .option(
+      '--scale <factor>',
+      'real ms per ms of the engines; by default from the round trip',
+      decimal(0.01, 10),
+    )
     .option('--steal-after <ms>', "the option stealAfterMs, in the engines' time", integer(0, 3_600_000))
     .option('--min-load <n>', 'the option minLoadScore', integer(1, 1_000_000))
     .addOption(
@@ -57,47 +62,12 @@ function createProgram(): Command {
     )
     .option('--json', 'print one JSON object, progress on stderr', false)
     .option('--picture <file>', 'write an SVG of the queueing delay against the load')
-    .helpOption('-h, --help', 'show this help')
-    .configureOutput({ writeErr: () => undefined })
-    .exitOverride()
     .addHelpText(
       'after',
       '\nLists are separated by commas; every combination of load and seed is run for every policy.\n' +
         'Redis: the server at SCHED_LUA_REDIS_URL; else a private one, from PATH, in a container, or installed.\n' +
         'Exit codes: 0 done; 1 a run could not be, or a request did not end once; 2 bad usage; 130 interrupted.',
     );
-}
-
-function integer(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Allowed is an integer from ${least} to ${most}.`);
-  };
-}
-
-function decimal(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d*\.?\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Allowed is a number from ${least} to ${most}.`);
-  };
-}
-
-function loadShare(text: string): number {
-  return decimal(0.01, 2)(text);
-}
-
-function share(text: string): number {
-  return decimal(0, 1)(text);
-}
-
-function scaleFactor(text: string): number {
-  return decimal(0.01, 10)(text);
-}
-
-function list(one: (text: string) => number): (text: string) => number[] {
-  return (text) => [...new Set(text.split(',').map(one))];
 }
 
 function policies(text: string): LivePolicy[] {
@@ -108,23 +78,14 @@ function policies(text: string): LivePolicy[] {
 }
 
 /**
- * Reads the arguments; undefined: help was asked for, and printed.
+ * Undefined: help was asked for, and printed.
  * @throws UsageError
  */
 export function parseOptions(args: readonly string[]): FleetOptions | undefined {
-  const program = createProgram();
-  try {
-    program.parse(args, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    const [message] = error.message.replace(/^error: /, '').split('\n');
-    throw new UsageError(message!, HINT);
-  }
-  return program.opts<FleetOptions>();
+  return parse(createProgram(), args)?.opts<FleetOptions>();
 }
 
 /** Something that was given cannot be used, like a file that is no trace. */
 export function badUsage(message: string): UsageError {
-  return new UsageError(message, HINT);
+  return usageError(NAME, message);
 }

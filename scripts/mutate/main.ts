@@ -1,8 +1,10 @@
 /**
  * `npm run mutate`: takes each guard out of each Lua script in turn, and asserts that some test notices. The scripts in
- * lua/ stay as they are. Exit codes: 0 no mutant survived; 1 some did, or the run could not be; 2 bad usage.
+ * lua/ stay as they are. Exit code 1: some mutant survived, or the run could not be.
  */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { integer, parse } from '../tool/arguments.ts';
+import { runTool } from '../tool/process.ts';
 import { EQUIVALENT } from './equivalent.ts';
 import { allMutants, judgeAll, nameOf, withoutEquivalent, type Judged } from './run.ts';
 
@@ -14,23 +16,22 @@ interface Options {
   list: boolean;
 }
 
-function parse(args: readonly string[]): Options | number {
-  const program = new Command('mutate')
+function parseOptions(args: readonly string[]): Options | undefined {
+  const program = new Command('npm run mutate --')
     .description(
       'Takes each guard out of each Lua script in turn; a mutant that no test notices is a survivor.',
     )
     .option('--only <pattern>', 'mutants whose name fits this regular expression', pattern, /./)
-    .option('--seed <n>', 'of the model', whole, 1)
-    .option('--model-ms <n>', 'how long the model looks at what the script tables let pass', whole, 4000)
+    .option('--seed <n>', 'of the model', integer(0, 999_999_999), 1)
+    .option(
+      '--model-ms <n>',
+      'how long the model looks at what the script tables let pass',
+      integer(0, 999_999_999),
+      4000,
+    )
     .option('--list', 'name the mutants and judge none', false)
-    .option('--json', 'one JSON object on stdout', false)
-    .exitOverride();
-  try {
-    return program.parse(args, { from: 'user' }).opts<Options>();
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
-  }
+    .option('--json', 'one JSON object on stdout', false);
+  return parse(program, args)?.opts<Options>();
 }
 
 function pattern(text: string): RegExp {
@@ -39,11 +40,6 @@ function pattern(text: string): RegExp {
   } catch {
     throw new InvalidArgumentError('It must be a regular expression.');
   }
-}
-
-function whole(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be an integer from 0 to 999999999.');
 }
 
 /** Mutants per file. */
@@ -63,13 +59,11 @@ function table(all: readonly Judged[]): string {
   ].join('\n');
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = parse(args);
-  if (typeof options === 'number') return options;
+async function mutate(options: Options): Promise<boolean> {
   const mutants = withoutEquivalent(allMutants()).filter((mutant) => options.only.test(nameOf(mutant)));
   if (options.list) {
     for (const mutant of mutants) console.log(nameOf(mutant));
-    return 0;
+    return true;
   }
   if (mutants.length === 0) throw new Error('no mutant has such a name; --list shows them');
   let done = 0;
@@ -99,12 +93,7 @@ async function main(args: readonly string[]): Promise<number> {
     }));
     console.log(JSON.stringify({ mutants: all.length, killed, survivors, seed: options.seed, details }));
   }
-  return survivors.length === 0 ? 0 : 1;
+  return survivors.length === 0;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runTool(parseOptions, mutate);
