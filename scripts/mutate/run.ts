@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { helperSources, scriptSources } from '../../src/lua.generated.ts';
+import { onProcessEnd } from '../redis/cleanup.ts';
 import { bundleTests, copyBundle, testFiles, type Sources } from './bundle.ts';
 import { EQUIVALENT, type Equivalent } from './equivalent.ts';
 import { Judge, type Verdict } from './judge.ts';
@@ -61,6 +62,8 @@ export function nameOf({ file, line, before, after }: Mutant): string {
 export async function judgeAll(options: RunOptions): Promise<Judged[]> {
   const { mutants, tests = /./, judged = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), 'sched-lua-mutate-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const forget = onProcessEnd(remove);
   const workers = options.workers ?? Math.max(1, Math.floor(availableParallelism() / CORES_EACH));
   const judges: Judge[] = [];
   try {
@@ -86,7 +89,8 @@ export async function judgeAll(options: RunOptions): Promise<Judged[]> {
     return results;
   } finally {
     await Promise.all(judges.map((judge) => judge.close()));
-    rmSync(folder, { recursive: true, force: true });
+    forget();
+    remove();
   }
 }
 
