@@ -9,7 +9,8 @@ import type { Membership } from './membership.ts';
 import type { Rules } from './options.ts';
 import type { Owner } from './owner.ts';
 import type { Claims } from './claims.ts';
-import type { Shard, Shards } from './shard.ts';
+import type { Shard } from './shard.ts';
+import type { Shards } from './shards.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
 type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;

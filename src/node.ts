@@ -11,7 +11,8 @@ import type { Sink } from './results.ts';
 import { Runner } from './runner.ts';
 import type { Client } from './script.ts';
 import { serverWarnings } from './server.ts';
-import { Shard, Shards } from './shard.ts';
+import { Shard } from './shard.ts';
+import { Shards } from './shards.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
 /**

@@ -9,12 +9,13 @@ import { Delivery, type Delivered } from './delivery.ts';
 import { messageOf, type SchedulerError } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
 import type { Membership } from './membership.ts';
-import { MAX_ITEMS, type PutItem } from './messages.ts';
+import { MAX_ITEMS } from './messages.ts';
 import type { Rules, Settings } from './options.ts';
-import { PendingTable, type Pending } from './pending.ts';
+import { PendingTable, itemOf, type Pending } from './pending.ts';
 import { duplicate, expired, full } from './refusals.ts';
 import { Attempts, type Sink } from './results.ts';
-import type { Shard, Shards } from './shard.ts';
+import type { Shard } from './shard.ts';
+import type { Shards } from './shards.ts';
 import { parseTicket, type Ticket } from './ticket.ts';
 
 /** A request to put, encoded. */
@@ -296,16 +297,4 @@ export class Owner<Output> {
     for (const pending of this.#pendings.all()) pending.sink.fail(error);
     this.#pendings.clear();
   }
-}
-
-function itemOf(pending: Pending<unknown>): PutItem {
-  return {
-    id: pending.id,
-    promptTokens: pending.promptTokens,
-    deadlineMs: Math.max(0, pending.deadlineAt - monotonic()),
-    headStartMs: pending.headStartMs,
-    left: pending.left,
-    spent: pending.spent,
-    payload: pending.payload!,
-  };
 }

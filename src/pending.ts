@@ -1,5 +1,6 @@
 import { monotonic } from './clock.ts';
 import { samePayload, type Payload } from './codec.ts';
+import type { PutItem } from './messages.ts';
 import type { Attempts, Sink } from './results.ts';
 import type { Shard } from './shard.ts';
 import type { Ticket } from './ticket.ts';
@@ -128,4 +129,17 @@ export class PendingTable<Output> {
     this.#byId.clear();
     this.#byTicket.clear();
   }
+}
+
+/** The put of it, now: with the rest of its deadline and the tries left. */
+export function itemOf(pending: Pending<unknown>): PutItem {
+  return {
+    id: pending.id,
+    promptTokens: pending.promptTokens,
+    deadlineMs: Math.max(0, pending.deadlineAt - monotonic()),
+    headStartMs: pending.headStartMs,
+    left: pending.left,
+    spent: pending.spent,
+    payload: pending.payload!,
+  };
 }

@@ -9,7 +9,8 @@ import { Alarm, monotonic } from './clock.ts';
 import type { Membership } from './membership.ts';
 import type { ClaimAnswer } from './messages.ts';
 import type { Rules } from './options.ts';
-import type { Shard, Shards } from './shard.ts';
+import type { Shard } from './shard.ts';
+import type { Shards } from './shards.ts';
 import { parseTicket } from './ticket.ts';
 
 /** A node that asked in vain this recently is not busy, even if it asks without waiting. */
