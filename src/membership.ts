@@ -55,7 +55,7 @@ export class Membership {
 
   end(reason: SchedulerError): void {
     this.#over.abort(reason);
-    for (const reject of this.#waiting) reject(reason);
+    for (const reject of this.#waiting) reject(this.over.reason as SchedulerError);
     this.#waiting.clear();
   }
 
@@ -157,7 +157,7 @@ export class Membership {
     return within(this.#settings.commandTimeout, operation, promise, () => troubleOf(this.#client));
   }
 
-  /** What the promise gives, or the reason why the node is over. One listener for all: this is on every call's way. */
+  /** What the promise gives, or the reason why the node is over. No listener each: this is on every call's way. */
   #unlessOver<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);

@@ -117,8 +117,11 @@ export class Runner<Request, Output> {
   claimsBehind(shard: number): boolean {
     const now = monotonic();
     const follows = [...this.#waiting.values()].some((bounds) => !this.#agenda.isRefused(shard, bounds, now));
-    // the put is written first
-    if (follows) queueMicrotask(() => this.claimIfWaiting(shard));
+    if (follows) {
+      // on the agenda whoever is woken first, by another shard's put, say; woken when the put is written
+      this.#agenda.at(shard, now);
+      queueMicrotask(() => this.#wake());
+    }
     return follows;
   }
 
