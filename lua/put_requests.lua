@@ -3,14 +3,14 @@
 --
 -- INCLUDE enqueue ring leave
 -- ARGV[14] max_waiting  waiting tickets of one owner in the shard
--- ARGV[15] behind       1: a claim of the caller follows, and rings for what it leaves; 0: ring
+-- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does
 -- ARGV[16..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
 --                       from now, empty: ttl; head_start: ms by which it is placed before its arrival
 -- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's middle, EXPIRED,
 --         FULL and ms after which to try again
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
-local max_waiting, behind = tonumber(ARGV[14]), ARGV[15] == '1'
+local max_waiting, claims_in = tonumber(ARGV[14]), tonumber(ARGV[15])
 local FIRST, WIDTH = 16, 7
 local count = (#ARGV - FIRST + 1) / WIDTH
 
@@ -85,8 +85,8 @@ if #tickets > 0 then
     made(BODY)
     made(DUE)
   end
-  if not behind then
-    ring(node, least)
+  if claims_in ~= 0 then
+    ring(node, least, claims_in)
   end
 end
 return leave('put', { 'OK', format('%014x', tick), table.concat(answers, ',') })

@@ -79,6 +79,11 @@ export class Agenda {
     this.#due.set(shard, Math.min(time, this.#due.get(shard) ?? Infinity));
   }
 
+  /** Whether this shard is to be asked now. */
+  isDue(shard: number, now: number): boolean {
+    return (this.#due.get(shard) ?? Infinity) <= now;
+  }
+
   /** What did not fit is not asked for again until the budget grew or `pollMs` passed. */
   refused(shard: number, bounds: Bounds, now: number): void {
     this.#refused.set(shard, { bounds, until: now + this.#pollMs });

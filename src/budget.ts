@@ -26,6 +26,11 @@ export interface Budget {
   totalBlocks?: number | undefined;
   /** Limits in requests, instead of `maxNumBatchedTokens`, when the engine splits prompts into chunks. */
   chunkedPrefill?: ChunkedPrefill | undefined;
+  /**
+   * ms until the engine can begin with new work: the rest of its iteration, less a few ms for the claim's way. Nothing is
+   * claimed before: it would wait in this engine, where no peer can take it that could begin sooner. Default 0.
+   */
+  readyInMs?: number | undefined;
 }
 
 /** How many prompts an engine with chunked prefill takes in one batch. */
@@ -137,6 +142,9 @@ export function validateBudget(budget: unknown): asserts budget is Budget {
       );
     }
   }
+  const { readyInMs } = fields;
+  if (readyInMs !== undefined && !(typeof readyInMs === 'number' && readyInMs >= 0 && readyInMs < Infinity))
+    throw new ConfigError('budget.readyInMs', readyInMs, 'ms of at least 0');
   if (fields.chunkedPrefill !== undefined) {
     const chunked = record('budget.chunkedPrefill', fields.chunkedPrefill);
     for (const name of ['maxPartialPrefills', 'maxLongPartialPrefills', 'longPrefillTokenThreshold']) {

@@ -228,7 +228,7 @@ export function settle<Request, Output>(
     stealAfterMs: integer(
       'stealAfterMs',
       options.stealAfterMs,
-      policy === 'oldest' ? 20 : leaseMs,
+      policy === 'oldest' ? 100 : leaseMs,
       0,
       MAX_MS,
     ),

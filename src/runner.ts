@@ -13,9 +13,20 @@ import type { Shard } from './shard.ts';
 import type { Shards } from './shards.ts';
 import { parseTicket } from './ticket.ts';
 
-/** A node that asked in vain this recently is not busy, even if it asks without waiting. */
-const HUNGRY_MS = 100;
+/**
+ * Most ms in which a node that was rung asks itself, rather than pass the ring on; but no more than half of stealAfterMs.
+ * One that asked in vain so recently is taken to ask again as soon.
+ */
+const SOON_MS = 50;
 const ANY_TOKENS = 2 ** 32 - 1;
+
+/** Who waits for work. */
+interface Waiter {
+  wake: () => void;
+  bounds: Bounds;
+  /** Its engine can begin then: it does not ask before. */
+  readyAt: number;
+}
 
 export class Runner<Request, Output> {
   readonly #shards: Shards;
@@ -23,11 +34,11 @@ export class Runner<Request, Output> {
   readonly #rules: Rules;
   readonly #claims: Claims<Request, Output>;
   readonly #agenda: Agenda;
-  /** Who waits for work: how to wake it, and what it would ask for. */
-  readonly #waiting = new Map<() => void, Bounds>();
+  readonly #waiting = new Set<Waiter>();
   /** Per shard: when a peer's head there comes of age. */
   readonly #alarms = new Map<number, Alarm>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Per shard: when a ring that was kept is passed on, should nobody here have asked. */
+  readonly #kept = new Map<number, Alarm>();
   #askedInVainAt = -Infinity;
   #stopped = false;
   #engine: Budget | undefined;
@@ -60,12 +71,15 @@ export class Runner<Request, Output> {
     validateBudget(budget);
     this.#engine = budget;
     const bounds = claimBounds(budget);
+    const readyAt = monotonic() + (budget.readyInMs ?? 0);
     const until = monotonic() + waitMs;
-    for (;;) {
+    for (let looked = false; ;) {
       if (this.#membership.over.aborted) throw this.#membership.over.reason;
       if (bounds.limit === 0 || this.#stopped) return [];
       const now = monotonic();
-      const shard = this.#agenda.next(now, bounds);
+      // what comes at the last moment is left to the next call: it could be claimed too late for what this one is for
+      const shard = now < readyAt || (looked && now >= until) ? undefined : this.#agenda.next(now, bounds);
+      looked ||= now >= readyAt;
       if (shard !== undefined) {
         const requests = await this.#claim(this.#shards.get(shard), bounds, budget);
         // the others wait for what was on the agenda before
@@ -75,28 +89,30 @@ export class Runner<Request, Output> {
         this.#askedInVainAt = now;
         return [];
       } else {
-        await this.#rung(bounds, Math.min(until, this.#agenda.nextAt(bounds, now)) - now, stale);
+        const at = now < readyAt ? readyAt : this.#agenda.nextAt(bounds, now);
+        await this.#rung(bounds, readyAt, Math.min(until, at) - now, stale);
       }
     }
   }
 
-  #rung(bounds: Bounds, ms: number, stale?: AbortSignal): Promise<void> {
+  #rung(bounds: Bounds, readyAt: number, ms: number, stale?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
         stale?.removeEventListener('abort', wake);
-        this.#waiting.delete(wake);
+        this.#waiting.delete(waiter);
         resolve();
       };
+      const waiter: Waiter = { wake, bounds, readyAt };
       // a timer may fire up to 1 ms early
       const timer = setTimeout(wake, Math.ceil(ms) + 1);
-      this.#waiting.set(wake, bounds);
+      this.#waiting.add(waiter);
       stale?.addEventListener('abort', wake);
     });
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiting.keys()]) wake();
+    for (const { wake } of [...this.#waiting]) wake();
   }
 
   /** Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. */
@@ -105,24 +121,22 @@ export class Runner<Request, Output> {
       this.#rang(shard);
       return;
     }
-    let alarm = this.#alarms.get(shard);
-    if (!alarm) this.#alarms.set(shard, (alarm = new Alarm(() => this.#rang(shard))));
-    alarm.within(delayMs);
+    alarmOf(this.#alarms, shard, () => this.#rang(shard)).within(delayMs);
   }
 
   /**
-   * A put of this node is leaving for the shard: whether a claim leaves right behind it, so that nobody need be rung. It
-   * saves the idle owner a message and a round trip.
+   * A put of this node is leaving for the shard: in how many ms a claim follows, so that nobody need be rung. It saves the
+   * idle owner a message and a round trip.
    */
-  claimsBehind(shard: number): boolean {
+  claimsBehind(shard: number): number | undefined {
     const now = monotonic();
-    const follows = [...this.#waiting.values()].some((bounds) => !this.#agenda.isRefused(shard, bounds, now));
-    if (follows) {
-      // on the agenda whoever is woken first, by another shard's put, say; woken when the put is written
-      this.#agenda.at(shard, now);
-      queueMicrotask(() => this.#wake());
-    }
-    return follows;
+    const inMs = this.#readyIn(shard, now);
+    if (inMs === Infinity) return undefined;
+    // on the agenda whoever is woken first, by another shard's put, say; woken when the put is written
+    this.#agenda.at(shard, now);
+    if (inMs === 0) queueMicrotask(() => this.#wake());
+    else this.#keep(shard, inMs);
+    return inMs;
   }
 
   /** Work may be in this shard: it is asked if anybody here waits. */
@@ -132,31 +146,33 @@ export class Runner<Request, Output> {
     this.#wake();
   }
 
-  /** A busy node passes the ring on at once; one that asked in vain just now gets the chance to ask again. */
-  #rang(shard: number): void {
-    this.#agenda.notIdle(shard);
-    this.#agenda.at(shard, monotonic());
-    if (this.#waiting.size > 0) {
-      this.#wake();
-      return;
-    }
-    const hungry = monotonic() - this.#askedInVainAt < HUNGRY_MS;
-    this.#later(hungry ? HUNGRY_MS : 0, () => {
-      const asking = this.#waiting.size > 0 || (hungry && monotonic() - this.#askedInVainAt < HUNGRY_MS);
-      if (!asking && !this.#stopped) this.passOn(this.#shards.get(shard)).catch(() => undefined);
-    });
+  /** ms until somebody who waits here asks this shard if there is a reason to. */
+  #readyIn(shard: number, now: number): number {
+    let at = Infinity;
+    for (const { bounds, readyAt } of this.#waiting)
+      if (readyAt < at && !this.#agenda.isRefused(shard, bounds, now)) at = readyAt;
+    return Math.max(0, at - now);
   }
 
-  #later(ms: number, act: () => void): void {
-    if (ms <= 0) {
-      act();
-      return;
-    }
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      act();
-    }, ms);
-    this.#timers.add(timer);
+  /** Work can be taken here now: asked for if that will be soon, else somebody who may be sooner is told at once. */
+  #rang(shard: number): void {
+    const now = monotonic();
+    this.#agenda.notIdle(shard);
+    this.#agenda.at(shard, now);
+    const soonMs = Math.min(SOON_MS, this.#rules.stealAfterMs / 2);
+    const readyIn = this.#readyIn(shard, now);
+    const asksIn = now - this.#askedInVainAt < soonMs ? Math.min(soonMs, readyIn) : readyIn;
+    if (asksIn === 0) this.#wake();
+    else if (asksIn <= soonMs) this.#keep(shard, asksIn);
+    else this.#passOnQuietly(shard);
+  }
+
+  /** Somebody here asks this shard within so many ms; if not, the ring is passed on. */
+  #keep(shard: number, ms: number): void {
+    const late = (): void => {
+      if (this.#agenda.isDue(shard, monotonic())) this.#passOnQuietly(shard);
+    };
+    alarmOf(this.#kept, shard, late).within(ms + SOON_MS);
   }
 
   /** Work may wait that nobody rang for: asks every shard once. */
@@ -169,6 +185,10 @@ export class Runner<Request, Output> {
   async passOn(shard: Shard): Promise<void> {
     this.#agenda.notIdle(shard.number);
     await shard.claim({ limit: 0, aloneTokens: 0, sumTokens: 0, totalTokens: 0, idleForMs: 0 });
+  }
+
+  #passOnQuietly(shard: number): void {
+    if (!this.#stopped) this.passOn(this.#shards.get(shard)).catch(() => undefined);
   }
 
   async #claim(shard: Shard, bounds: Bounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
@@ -223,11 +243,15 @@ export class Runner<Request, Output> {
   /** No more claims: waiting `getRequests` answer `[]`, or throw if the node is over. */
   stop(): void {
     this.#stopped = true;
-    for (const alarm of this.#alarms.values()) alarm.clear();
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    for (const alarm of [...this.#alarms.values(), ...this.#kept.values()]) alarm.clear();
     this.#wake();
   }
+}
+
+function alarmOf(alarms: Map<number, Alarm>, shard: number, ring: () => void): Alarm {
+  let alarm = alarms.get(shard);
+  if (!alarm) alarms.set(shard, (alarm = new Alarm(ring)));
+  return alarm;
 }
 
 /** Tokens of the largest prompt that the engine can ever hold. */

@@ -48,7 +48,7 @@ function shardScript(
 
 export const SCRIPTS = {
   put_requests: shardScript(
-    ['max_waiting', 'behind'],
+    ['max_waiting', 'claims_in'],
     ['OK', 'DUPLICATE', 'EXPIRED', 'FULL'],
     ['id', 'tokens', 'deadline', 'head_start', 'left', 'spent', 'body'],
   ),

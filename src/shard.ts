@@ -39,9 +39,12 @@ const REAP_LIMIT = 128;
 
 /** The runner's side of a put by its own node. */
 export interface Behind {
-  /** A put is leaving for this shard: whether a claim leaves right behind it, on the same connection. */
-  claimsBehind(shard: number): boolean;
-  /** Such a put was answered: should its claim have overtaken it, another is due. */
+  /**
+   * A put is leaving for this shard: in how many ms a claim follows; 0: right behind it, on the same connection; undefined:
+   * none does, as far as is known.
+   */
+  claimsBehind(shard: number): number | undefined;
+  /** A put with its claim right behind was answered: should the claim have overtaken it, another is due. */
   claimIfWaiting(shard: number): void;
 }
 
@@ -186,14 +189,18 @@ export class Shard {
     };
     // with replication puts have a connection of their own
     const runner = this.#replication ? undefined : this.#runner?.();
-    const claimsBehind = runner?.claimsBehind(this.number) ?? false;
+    const claimsInMs = runner?.claimsBehind(this.number);
     const reply = await this.#run(
       'put_requests',
       laneCall,
-      [String(this.#settings.maxWaiting), claimsBehind ? '1' : '0', ...items.flatMap(putArguments)],
+      [
+        String(this.#settings.maxWaiting),
+        claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs)),
+        ...items.flatMap(putArguments),
+      ],
       this.#replication && andReplicate,
     );
-    if (claimsBehind) runner!.claimIfWaiting(this.number);
+    if (claimsInMs === 0) runner!.claimIfWaiting(this.number);
     return String(reply[2])
       .split(',')
       .map((answer, i): PutAnswer => {

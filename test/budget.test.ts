@@ -288,6 +288,13 @@ describe('budget', () => {
       });
     }
 
+    it('refuses readyInMs unless it is a time from 0, and names it', () => {
+      for (const readyInMs of [0, 0.5, 1e6, undefined])
+        expect(() => validateBudget({ ...full, readyInMs }), String(readyInMs)).not.to.throw();
+      for (const readyInMs of [Number.NaN, -1, Infinity, '8', 8n, null])
+        expect(() => validateBudget({ ...full, readyInMs })).to.throw(ConfigError, 'budget.readyInMs');
+    });
+
     it('refuses a missing field, blocks of no tokens, and more free blocks than there are', () => {
       expect(() => validateBudget({ ...full, batch: undefined })).to.throw(ConfigError, 'budget.batch');
       expect(() => validateBudget({ ...full, blockSize: 0 })).to.throw(ConfigError, 'budget.blockSize');

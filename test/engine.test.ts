@@ -5,6 +5,7 @@ import type { Clock } from '../scripts/engine/clock.ts';
 import { DEFAULT_ENGINE, EngineModel } from '../scripts/engine/engine-model.ts';
 import { Engine, type RealTimeOptions, type RunOptions } from '../scripts/engine/engine.ts';
 import type { Completion } from '../scripts/engine/job.ts';
+import { ASK_AHEAD_MS } from '../scripts/engine/room.ts';
 import { drawArrivals } from '../scripts/traffic/quantiles.ts';
 import { admit, validateBudget } from '../src/budget.ts';
 
@@ -367,6 +368,7 @@ describe('the engine in real time', () => {
       totalBlocks: 100,
       maxNumBatchedTokens: 2048,
       batch: 34,
+      readyInMs: 0,
     });
     const prompts = [400, 400, 400, 400];
     expect(admit(prompts, empty)).to.equal(3);
@@ -375,6 +377,17 @@ describe('the engine in real time', () => {
     await clock.pass(1000);
     expect(watched.every(({ completion }) => completion !== undefined)).to.equal(true);
     expect(engine.room()).to.deep.equal(empty);
+  });
+
+  it('tells when it begins with new work: shortly before the iteration under way ends', async () => {
+    const engine = start({ timeScale: 2 });
+    watch(engine, 1000, 1);
+    // 108 ms of the model
+    expect(engine.room().readyInMs).to.be.closeTo(216 - ASK_AHEAD_MS, 1e-6);
+    await clock.pass(216 - ASK_AHEAD_MS + 1);
+    expect(engine.room().readyInMs).to.equal(0);
+    await clock.pass(ASK_AHEAD_MS);
+    expect(engine.room().readyInMs, 'it is empty').to.equal(0);
   });
 
   it('has no room while prompts wait for a later iteration, and tells who waits for room when it has', async () => {

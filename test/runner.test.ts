@@ -12,8 +12,13 @@ import { room } from './support/fleet.ts';
 const POLL_MS = 60_000;
 
 describe('the runner', () => {
-  it('claims behind the puts of every shard that leave in the same turn', async () => {
-    const asked: number[] = [];
+  let asked: number[];
+  let agenda: Agenda;
+  let runner: Runner<unknown, unknown>;
+
+  beforeEach(() => {
+    asked = [];
+    agenda = new Agenda({ home: 0, shards: 3, loadLookup: 2, pollMs: POLL_MS });
     const shard = (number: number): Shard =>
       ({
         number,
@@ -26,23 +31,49 @@ describe('the runner', () => {
       over: new AbortController().signal,
       within: (_: string, promise: Promise<unknown>) => promise,
     } as unknown as Membership;
-    const runner = new Runner(
-      { get: shard } as unknown as Shards,
-      membership,
-      { pollMs: POLL_MS } as Rules,
-      {} as unknown as Claims<unknown, unknown>,
-      new Agenda({ home: 0, shards: 3, loadLookup: 2, pollMs: POLL_MS }),
-    );
+    const rules = { pollMs: POLL_MS, stealAfterMs: 100 } as Rules;
+    const claims = {} as unknown as Claims<unknown, unknown>;
+    runner = new Runner({ get: shard } as unknown as Shards, membership, rules, claims, agenda);
+  });
+
+  it('claims behind the puts of every shard that leave in the same turn', async () => {
     const stop = new AbortController();
     const claimed = runner.getRequests(room(), POLL_MS, stop.signal);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     asked.length = 0;
     // it waits: both puts may count on it
-    expect([1, 2].map((number) => runner.claimsBehind(number))).to.deep.equal([true, true]);
-    await new Promise((resolve) => setImmediate(resolve));
+    expect([1, 2].map((number) => runner.claimsBehind(number))).to.deep.equal([0, 0]);
+    await turn();
     expect(asked.sort()).to.deep.equal([1, 2]);
     stop.abort();
     expect(await claimed).to.deep.equal([]);
-    expect(runner.claimsBehind(1), 'nobody waits any more').to.equal(false);
+    expect(runner.claimsBehind(1), 'nobody waits any more').to.equal(undefined);
+  });
+
+  it('says in how many ms it claims behind a put, and does', async () => {
+    const claimed = runner.getRequests(room(16, { readyInMs: 200 }), 300);
+    await turn();
+    expect(runner.claimsBehind(1)).to.be.within(100, 200);
+    expect(asked).to.deep.equal([]);
+    expect(await claimed).to.deep.equal([]);
+    expect(asked).to.include(1);
+    runner.stop();
+  });
+
+  it('asks once however short the time, and leaves to the next call what comes at its very end', async () => {
+    expect(await runner.getRequests(room(), 0)).to.deep.equal([]);
+    expect(asked, 'the first poll').to.deep.equal([0]);
+    const claimed = runner.getRequests(room(), 30);
+    await turn();
+    // nobody wakes it for this
+    agenda.at(1, 0);
+    expect(await claimed).to.deep.equal([]);
+    expect(asked).to.deep.equal([0]);
+    await runner.getRequests(room(), 0);
+    expect(asked).to.deep.equal([0, 1]);
   });
 });
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -9,7 +9,7 @@ import { type Budget, claimBounds } from '../../src/budget.ts';
 import { type Clock, REAL_CLOCK } from './clock.ts';
 import { EngineModel, type EngineOptions } from './engine-model.ts';
 import { type Chunk, type Completion, Job } from './job.ts';
-import { roomOf } from './room.ts';
+import { ASK_AHEAD_MS, roomOf } from './room.ts';
 
 export interface RealTimeOptions extends Partial<EngineOptions> {
   /** Real ms per ms of the model; 0.05 runs twenty times as fast as the engine it stands for. Default 1. */
@@ -49,10 +49,11 @@ export class Engine {
     this.#clock = clock;
   }
 
-  /** What the engine can take now, see {@link roomOf}. */
+  /** What the engine can take now, see {@link roomOf}, and when it begins with it. */
   room(): Budget {
     this.#advance();
-    return this.#budget();
+    const iterationMs = this.#endsAt === undefined ? 0 : this.#endsAt - this.#clock.now();
+    return { ...this.#budget(), readyInMs: Math.max(0, iterationMs - ASK_AHEAD_MS) };
   }
 
   /** Resolves when room() would admit anything; at once if so. Rejects when the signal fires or the engine closes. */

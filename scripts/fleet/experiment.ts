@@ -55,7 +55,7 @@ export class Experiment {
   }
 
   async #compare(load: number, seed: number): Promise<RunReport[]> {
-    const { nodes, requests, skew, loadUnit } = this.#options;
+    const { nodes, requests, skew, loadUnit, ask } = this.#options;
     const arrivals = makePlan(this.#source, { nodes, requests, load, seed, skew });
     const ideal = figuresOf(simulateIdeal(arrivals, nodes));
     const bound = ideal.queueDelayMs.p99;
@@ -66,6 +66,7 @@ export class Experiment {
       trace: this.#source.name,
       skew: skew ?? null,
       loadUnit,
+      ask,
       scale: this.#scale,
     };
     const report = (policy: Policy, rest: Omit<RunReport, keyof typeof place | 'policy' | 'r99'>) => {
@@ -83,7 +84,7 @@ export class Experiment {
   }
 
   async #live(policy: LivePolicy, load: number, seed: number, arrivals: readonly OwnedArrival[]) {
-    const { nodes, stealAfter, minLoad, loadUnit } = this.#options;
+    const { nodes, stealAfter, minLoad, loadUnit, ask } = this.#options;
     const { load: loads, seed: seeds, policy: policies } = this.#options;
     const stage = {
       ...{ policy, load, seed, requests: arrivals.length },
@@ -97,6 +98,7 @@ export class Experiment {
       stealAfterMs: stealAfter,
       minLoadScore: minLoad,
       loadUnit,
+      ask,
     };
     const run = new LiveRun(this.#redis, arrivals, options, (ended) => this.#watcher.progress(stage, ended));
     this.#run = run;

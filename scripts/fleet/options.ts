@@ -8,6 +8,9 @@ export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choic
 export type LivePolicy = (typeof LIVE_POLICIES)[number];
 export type Policy = LivePolicy | 'ideal';
 
+/** When nodes of ours ask for work: shortly before their engines' next iterations, or as soon as there is room. */
+export type Ask = 'late' | 'early';
+
 export interface FleetOptions {
   /** Beside `ideal`, which costs nothing and always is among them. */
   policy: LivePolicy[];
@@ -26,6 +29,7 @@ export interface FleetOptions {
   /** In loadUnit; missing: the scheduler's default. */
   minLoad?: number;
   loadUnit: LoadUnit;
+  ask: Ask;
   json: boolean;
   /** File. */
   picture?: string;
@@ -59,6 +63,14 @@ function createProgram(): Command {
       new Option('--load-unit <unit>', 'the option loadUnit, of our policies')
         .choices(['requests', 'tokens'])
         .default('requests'),
+    )
+    .addOption(
+      new Option(
+        '--ask <when>',
+        'when our nodes ask: shortly before an iteration (late), or at any room (early)',
+      )
+        .choices(['late', 'early'])
+        .default('late'),
     )
     .option('--json', 'print one JSON object, progress on stderr', false)
     .option('--picture <file>', 'write an SVG of the queueing delay against the load')

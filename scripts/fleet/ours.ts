@@ -1,8 +1,10 @@
 /** A node with our scheduler. */
 import { Scheduler, SchedulerError, type ClaimedRequest, type StealPolicy } from '../../src/index.ts';
 import { settle, type LoadUnit } from '../../src/options.ts';
+import { ASK_AHEAD_MS, LAST_CALL_MS } from '../engine/room.ts';
 import { LiveEngine } from './live-engine.ts';
 import { nameOf, type FleetNode, type NodeContext } from './node.ts';
+import type { Ask } from './options.ts';
 
 export interface OurOptions {
   policy: StealPolicy;
@@ -10,6 +12,7 @@ export interface OurOptions {
   stealAfterMs: number | undefined;
   minLoadScore: number | undefined;
   loadUnit: LoadUnit;
+  ask: Ask;
 }
 
 /** What travels through Redis: a request without its tokens, so that two cores keep up with the whole fleet. */
@@ -30,7 +33,7 @@ const LEAST_POLL_MS = 10;
  */
 export async function startOurs(node: number, context: NodeContext, options: OurOptions): Promise<FleetNode> {
   const { redis, topic, clock } = context;
-  const { policy, minLoadScore, loadUnit } = options;
+  const { policy, minLoadScore, loadUnit, ask } = options;
   const defaults = settle({ policy });
   const stealAfterMs = Math.round((options.stealAfterMs ?? defaults.stealAfterMs) * clock.scale);
   const pollMs = Math.max(LEAST_POLL_MS, Math.round(defaults.pollMs * clock.scale));
@@ -40,7 +43,7 @@ export async function startOurs(node: number, context: NodeContext, options: Our
     promptTokensOf: ({ promptTokens }) => promptTokens,
     onWarning: () => undefined,
   });
-  return new OurNode(node, context, scheduler, pollMs);
+  return new OurNode(node, context, scheduler, pollMs, ask);
 }
 
 class OurNode implements FleetNode {
@@ -50,13 +53,21 @@ class OurNode implements FleetNode {
   readonly #claims = new Map<number, string>();
   readonly #served: Promise<void>;
   readonly #pollMs: number;
+  readonly #ask: Ask;
   #closed = false;
 
-  constructor(node: number, context: NodeContext, scheduler: Scheduler<Replayed, undefined>, pollMs: number) {
+  constructor(
+    node: number,
+    context: NodeContext,
+    scheduler: Scheduler<Replayed, undefined>,
+    pollMs: number,
+    ask: Ask,
+  ) {
     const { history, clock, lateness, onFailure } = context;
     this.#context = context;
     this.#scheduler = scheduler;
     this.#pollMs = pollMs;
+    this.#ask = ask;
     this.#engine = new LiveEngine(node, history, clock, lateness, (id) => this.#finish(id));
     this.#served = this.#serve().catch(onFailure);
   }
@@ -79,14 +90,17 @@ class OurNode implements FleetNode {
     for (;;) {
       await this.#engine.whenOpen();
       if (this.#closed) return;
-      const waitMs = this.#engine.iterationMs ?? this.#pollMs;
-      this.#take(await this.#claim(waitMs));
+      this.#take(await this.#claim());
     }
   }
 
-  async #claim(waitMs: number): Promise<ClaimedRequest<Replayed>[]> {
+  async #claim(): Promise<ClaimedRequest<Replayed>[]> {
+    const room = this.#engine.room();
+    const { iterationMs } = this.#engine;
+    const waitMs = iterationMs === undefined ? this.#pollMs : Math.max(0, iterationMs - LAST_CALL_MS);
+    const readyInMs = this.#ask === 'early' ? 0 : Math.max(0, (iterationMs ?? 0) - ASK_AHEAD_MS);
     try {
-      return await this.#scheduler.getRequests(this.#engine.room(), { waitMs });
+      return await this.#scheduler.getRequests({ ...room, readyInMs }, { waitMs });
     } catch (error) {
       if (this.#closed && error instanceof SchedulerError && error.code === 'CLOSED') return [];
       throw error;

@@ -3,7 +3,7 @@ import { table } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/options.ts';
 import { quantile } from '../bench/statistics.ts';
 import type { Figures } from './figures.ts';
-import type { Policy } from './options.ts';
+import type { Ask, Policy } from './options.ts';
 import type { LiveOutcome } from './run.ts';
 
 /** One policy, one plan. Times of requests are ms of the engines' time; what is real says so. */
@@ -17,6 +17,8 @@ export interface RunReport extends Figures {
   nodes: number;
   /** Of our policies. */
   loadUnit: LoadUnit;
+  /** Of our policies. */
+  ask: Ask;
   /** Real ms per ms of the engines. */
   scale: number;
   /** p99 of the queueing delay, as a multiple of the ideal's. */

@@ -12,7 +12,7 @@ import type { History } from './history.ts';
 import { ScaledClock } from './live-engine.ts';
 import { newHistory } from './machine.ts';
 import type { FleetNode, NodeContext } from './node.ts';
-import type { LivePolicy } from './options.ts';
+import type { Ask, LivePolicy } from './options.ts';
 import { startOurs } from './ours.ts';
 import { startReference } from './reference-node.ts';
 import { ShorterOfTwo } from './shorter-of-two.ts';
@@ -26,6 +26,7 @@ export interface LiveOptions {
   stealAfterMs: number | undefined;
   minLoadScore: number | undefined;
   loadUnit: LoadUnit;
+  ask: Ask;
 }
 
 /** How well this machine kept up, in real time. */
@@ -117,7 +118,7 @@ export class LiveRun {
   }
 
   #start(node: number): Promise<FleetNode> {
-    const { policy, stealAfterMs, minLoadScore, loadUnit } = this.#options;
+    const { policy, stealAfterMs, minLoadScore, loadUnit, ask } = this.#options;
     const context: NodeContext = {
       ...{ redis: this.#redis, topic: this.topic },
       ...{ history: this.#history, clock: this.#clock, lateness: this.#lateness },
@@ -126,7 +127,7 @@ export class LiveRun {
     };
     if (policy === 'reference') return startReference(node, context);
     const steal: StealPolicy = policy === 'two-choices' ? 'none' : policy;
-    return startOurs(node, context, { policy: steal, stealAfterMs, minLoadScore, loadUnit });
+    return startOurs(node, context, { policy: steal, stealAfterMs, minLoadScore, loadUnit, ask });
   }
 
   /** Brings every request at its time, and resolves when the last one has ended. */

@@ -13,6 +13,7 @@ function run(policy: RunReport['policy'], load: number, p99: number, seed = 1): 
       skew: 0.3,
       nodes: 8,
       loadUnit: 'requests',
+      ask: 'late',
       requests: 10,
       scale: 0.25,
       r99: 1.5,

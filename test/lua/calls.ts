@@ -18,14 +18,10 @@ export function put(
   shard: TestShard,
   node: string,
   items: readonly (string | PutItem)[],
-  {
-    maxWaiting = 100_000,
-    behind = false,
-    ...options
-  }: Options & { maxWaiting?: number; behind?: boolean } = {},
+  { maxWaiting = 100_000, claimsIn, ...options }: Options & { maxWaiting?: number; claimsIn?: number } = {},
 ): Call {
   const full = items.map((item) => (typeof item === 'string' ? { id: item } : item));
-  return shard.call('put_requests', node, putArgs(maxWaiting, full, behind), options);
+  return shard.call('put_requests', node, putArgs(maxWaiting, full, claimsIn), options);
 }
 
 export function claim(

@@ -298,11 +298,34 @@ describe('put_requests', () => {
       expect(await wakeUps()).to.deep.equal(['b: claim 0 31']);
     });
 
-    it('is left to the claim of the caller that follows', async () => {
+    for (const claimsIn of [1, 50])
+      it(`is left to a claim of the caller that follows in ${claimsIn} ms: no other may steal before`, async () => {
+        const shard = new TestShard();
+        for (const node of ['b', 'a']) await shard.run(claim(shard, node));
+        await wakeUps();
+        await shard.run(put(shard, 'a', ['1', '2'], { claimsIn }));
+        expect(await wakeUps()).to.deep.equal([]);
+        expect(Object.keys((await shard.view()).idle)).to.have.members(['a', 'b']);
+      });
+
+    it('goes to another, if that one may take it before the claim of the caller follows', async () => {
+      const shard = new TestShard();
+      for (const node of ['a', 'b']) await shard.run(claim(shard, node));
+      await wakeUps();
+      shard.at = 100;
+      await shard.run(put(shard, 'a', ['1'], { claimsIn: 51 }));
+      expect(await wakeUps()).to.deep.equal(['b: claim 0 50']);
+      expect(Object.keys((await shard.view()).idle), 'the caller is busy').to.have.members(['b']);
+      await shard.run(put(shard, 'a', ['2', '3'], { claimsIn: 20 }));
+      expect(await wakeUps(), 'it is overloaded').to.deep.equal(['b: claim 0 0']);
+      expect((await shard.view()).idle).to.deep.equal({});
+    });
+
+    it('is left to the claim of the caller that follows at once', async () => {
       const shard = new TestShard();
       for (const node of ['b', 'a']) await shard.run(claim(shard, node));
       await wakeUps();
-      await shard.run(put(shard, 'a', ['1', '2', '3', '4'], { behind: true }));
+      await shard.run(put(shard, 'a', ['1', '2', '3', '4'], { claimsIn: 0 }));
       expect(await wakeUps()).to.deep.equal([]);
       expect(Object.keys((await shard.view()).idle)).to.have.members(['a', 'b']);
       await shard.run(claim(shard, 'a', { limit: 1 }));

@@ -77,15 +77,15 @@ export interface PutItem {
   body?: Argument;
 }
 
-/** @param behind a claim of the caller follows */
-export function putArgs(maxWaiting: number, items: readonly PutItem[], behind = false): Argument[] {
+/** @param claimsIn ms in which a claim of the caller follows */
+export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?: number): Argument[] {
   const each = items.flatMap(
     ({ id, tokens = 128, deadline = '', headStart = 0, left = 3, spent = 0, body }) => [
       ...[id, hexOf(tokens, 8), String(deadline), String(headStart), hexOf(left, 2), hexOf(spent, 2)],
       body ?? `body of ${id}`,
     ],
   );
-  return [String(maxWaiting), behind ? '1' : '0', ...each];
+  return [String(maxWaiting), claimsIn === undefined ? '' : String(claimsIn), ...each];
 }
 
 export interface ClaimBounds {

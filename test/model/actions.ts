@@ -40,7 +40,7 @@ export const action = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('put' as const),
-      behind: fc.boolean(),
+      claimsIn: fc.constantFrom(undefined, 0, 10, 1_000),
       who,
       items: fc.array(item, { minLength: 1, maxLength: 6 }),
       full: fc.constantFrom(100, 100, 4),
@@ -161,7 +161,7 @@ export async function act(world: World, one: Action): Promise<void> {
   const life = world.lives[one.who % world.lives.length]!;
   switch (one.do) {
     case 'put':
-      return world.put(life, one.items.map(withoutUndefined), one.full, one.behind);
+      return world.put(life, one.items.map(withoutUndefined), one.full, one.claimsIn);
     case 'flood': {
       const body = Buffer.from('f');
       const items = Array.from({ length: one.count }, (_, i) => ({
@@ -169,7 +169,7 @@ export async function act(world: World, one: Action): Promise<void> {
         deadline: one.deadline,
         body,
       }));
-      return world.put(life, items, 100, false);
+      return world.put(life, items, 100, undefined);
     }
     case 'claim': {
       const { limit, alone, sum, total, bytes, idleFor, entropy } = one;

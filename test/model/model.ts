@@ -15,7 +15,12 @@ const SEPARATORS = { put: ',', other: ' ' } as const;
 
 export class ShardModel extends ShardState {
   /** @param observed the middles of what was accepted: their orders are not for the model to choose */
-  put(items: readonly PutItem[], maxWaiting: number, observed: readonly string[], behind: boolean): string {
+  put(
+    items: readonly PutItem[],
+    maxWaiting: number,
+    observed: readonly string[],
+    claimsIn: number | undefined,
+  ): string {
     const owner = this.node;
     // a tenth of the time that the head had waited when the call came
     const retryAfter = this.#retryAfter(owner);
@@ -41,7 +46,7 @@ export class ShardModel extends ShardState {
       accepted.push(ticket);
       return `OK ${middle}`;
     });
-    if (accepted.length > 0 && !behind) this.ring(owner);
+    if (accepted.length > 0 && claimsIn !== 0) this.ring(owner, claimsIn);
     return answers.join(SEPARATORS.put);
   }
 
@@ -191,7 +196,7 @@ export class ShardModel extends ShardState {
       .filter(([owner]) => owner !== this.node)
       .map(([, order]) => order);
     if (orders.length === 0) return -1;
-    return Math.max(1, Math.ceil(this.rules.stealAfter - (this.now - Math.min(...orders) / 1000)));
+    return Math.max(1, this.ageIn(Math.min(...orders)));
   }
 
   #retryAfter(owner: string): number {

@@ -190,11 +190,23 @@ export class ShardState {
     for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
   }
 
-  ring(owner: string): void {
+  /** @param claimsIn ms in which the owner, who is not idle, claims by itself */
+  ring(owner: string, claimsIn?: number): void {
     for (const [name, until] of this.idle) if (until < this.now) this.idle.delete(name);
-    if (this.idle.delete(owner) || this.rules.policy === 'none') return;
+    if (claimsIn === undefined && this.idle.delete(owner)) return;
+    if (this.rules.policy === 'none') return;
+    if (claimsIn !== undefined) {
+      const line = this.line(owner);
+      if (claimsIn <= (this.isStealable(line) ? 0 : this.ageIn(line[0]!.order))) return;
+      this.idle.delete(owner);
+    }
     const next = [...this.idle].sort(byScore)[0];
     if (next && this.isStealable(this.line(owner))) this.idle.delete(next[0]);
+  }
+
+  /** ms until a ticket of this order may be stolen by its age. */
+  ageIn(order: number): number {
+    return Math.ceil(this.rules.stealAfter - (this.now - order / 1000));
   }
 
   /** Whether a peer may take the first of these waiting requests of one owner. */

@@ -36,13 +36,18 @@ export class World extends Twin {
     this.lives.push({ node, epoch, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
   }
 
-  async put(life: Life, items: readonly PutItem[], maxWaiting: number, behind: boolean): Promise<void> {
+  async put(
+    life: Life,
+    items: readonly PutItem[],
+    maxWaiting: number,
+    claimsIn: number | undefined,
+  ): Promise<void> {
     const reply = await this.#call(
       'put_requests',
       life,
       'put',
-      putArgs(maxWaiting, items, behind),
-      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','), behind)],
+      putArgs(maxWaiting, items, claimsIn),
+      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','), claimsIn)],
     );
     if (!reply) return;
     String(reply[2])
