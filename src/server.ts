@@ -2,36 +2,90 @@ import type { Client } from './script.ts';
 
 /** The oldest Redis with every command the scripts use (ZMSCORE, ZADD LT, LPOP count). */
 const OLDEST = [6, 2] as const;
+/** Share of maxmemory from which an operator should act. */
+const NEARLY_FULL = 0.8;
 
-/**
- * What an operator should know of this server. Settings that may not be read (CONFIG is often denied) are passed over.
- */
-export async function serverWarnings(client: Client): Promise<string[]> {
-  const warnings: string[] = [];
-  const info = await read(() => client.info('server'));
-  const version = /redis_version:(\d+)\.(\d+)/.exec(info ?? '');
-  if (version) {
-    const [major, minor] = [Number(version[1]), Number(version[2])];
-    if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
-      warnings.push(`Redis ${major}.${minor} is too old: sched-lua needs ${OLDEST.join('.')} or newer`);
-    }
-  }
+/** One thing of a server that decides whether it suits. */
+export interface Finding {
+  what: 'version' | 'role' | 'maxmemory-policy' | 'memory' | 'persistence' | 'lazyfree-lazy-expire';
+  /** How it is; undefined: it may not be read (CONFIG is often denied). */
+  found: string | undefined;
+  /** What comes of it, if it does not suit, and what to do. */
+  trouble?: { why: string; remedy: string };
+}
+
+/** Looks at everything of a server that sched-lua depends on. Changes nothing. */
+export async function examine(client: Client): Promise<Finding[]> {
+  const info = (await read(() => client.info())) ?? '';
+  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
   const setting = async (name: string): Promise<string | undefined> =>
     read(async () => (await client.config('GET', name))[1]);
-  const policy = await setting('maxmemory-policy');
-  if (policy !== undefined && policy !== 'noeviction') {
-    warnings.push(`maxmemory-policy is ${policy}: Redis may drop requests; set it to noeviction`);
-  }
-  const [appendonly, save] = [await setting('appendonly'), await setting('save')];
-  if (appendonly === 'no' && save === '') {
-    warnings.push(
-      'Redis keeps nothing on disk: a restart loses what waits (owners put it again); set appendonly yes',
-    );
-  }
-  if ((await setting('lazyfree-lazy-expire')) === 'no') {
-    warnings.push('lazyfree-lazy-expire is no: a large shard that expires stalls Redis; set it to yes');
-  }
-  return warnings;
+  const [policy, appendonly, save, lazy] = await Promise.all(
+    ['maxmemory-policy', 'appendonly', 'save', 'lazyfree-lazy-expire'].map(setting),
+  );
+  return [
+    ofVersion(field('redis_version'), field('valkey_version')),
+    finding('role', field('role'), field('role') === 'slave', {
+      why: 'this is a replica: it refuses every write',
+      remedy: 'use the URL of its master',
+    }),
+    finding('maxmemory-policy', policy, policy !== 'noeviction', {
+      why: `maxmemory-policy is ${policy}: Redis may drop requests`,
+      remedy: 'set it to noeviction',
+    }),
+    ofMemory(Number(field('used_memory')), Number(field('maxmemory'))),
+    ofPersistence(appendonly, save),
+    finding('lazyfree-lazy-expire', lazy, lazy === 'no', {
+      why: 'lazyfree-lazy-expire is no: a large shard that expires stalls Redis',
+      remedy: 'set it to yes',
+    }),
+  ];
+}
+
+/** What an operator should know of this server, a line each; what may not be read is passed over. */
+export async function serverWarnings(client: Client): Promise<string[]> {
+  const findings = await examine(client);
+  return findings.flatMap(({ trouble }) => (trouble ? [`${trouble.why}; ${trouble.remedy}`] : []));
+}
+
+function finding(
+  what: Finding['what'],
+  found: string | undefined,
+  isBad: boolean,
+  trouble: Finding['trouble'] & object,
+): Finding {
+  return { what, found, ...(found !== undefined && isBad ? { trouble } : {}) };
+}
+
+/** Valkey tells the version of Redis whose commands it has, beside its own. */
+function ofVersion(redis: string | undefined, valkey: string | undefined): Finding {
+  const [major = 0, minor = 0] = (redis ?? '').split('.').map(Number);
+  const isOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+  const found = valkey === undefined ? redis && `Redis ${redis}` : `Valkey ${valkey}`;
+  return finding('version', found, isOld, {
+    why: `Redis ${major}.${minor} is too old`,
+    remedy: `sched-lua needs ${OLDEST.join('.')} or newer`,
+  });
+}
+
+function ofMemory(used: number, most: number): Finding {
+  if (Number.isNaN(used) || Number.isNaN(most)) return { what: 'memory', found: undefined };
+  const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  if (most === 0) return { what: 'memory', found: `${megabytes(used)}, no maxmemory` };
+  const found = `${megabytes(used)} of ${megabytes(most)}`;
+  return finding('memory', found, used / most >= NEARLY_FULL, {
+    why: `${Math.round((used / most) * 100)} % of maxmemory are used: puts are refused when it is full`,
+    remedy: 'raise maxmemory, or have less wait (maxWaiting)',
+  });
+}
+
+function ofPersistence(appendonly: string | undefined, save: string | undefined): Finding {
+  const known = appendonly !== undefined && save !== undefined;
+  const found = known ? `appendonly ${appendonly}, save ${save === '' ? 'never' : save}` : undefined;
+  return finding('persistence', found, appendonly === 'no' && save === '', {
+    why: 'Redis keeps nothing on disk: a restart loses what waits (owners put it again)',
+    remedy: 'set appendonly yes',
+  });
 }
 
 async function read<T>(ask: () => Promise<T>): Promise<T | undefined> {

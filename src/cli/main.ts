@@ -6,6 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../errors.ts';
 import { addDead } from './dead.ts';
+import { addDoctor } from './doctor.ts';
 import { interruptedCode, listenForInterrupts } from './interrupt.ts';
 import { addLoad } from './load.ts';
 import { print, reportOf, UsageError } from './output.ts';
@@ -43,6 +44,7 @@ function createProgram(): Command {
   addStatus(program, run);
   addVerify(program, run);
   addDead(program, run);
+  addDoctor(program, run);
   return program;
 }
 

@@ -1,7 +1,7 @@
 /** What a command hands back, and how it is printed: as text or as one JSON object, errors on stderr. */
 import { messageOf, SchedulerError } from '../errors.ts';
 
-/** Why a command failed. `code` is stable: those of {@link SchedulerError}, and USAGE, MISSING, BROKEN, INTERNAL. */
+/** Why a command failed. `code` is stable: those of {@link SchedulerError}, and USAGE, MISSING, BROKEN, UNSUITABLE, INTERNAL. */
 export interface Failure {
   code: string;
   message: string;

@@ -153,7 +153,7 @@ describe('Scheduler.start warns', () => {
       config: () => Promise.reject(new Error('NOPERM')),
     };
     const warnings = await serverWarnings(old as unknown as Client);
-    expect(warnings).to.deep.equal(['Redis 6.0 is too old: sched-lua needs 6.2 or newer']);
+    expect(warnings).to.deep.equal(['Redis 6.0 is too old; sched-lua needs 6.2 or newer']);
   });
 });
 
