@@ -133,9 +133,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   }
 
   /**
-   * Claims what the budget has room for; waits for work at most `waitMs` (default pollMs), then `[]`. With `waitMs` 0 it
-   * asks Redis only if there is a reason to, so an engine loop may call it every iteration. `signal` ends the wait, when
-   * the budget has changed, say.
+   * Claims what the budget has room for, not before its `readyInMs`; waits for work at most `waitMs` (default pollMs), then
+   * `[]`. With `waitMs` 0 it asks Redis only if there is a reason to, so an engine loop may call it every iteration, best
+   * just before one begins. `signal` ends the wait, when the budget has changed, say.
    * @throws ConfigError for a bad budget; SchedulerError TIMEOUT, REDIS, CLOSED, EVICTED
    */
   async getRequests(

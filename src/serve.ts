@@ -3,8 +3,8 @@
  * only with the scheduler: errors of Redis are waited out, errors of a handler end that request as failed.
  */
 import { validateBudget, requiredBlocks, type Budget } from './budget.ts';
-import { backoff, sleep, unless } from './clock.ts';
-import { SchedulerError, messageOf } from './errors.ts';
+import { backoff, monotonic, sleep, unless } from './clock.ts';
+import { ConfigError, SchedulerError, messageOf } from './errors.ts';
 import type { ClaimedRequest, Claims, ResultStatus, RunnerResult } from './claims.ts';
 import type { Runner } from './runner.ts';
 
@@ -22,7 +22,7 @@ type Final<Output> = Output | undefined | void;
 
 /** An engine that says itself what it has room for, and when. */
 export interface Engine {
-  /** Its free room now. */
+  /** Its free room now, and, if it runs in iterations, when it begins with new work (`readyInMs`). */
   room(): Budget;
   /** Resolves when `room()` would admit something, at once if it does; may reject once the signal fired. */
   whenRoom(signal: AbortSignal): Promise<void>;
@@ -45,6 +45,8 @@ export class Server<Request, Output> {
   readonly #pollMs: number;
   readonly #stop: AbortSignal;
   readonly #running = new Map<string, { tokens: number; done: Promise<void> }>();
+  /** The engine said so, and nothing was asked for since. */
+  #readyAt = Infinity;
   /** Fires when a handler has yielded or ended: the budget may have grown. */
   #stale = new AbortController();
 
@@ -55,7 +57,15 @@ export class Server<Request, Output> {
     source: BudgetSource,
     options: { pollMs: number; stop: AbortSignal },
   ) {
-    if (typeof source !== 'function' && !isEngine(source)) validateBudget(source);
+    if (typeof source !== 'function' && !isEngine(source)) {
+      validateBudget(source);
+      if (source.readyInMs !== undefined)
+        throw new ConfigError(
+          'budget.readyInMs',
+          source.readyInMs,
+          'given by an engine or a function: it changes',
+        );
+    }
     this.#runner = runner;
     this.#claims = claims;
     this.#handler = handler;
@@ -76,7 +86,7 @@ export class Server<Request, Output> {
           await this.#untilRoom(stale);
           continue;
         }
-        const requests = await this.#runner.getRequests(budget, this.#pollMs, stale);
+        const requests = await this.#claim(budget, stale);
         failures = 0;
         for (const request of requests) this.#start(request);
       } catch (error) {
@@ -86,6 +96,17 @@ export class Server<Request, Output> {
       }
     }
     await this.drained();
+  }
+
+  /** Not put off by what comes in between: handlers that yield often would put it off for ever. */
+  async #claim(budget: Budget, stale: AbortSignal): Promise<ClaimedRequest<Request>[]> {
+    const now = monotonic();
+    const readyAt = Math.min(this.#readyAt, now + (budget.readyInMs ?? 0));
+    this.#readyAt = readyAt;
+    const readyInMs = Math.max(0, readyAt - now);
+    const requests = await this.#runner.getRequests({ ...budget, readyInMs }, this.#pollMs, stale);
+    if (monotonic() >= readyAt) this.#readyAt = Infinity;
+    return requests;
   }
 
   async drained(): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type PutRequest,
   type Refusal,
 } from './peer.ts';
+import { Iterations } from './iterations.ts';
 import { tapNews, tapShards } from './taps.ts';
 
 /** A name stands for so many leases without a renewal. */
@@ -47,7 +48,7 @@ class Ours implements Peer {
   }
 
   async start(settings: PeerSettings): Promise<void> {
-    const { redis, topic, node, takeover, slots, leaseMs, loadShards, policy } = settings;
+    const { redis, topic, node, takeover, slots, iterationMs, leaseMs, loadShards, policy } = settings;
     const scheduler: ChaosScheduler = await Scheduler.start({
       ...{ redis, topic, node, takeover, leaseMs, loadShards, policy },
       keepAliveMs: KEEP_ALIVE_LEASES * leaseMs,
@@ -67,26 +68,34 @@ class Ours implements Peer {
       // a moment for what is pending to say so
       if (code === 'EVICTED') setTimeout(() => process.exit(EVICTED_EXIT), 50);
     });
-    if (slots > 0) this.#serve(scheduler, slots);
+    if (slots > 0) this.#serve(scheduler, slots, iterationMs);
   }
 
   get node(): string {
     return this.#scheduler!.node;
   }
 
-  #serve(scheduler: ChaosScheduler, slots: number): void {
-    const budget = {
+  #serve(scheduler: ChaosScheduler, slots: number, iterationMs: number): void {
+    const whole = {
       availableBlocks: slots * 4,
       blockSize: 16,
       reservedOutputBlocks: 1,
       maxNumBatchedTokens: 512,
       batch: slots,
     };
+    const engine = iterationMs > 0 ? new Iterations(whole, iterationMs) : undefined;
+    const execute = this.#execute;
     this.#served = scheduler
       .run(
-        ({ request, owner, claim, attempt, signal }) =>
-          this.#execute({ request, owner, token: claim.split('.')[1]!, attempt, signal }),
-        { budget },
+        async function* ({ request, owner, claim, attempt, promptTokens, signal }) {
+          const end = engine?.begin(promptTokens);
+          try {
+            return yield* execute({ request, owner, token: claim.split('.')[1]!, attempt, signal });
+          } finally {
+            end?.();
+          }
+        },
+        { budget: engine ?? whole },
       )
       // evicted: `over` says so
       .catch(() => undefined);

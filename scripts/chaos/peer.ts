@@ -19,6 +19,8 @@ export interface PeerSettings {
   takeover: boolean;
   /** Requests that its engine runs at once; 0: it runs none. */
   slots: number;
+  /** ms; 0: its engine begins with work at any time. The reference's does always. */
+  iterationMs: number;
   leaseMs: number;
   loadShards: number;
   policy: 'oldest' | 'lucky';

@@ -51,12 +51,15 @@ const DRAIN_LOOK_MS = 500;
 const NO_NEWS_MS = 5_000;
 const READY_MS = 30_000;
 
-/** Shares of the clients, and engine slots: nodes that only accept, only execute, and do both. */
+/**
+ * Shares of the clients, engine slots, and length of the engine's iterations (0: it begins at any time): nodes that
+ * execute little of what they accept, or only execute, and that ask early or late.
+ */
 const ROLES = [
-  { share: 0.45, slots: 8 },
-  { share: 0.25, slots: 8 },
-  { share: 0.3, slots: 2 },
-  { share: 0, slots: 16 },
+  { share: 0.45, slots: 8, iterationMs: 30 },
+  { share: 0.25, slots: 8, iterationMs: 0 },
+  { share: 0.3, slots: 2, iterationMs: 0 },
+  { share: 0, slots: 16, iterationMs: 50 },
 ] as const;
 
 /** @throws if Redis or the fleet cannot be started */
@@ -132,11 +135,11 @@ class Run {
 
   #settings(index: number): MemberSettings {
     const { algorithm, perSecond, setup } = this.#options;
-    const { share, slots } = ROLES[index]!;
+    const { share, slots, iterationMs } = ROLES[index]!;
     return {
       ...{ algorithm, redis: this.#place.url, topic: this.#place.topic, node: `node-${index}` },
       ...setup,
-      ...{ takeover: false, slots, leaseMs: LEASE_MS, perSecond: perSecond * share },
+      ...{ takeover: false, slots, iterationMs, leaseMs: LEASE_MS, perSecond: perSecond * share },
     };
   }
 

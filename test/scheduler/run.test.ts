@@ -202,6 +202,35 @@ describe('run', () => {
       expect(performance.now() - began).to.be.lessThan(5_000);
     });
 
+    it('and asks when an engine said that it would be ready, however often handlers yield meanwhile', async () => {
+      let claimed = 0;
+      async function* chatty(): AsyncGenerator<number, void, undefined> {
+        claimed += 1;
+        for (let i = 0; i < 400; i += 1) {
+          yield i;
+          await sleep(1);
+        }
+      }
+      // every call of its room puts it off, as an engine does that has just begun an iteration
+      const engine = { room: () => room(16, { readyInMs: 50 }), whenRoom: () => Promise.resolve() };
+      void runner.run(chatty, { budget: engine });
+      await owner.putRequests([request('first')]);
+      await waitUntil(() => claimed === 1, 'it runs');
+      await owner.putRequests([request('second')]);
+      await waitUntil(() => claimed === 2, 'the second is claimed');
+      expect(
+        owner
+          .getResults()
+          .get('first')
+          ?.some(({ kind }) => kind === 'finished') ?? false,
+      ).to.equal(false);
+    });
+
+    it('and rejects a readyInMs that cannot change', async () => {
+      const error = await rejection(runner.run(() => 1, { budget: room(16, { readyInMs: 5 }) }));
+      expect(error).to.be.instanceOf(ConfigError).with.property('option', 'budget.readyInMs');
+    });
+
     it('and rejects when the budget is bad', async () => {
       const bad = { ...room(), blockSize: 0 };
       for (const budget of [bad, () => bad]) {
