@@ -204,12 +204,8 @@ describe('run', () => {
 
     it('and asks when an engine said that it would be ready, however often handlers yield meanwhile', async () => {
       let claimed = 0;
-      async function* chatty(): AsyncGenerator<number, void, undefined> {
-        claimed += 1;
-        for (let i = 0; i < 400; i += 1) {
-          yield i;
-          await sleep(1);
-        }
+      async function* chatty({ signal }: Claimed): AsyncGenerator<number, void, undefined> {
+        for (claimed += 1; !signal.aborted; await sleep(1)) yield claimed;
       }
       // every call of its room puts it off, as an engine does that has just begun an iteration
       const engine = { room: () => room(16, { readyInMs: 50 }), whenRoom: () => Promise.resolve() };
@@ -218,12 +214,6 @@ describe('run', () => {
       await waitUntil(() => claimed === 1, 'it runs');
       await owner.putRequests([request('second')]);
       await waitUntil(() => claimed === 2, 'the second is claimed');
-      expect(
-        owner
-          .getResults()
-          .get('first')
-          ?.some(({ kind }) => kind === 'finished') ?? false,
-      ).to.equal(false);
     });
 
     it('and rejects a readyInMs that cannot change', async () => {
