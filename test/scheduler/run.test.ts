@@ -205,7 +205,11 @@ describe('run', () => {
     it('and asks when an engine said that it would be ready, however often handlers yield meanwhile', async () => {
       let claimed = 0;
       async function* chatty({ signal }: Claimed): AsyncGenerator<number, void, undefined> {
-        for (claimed += 1; !signal.aborted; await sleep(1)) yield claimed;
+        claimed += 1;
+        while (!signal.aborted) {
+          yield claimed;
+          await sleep(1);
+        }
       }
       // every call of its room puts it off, as an engine does that has just begun an iteration
       const engine = { room: () => room(16, { readyInMs: 50 }), whenRoom: () => Promise.resolve() };
