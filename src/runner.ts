@@ -12,6 +12,7 @@ import type { Rules } from './options.ts';
 import type { Shard } from './shard.ts';
 import type { Shards } from './shards.ts';
 import { parseTicket } from './ticket.ts';
+import { Waiters } from './waiters.ts';
 
 /**
  * Most ms in which a node that was rung asks itself, rather than pass the ring on; but no more than half of stealAfterMs.
@@ -20,21 +21,13 @@ import { parseTicket } from './ticket.ts';
 const SOON_MS = 50;
 const ANY_TOKENS = 2 ** 32 - 1;
 
-/** Who waits for work. */
-interface Waiter {
-  wake: () => void;
-  bounds: Bounds;
-  /** Its engine can begin then: it does not ask before. */
-  readyAt: number;
-}
-
 export class Runner<Request, Output> {
   readonly #shards: Shards;
   readonly #membership: Membership;
   readonly #rules: Rules;
   readonly #claims: Claims<Request, Output>;
   readonly #agenda: Agenda;
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiters = new Waiters();
   /** Per shard: when a peer's head there comes of age. */
   readonly #alarms = new Map<number, Alarm>();
   /** Per shard: when a ring that was kept is passed on, should nobody here have asked. */
@@ -71,48 +64,31 @@ export class Runner<Request, Output> {
     validateBudget(budget);
     this.#engine = budget;
     const bounds = claimBounds(budget);
-    const readyAt = monotonic() + (budget.readyInMs ?? 0);
-    const until = monotonic() + waitMs;
-    for (let looked = false; ;) {
+    const from = monotonic();
+    const wait = { bounds, readyAt: from + (budget.readyInMs ?? 0), until: from + waitMs, stale };
+    for (let looked = false, woken = false; ;) {
       if (this.#membership.over.aborted) throw this.#membership.over.reason;
       if (bounds.limit === 0 || this.#stopped) return [];
       const now = monotonic();
-      // what comes at the last moment is left to the next call: it could be claimed too late for what this one is for
-      const shard = now < readyAt || (looked && now >= until) ? undefined : this.#agenda.next(now, bounds);
-      looked ||= now >= readyAt;
+      const isReady = now >= wait.readyAt;
+      // what comes at the last moment is left to the next call: this one's engine has begun before it is here
+      const asks = isReady && (!looked || woken || now < wait.until);
+      const shard = asks ? this.#agenda.next(now, bounds) : undefined;
+      looked ||= isReady;
+      woken = false;
       if (shard !== undefined) {
         const requests = await this.#claim(this.#shards.get(shard), bounds, budget);
         // the others wait for what was on the agenda before
-        this.#wake();
+        this.#waiters.wake();
         if (requests.length > 0) return requests;
-      } else if (now >= until || stale?.aborted) {
+      } else if (now >= wait.until || stale?.aborted) {
         this.#askedInVainAt = now;
         return [];
       } else {
-        const at = now < readyAt ? readyAt : this.#agenda.nextAt(bounds, now);
-        await this.#rung(bounds, readyAt, Math.min(until, at) - now, stale);
+        const at = isReady ? this.#agenda.nextAt(bounds, now) : wait.readyAt;
+        woken = await this.#waiters.woken(wait, Math.min(wait.until, at) - now);
       }
     }
-  }
-
-  #rung(bounds: Bounds, readyAt: number, ms: number, stale?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        stale?.removeEventListener('abort', wake);
-        this.#waiting.delete(waiter);
-        resolve();
-      };
-      const waiter: Waiter = { wake, bounds, readyAt };
-      // a timer may fire up to 1 ms early
-      const timer = setTimeout(wake, Math.ceil(ms) + 1);
-      this.#waiting.add(waiter);
-      stale?.addEventListener('abort', wake);
-    });
-  }
-
-  #wake(): void {
-    for (const { wake } of [...this.#waiting]) wake();
   }
 
   /** Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. */
@@ -134,24 +110,21 @@ export class Runner<Request, Output> {
     if (inMs === Infinity) return undefined;
     // on the agenda whoever is woken first, by another shard's put, say; woken when the put is written
     this.#agenda.at(shard, now);
-    if (inMs === 0) queueMicrotask(() => this.#wake());
+    if (inMs === 0) queueMicrotask(() => this.#waiters.wake());
     else this.#keep(shard, inMs);
     return inMs;
   }
 
   /** Work may be in this shard: it is asked if anybody here waits. */
   claimIfWaiting(shard: number): void {
-    if (this.#waiting.size === 0) return;
+    if (!this.#waiters.any) return;
     this.#agenda.at(shard, monotonic());
-    this.#wake();
+    this.#waiters.wake();
   }
 
-  /** ms until somebody who waits here asks this shard if there is a reason to. */
+  /** ms until somebody who waits here asks this shard if there is a reason to; Infinity: nobody does. */
   #readyIn(shard: number, now: number): number {
-    let at = Infinity;
-    for (const { bounds, readyAt } of this.#waiting)
-      if (readyAt < at && !this.#agenda.isRefused(shard, bounds, now)) at = readyAt;
-    return Math.max(0, at - now);
+    return this.#waiters.readyIn(now, (bounds) => this.#agenda.isRefused(shard, bounds, now));
   }
 
   /** Work can be taken here now: asked for if that will be soon, else somebody who may be sooner is told at once. */
@@ -162,7 +135,7 @@ export class Runner<Request, Output> {
     const soonMs = Math.min(SOON_MS, this.#rules.stealAfterMs / 2);
     const readyIn = this.#readyIn(shard, now);
     const asksIn = now - this.#askedInVainAt < soonMs ? Math.min(soonMs, readyIn) : readyIn;
-    if (asksIn === 0) this.#wake();
+    if (asksIn === 0) this.#waiters.wake();
     else if (asksIn <= soonMs) this.#keep(shard, asksIn);
     else this.#passOnQuietly(shard);
   }
@@ -178,7 +151,7 @@ export class Runner<Request, Output> {
   /** Work may wait that nobody rang for: asks every shard once. */
   lookAround(): void {
     this.#agenda.sweepAll(monotonic());
-    this.#wake();
+    this.#waiters.wake();
   }
 
   /** Leaves `idle` and rings the next runner, if work waits. */
@@ -244,7 +217,7 @@ export class Runner<Request, Output> {
   stop(): void {
     this.#stopped = true;
     for (const alarm of [...this.#alarms.values(), ...this.#kept.values()]) alarm.clear();
-    this.#wake();
+    this.#waiters.wake();
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Agenda } from '../src/agenda.ts';
+import { monotonic } from '../src/clock.ts';
 import type { Claims } from '../src/claims.ts';
 import type { Membership } from '../src/membership.ts';
 import type { ClaimAnswer } from '../src/messages.ts';
@@ -58,6 +59,15 @@ describe('the runner', () => {
     expect(await claimed).to.deep.equal([]);
     expect(asked).to.include(1);
     runner.stop();
+  });
+
+  it('promises no claim behind a put when its time is over, though it has not noticed yet', async () => {
+    const claimed = runner.getRequests(room(), 20);
+    await turn();
+    const from = monotonic();
+    while (monotonic() < from + 25);
+    expect(runner.claimsBehind(1)).to.equal(undefined);
+    expect(await claimed).to.deep.equal([]);
   });
 
   it('asks once however short the time, and leaves to the next call what comes at its very end', async () => {

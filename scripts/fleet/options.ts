@@ -50,7 +50,7 @@ function createProgram(): Command {
     .option('--load <list>', 'arrivals as a share of what the nodes can serve', list(decimal(0.01, 2)), [0.9])
     .option('--skew <share>', 'share of the arrivals at the first node; else round robin', decimal(0, 1))
     .option('--nodes <n>', 'nodes of the fleet', integer(2, 32), 8)
-    .option('--requests <n>', 'requests of a run', integer(10, 1_000_000), 2_000)
+    .option('--requests <n>', 'requests of a run; of few, the p99 says little', integer(10, 1_000_000), 6_000)
     .option('--seed <list>', 'which requests, at which nodes', list(integer(0, 2 ** 32 - 1)), [1])
     .option(
       '--scale <factor>',

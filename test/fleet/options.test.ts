@@ -25,7 +25,7 @@ describe('the options of the fleet experiment', () => {
   it('run every policy at load 0.9 on eight nodes unless told otherwise, with owners round robin', () => {
     expect(parseOptions([])).to.deep.equal({
       policy: ['none', 'lucky', 'oldest', 'reference', 'two-choices'],
-      ...{ load: [0.9], nodes: 8, requests: 2_000, seed: [1] },
+      ...{ load: [0.9], nodes: 8, requests: 6_000, seed: [1] },
       ...{ loadUnit: 'requests', ask: 'late', json: false },
     });
   });

@@ -1,0 +1,51 @@
+import type { Bounds } from './agenda.ts';
+
+/** A call that waits for work. Times are monotonic ms. */
+export interface Wait {
+  /** What it would ask for. */
+  bounds: Bounds;
+  /** Its engine can begin then: it does not ask before. */
+  readyAt: number;
+  /** It does not ask from then on, unless it was woken before. */
+  until: number;
+  /** Ends the wait when it fires. */
+  stale: AbortSignal | undefined;
+}
+
+/** Who waits for work on this node. */
+export class Waiters {
+  readonly #waiting = new Map<Wait, () => void>();
+
+  get any(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Waits to be woken, at most `ms`; whether it was. */
+  woken(wait: Wait, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (woken: boolean): void => {
+        clearTimeout(timer);
+        wait.stale?.removeEventListener('abort', giveUp);
+        this.#waiting.delete(wait);
+        resolve(woken);
+      };
+      const giveUp = (): void => end(false);
+      // a timer may fire up to 1 ms early
+      const timer = setTimeout(giveUp, Math.ceil(ms) + 1);
+      wait.stale?.addEventListener('abort', giveUp);
+      this.#waiting.set(wait, () => end(true));
+    });
+  }
+
+  wake(): void {
+    for (const wake of [...this.#waiting.values()]) wake();
+  }
+
+  /** ms until one asks that is not `refused`, if there is a reason to; Infinity: none does. */
+  readyIn(now: number, refused: (bounds: Bounds) => boolean): number {
+    let at = Infinity;
+    for (const { bounds, readyAt, until } of this.#waiting.keys())
+      if (readyAt < at && now < until && !refused(bounds)) at = readyAt;
+    return Math.max(0, at - now);
+  }
+}
