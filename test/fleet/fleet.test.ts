@@ -50,6 +50,7 @@ describe('npm run fleet', () => {
       for (const run of runs) {
         expect(run, run.policy).to.deep.include({
           ...{ trace: 'quantiles', load: 0.9, skew: 0.5, seed: 1, nodes: 3, requests: 60, unsound: 0 },
+          ask: 'late',
         });
         expect(run.queueDelayMs.p50).to.be.within(0, run.queueDelayMs.p99);
         expect(run.ttftP99Ms).to.be.greaterThan(run.queueDelayMs.p50);
@@ -68,6 +69,24 @@ describe('npm run fleet', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('also has its nodes ask as soon as there is room', async function () {
+    this.timeout(60_000);
+    const fleet = start([
+      '--policy',
+      'oldest',
+      '--nodes',
+      '2',
+      '--requests',
+      '40',
+      '--ask',
+      'early',
+      '--json',
+    ]);
+    expect(await fleet.over, fleet.said.stderr).to.equal(0);
+    const { runs } = JSON.parse(fleet.said.stdout) as { runs: RunReport[] };
+    expect(runs[1]).to.deep.include({ policy: 'oldest', ask: 'early', requests: 40, unsound: 0 });
   });
 
   it('leaves no key behind at Ctrl-C, with exit code 130 and no stack trace', async function () {
