@@ -50,11 +50,15 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * `none`: every node serves its own. Default `oldest`.
    *
    * By `npm run fleet` (Azure's conversation trace, 8 nodes, 30 % of the requests at one, load 0.9, three seeds) the 99th
-   * percentile of the queueing delay is 1.04 to 1.07 times that of one ideal central queue with `oldest`; with `lucky` (one
-   * seed) and with the reference's algorithm it is 3. At load 0.6 with balanced owners `oldest` steals 0.3 %.
+   * percentile of the queueing delay is 1.05 to 1.07 times that of one ideal central queue with `oldest`; with the
+   * reference's algorithm it is 2.8 to 3.1. At load 0.6 with balanced owners `oldest` steals 2 to 3 %.
    */
   policy?: StealPolicy;
-  /** Age at which a peer's first request may be stolen whatever its load. Default 20 for `oldest`, leaseMs for `lucky`. */
+  /**
+   * Age at which a peer's first request may be stolen whatever its load; by `oldest` also by how much it must be older than
+   * the first of the node's own. About one engine iteration: an owner that asks late (`readyInMs`) begins with most of its
+   * requests in that time. Default 100 for `oldest`, leaseMs for `lucky`.
+   */
   stealAfterMs?: number;
   /** How long a claim stands without a refresh. Default 30,000. */
   leaseMs?: number;
