@@ -2,7 +2,7 @@
 -- peer's; writes runner and token, and leases them. With nothing to take the caller enters `idle`. With limit 0 it
 -- only rings: a busy node passes a wake-up on.
 --
--- INCLUDE visit due pick dequeue leave
+-- INCLUDE visit due pick dequeue stealable_in leave
 -- DEFER reap end_requests pick_lucky pick_oldest ring_first
 -- ARGV[14] limit        most tickets
 -- ARGV[15] alone_tokens most tokens of the call's first ticket
@@ -66,11 +66,19 @@ if #expired > 0 then
   end_requests(expired)
 end
 
--- ms until the first head of a peer comes of age
+-- ms until the first of the peers with the oldest heads may be stolen from by its age
 local function again_in()
-  local heads = policy ~= 'none' and call('ZRANGE', HEAD, '0', '1', 'WITHSCORES') or {}
-  local order = tonumber(heads[1] ~= node and heads[2] or heads[4])
-  return order and format('%d', max(1, math.ceil(steal_after - (now - order / 1000)))) or '-1'
+  local heads, owners, orders, again = policy ~= 'none' and call('ZRANGE', HEAD, '0', '7', 'WITHSCORES') or {}, {}, {}, nil
+  for i = 1, #heads, 2 do
+    if heads[i] ~= node then
+      owners[#owners + 1], orders[#orders + 1] = heads[i], heads[i + 1]
+    end
+  end
+  local asks = asks_of(owners)
+  for i = 1, #owners do
+    again = min(again or math.huge, stealable_in(0, orders[i], tonumber(asks[i] or 0)))
+  end
+  return again and format('%d', max(1, again)) or '-1'
 end
 
 local status, again = #picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE', '-1'

@@ -56,8 +56,8 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   policy?: StealPolicy;
   /**
    * Age at which a peer's first request may be stolen whatever its load; by `oldest` also by how much it must be older than
-   * the first of the node's own. About one engine iteration: an owner that asks late (`readyInMs`) begins with most of its
-   * requests in that time. Default 100 for `oldest`, leaseMs for `lucky`.
+   * the first of the node's own. An owner that waits for work and said when its engine can begin (`readyInMs`) keeps what it
+   * puts until then, if that is within five times this. Default 20 for `oldest`, leaseMs for `lucky`.
    */
   stealAfterMs?: number;
   /** How long a claim stands without a refresh. Default 30,000. */
@@ -232,7 +232,7 @@ export function settle<Request, Output>(
     stealAfterMs: integer(
       'stealAfterMs',
       options.stealAfterMs,
-      policy === 'oldest' ? 100 : leaseMs,
+      policy === 'oldest' ? 20 : leaseMs,
       0,
       MAX_MS,
     ),

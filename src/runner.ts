@@ -15,9 +15,10 @@ import { parseTicket } from './ticket.ts';
 import { Waiters } from './waiters.ts';
 
 /**
- * Most ms in which a node that was rung asks itself, rather than pass the ring on; but no more than half of stealAfterMs.
- * One that asked in vain so recently is taken to ask again as soon.
+ * A node that was rung and asks within so many times stealAfterMs keeps the ring, and else passes it on; within so many ms
+ * at the most. One that asked in vain so recently is taken to ask again as soon.
  */
+const SOON = 2.5;
 const SOON_MS = 50;
 const ANY_TOKENS = 2 ** 32 - 1;
 
@@ -132,7 +133,7 @@ export class Runner<Request, Output> {
     const now = monotonic();
     this.#agenda.notIdle(shard);
     this.#agenda.at(shard, now);
-    const soonMs = Math.min(SOON_MS, this.#rules.stealAfterMs / 2);
+    const soonMs = Math.min(SOON_MS, SOON * this.#rules.stealAfterMs);
     const readyIn = this.#readyIn(shard, now);
     const asksIn = now - this.#askedInVainAt < soonMs ? Math.min(soonMs, readyIn) : readyIn;
     if (asksIn === 0) this.#waiters.wake();

@@ -20,7 +20,7 @@ export class Waiters {
     return this.#waiting.size > 0;
   }
 
-  /** Waits to be woken, at most `ms`; whether it was. */
+  /** Waits to be woken, at most about `ms`; whether it was. */
   woken(wait: Wait, ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const end = (woken: boolean): void => {
@@ -30,8 +30,8 @@ export class Waiters {
         resolve(woken);
       };
       const giveUp = (): void => end(false);
-      // a timer may fire up to 1 ms early
-      const timer = setTimeout(giveUp, Math.ceil(ms) + 1);
+      // it may fire up to 1 ms early: who is woken looks at the clock
+      const timer = setTimeout(giveUp, Math.ceil(ms));
       wait.stale?.addEventListener('abort', giveUp);
       this.#waiting.set(wait, () => end(true));
     });

@@ -14,7 +14,7 @@ local function bury()
     if beyond then
       return true
     end
-    call('HDEL', CALLS, name, name .. '|put', name .. '|claim', name .. '|result')
+    call('HDEL', CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks')
     call('ZREM', IDLE, name)
     call('ZREM', NODE, name)
   end

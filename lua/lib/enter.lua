@@ -32,7 +32,7 @@ end
 
 local function meet(stored)
   if stored then
-    call('HDEL', CALLS, node .. '|put', node .. '|claim', node .. '|result')
+    call('HDEL', CALLS, node .. '|put', node .. '|claim', node .. '|result', node .. '|asks')
   end
   call('HSET', CALLS, node, epoch)
   call('ZADD', NODE, format('%d', now + lease), node)

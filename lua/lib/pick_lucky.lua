@@ -1,16 +1,20 @@
 -- The policy `lucky`, the reference's: only when the own queue is empty; one peer at random among the 50 most loaded
 -- eligible ones; half of the batch, rounded up. math.random is seeded the same in every run: entropy is passed in.
 --
--- INCLUDE pick
+-- INCLUDE pick stealable_in
 local PEERS, TRIES = '50', 10
 
 local function lucky_peers()
   local names, listed, peers = {}, { [node] = true }, {}
   local loaded = call('ZREVRANGEBYSCORE', LOAD, '+inf', format('%d', min_load), 'LIMIT', '0', PEERS)
   local aged = call('ZRANGEBYSCORE', HEAD, '-inf', format('%d', (now - steal_after) * 1000), 'LIMIT', '0', PEERS)
-  for _, list in ipairs({ loaded, aged }) do
-    for i = 1, #list do
-      names[#names + 1] = list[i]
+  local asks = asks_of(aged)
+  for i = 1, #loaded do
+    names[i] = loaded[i]
+  end
+  for i = 1, #aged do
+    if tonumber(asks[i] or 0) <= now then
+      names[#names + 1] = aged[i]
     end
   end
   for i = 1, #names do

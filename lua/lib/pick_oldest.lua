@@ -16,9 +16,9 @@ local function read_heads(count)
       peers[#peers + 1] = { owner = heads[i], first = order, order = order }
     end
   end
-  local loads = #names > 0 and call('ZMSCORE', LOAD, unpack(names)) or names
+  local loads, asks = #names > 0 and call('ZMSCORE', LOAD, unpack(names)) or names, asks_of(names)
   for i = 1, #loads do
-    peers[known + i].load = tonumber(loads[i] or 0)
+    peers[known + i].load, peers[known + i].asks_at = tonumber(loads[i] or 0), tonumber(asks[i] or 0)
   end
   heads_read = heads_read + count
   horizon = heads_read < HEADS and #heads == 2 * count and tonumber(heads[#heads]) or math.huge
@@ -31,7 +31,8 @@ local function oldest_before(order)
     local peer = peers[i]
     if peer.first >= order then
       break
-    elseif peer.order and peer.order < order and not peer.blocked and stealable_in(peer.load, peer.order) == 0 then
+    elseif peer.order and peer.order < order and not peer.blocked
+      and stealable_in(peer.load, peer.order, peer.asks_at) == 0 then
       oldest, order = peer, peer.order
     end
   end

@@ -10,7 +10,8 @@
 -- KEYS[7] out zset      owner|tick|ticket length|ticket|token|number|kind|payload, every score 0
 -- KEYS[8] node zset     node -> alive until, ms
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
--- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer
+-- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that
+--                       it claims, ms
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), schema
 -- KEYS[12] dead stream  requests given up: ticket, reason, spent, bytes, body
 local WAITING, HEAD, LOAD, REQUEST, BODY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

@@ -27,6 +27,8 @@ export interface View {
   epochs: Record<string, number>;
   /** `node|lane` -> number of the last call. */
   lanes: Record<string, number>;
+  /** Node -> when it said that it claims. */
+  asks: Record<string, number>;
   state: Record<string, number>;
   /** `ticket reason spent body`. */
   dead: string[];
@@ -65,7 +67,8 @@ function record<T>(map: ReadonlyMap<string, T>, show: (value: T, key: string) =>
 
 export function viewOf(snapshot: ShardSnapshot): View {
   const { waiting, head, load, request, body, due, out, node, idle, calls, state, dead, expiry } = snapshot;
-  const lanes = new Map([...calls].filter(([field]) => field.includes('|')));
+  const lanes = new Map([...calls].filter(([field]) => field.includes('|') && !field.endsWith('|asks')));
+  const asks = new Map([...calls].filter(([field]) => field.endsWith('|asks')));
   const epochs = new Map([...calls].filter(([field]) => !field.includes('|')));
   const ms = (value: number): number => (value === 0 ? 0 : value - START);
   return {
@@ -80,6 +83,7 @@ export function viewOf(snapshot: ShardSnapshot): View {
     idle: record(idle, (until, name) => [name, ms(until)]),
     epochs: record(epochs, (epoch, name) => [name, parseInt(epoch, 16)]),
     lanes: record(lanes, (last, field) => [field, parseInt(last.slice(0, 12), 16)]),
+    asks: record(asks, (at, field) => [field.split('|')[0]!, ms(Number(at))]),
     state: record(state, (value, field) => [field, field === 'tick' ? ticks(value) : stateOf(field, value)]),
     dead: dead.map((entry) => {
       const text = (field: string): string => entry.get(field)!.toString('latin1');

@@ -11,6 +11,10 @@ import { ShardState, byScore, middleOf, type Mail, type Request } from './state.
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
 const DAY = 86_400_000;
+/** An owner that says that it claims within so many times stealAfter keeps its requests until then. */
+const SOON = 5;
+/** Heads that a claim in vain looks at, to say when to come again. */
+const HEADS = 8;
 const SEPARATORS = { put: ',', other: ' ' } as const;
 
 export class ShardModel extends ShardState {
@@ -46,7 +50,10 @@ export class ShardModel extends ShardState {
       accepted.push(ticket);
       return `OK ${middle}`;
     });
-    if (accepted.length > 0 && claimsIn !== 0) this.ring(owner, claimsIn);
+    if (accepted.length === 0) return answers.join(SEPARATORS.put);
+    if (claimsIn !== undefined && claimsIn > 0 && claimsIn <= SOON * this.rules.stealAfter)
+      this.asks.set(owner, this.now + claimsIn);
+    if (claimsIn !== 0) this.ring(owner, claimsIn);
     return answers.join(SEPARATORS.put);
   }
 
@@ -185,18 +192,18 @@ export class ShardModel extends ShardState {
   ringFirst(): void {
     const first = this.heads().sort(byScore)[0]?.[0];
     if (first === undefined) return;
-    const isOfAge = this.now * 1000 - this.line(first)[0]!.order >= this.rules.stealAfter * 1000;
+    const isOfAge = this.freeIn(this.line(first)[0]!) <= 0;
     const longest = this.loads().sort(byScore).at(-1)!;
     this.ring(!isOfAge && longest[1] >= this.rules.minLoad ? longest[0] : first);
   }
 
   #again(): number {
     if (this.rules.policy === 'none') return -1;
-    const orders = this.heads()
-      .filter(([owner]) => owner !== this.node)
-      .map(([, order]) => order);
-    if (orders.length === 0) return -1;
-    return Math.max(1, this.ageIn(Math.min(...orders)));
+    const owners = this.heads().sort(byScore).slice(0, HEADS);
+    const free = owners.flatMap(([owner]) =>
+      owner === this.node ? [] : [this.freeIn(this.line(owner)[0]!)],
+    );
+    return free.length === 0 ? -1 : Math.max(1, Math.min(...free));
   }
 
   #retryAfter(owner: string): number {

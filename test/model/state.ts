@@ -51,6 +51,8 @@ export class ShardState {
   readonly epochs = new Map<string, number>();
   readonly lanes = new Map<string, { number: number; answer: string }>();
   readonly idle = new Map<string, number>();
+  /** When owners said that they claim by themselves. */
+  readonly asks = new Map<string, number>();
   readonly dead: string[] = [];
   /** How often each accepted ticket has ended. */
   readonly ends = new Map<Ticket, number>();
@@ -79,6 +81,7 @@ export class ShardState {
     if (this.expiry === 0) this.expiry = now + this.rules.ttl;
     if (epoch > standing) {
       for (const each of ['put', 'claim', 'result']) this.lanes.delete(`${node}|${each}`);
+      this.asks.delete(node);
       this.epochs.set(node, epoch);
       this.nodes.set(node, now + this.rules.lease);
     }
@@ -186,7 +189,7 @@ export class ShardState {
   }
 
   forget(name: string): void {
-    for (const table of [this.mailboxes, this.idle, this.nodes, this.epochs]) table.delete(name);
+    for (const table of [this.mailboxes, this.idle, this.nodes, this.epochs, this.asks]) table.delete(name);
     for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
   }
 
@@ -197,25 +200,23 @@ export class ShardState {
     if (this.rules.policy === 'none') return;
     if (claimsIn !== undefined) {
       const line = this.line(owner);
-      if (claimsIn <= (this.isStealable(line) ? 0 : this.ageIn(line[0]!.order))) return;
+      if (claimsIn <= (this.isStealable(line) ? 0 : this.freeIn(line[0]!))) return;
       this.idle.delete(owner);
     }
     const next = [...this.idle].sort(byScore)[0];
     if (next && this.isStealable(this.line(owner))) this.idle.delete(next[0]);
   }
 
-  /** ms until a ticket of this order may be stolen by its age. */
-  ageIn(order: number): number {
-    return Math.ceil(this.rules.stealAfter - (this.now - order / 1000));
+  /** ms until the first request of an owner that is not overloaded may be stolen; 0 or less: it may. */
+  freeIn({ owner, order }: Request): number {
+    const ofAge = Math.ceil(this.rules.stealAfter - (this.now - order / 1000));
+    return Math.max(ofAge, (this.asks.get(owner) ?? 0) - this.now);
   }
 
   /** Whether a peer may take the first of these waiting requests of one owner. */
   isStealable(line: readonly Request[]): boolean {
     if (line.length === 0) return false;
-    return (
-      this.weigh(line) >= this.rules.minLoad ||
-      this.now * 1000 - line[0]!.order >= this.rules.stealAfter * 1000
-    );
+    return this.weigh(line) >= this.rules.minLoad || this.freeIn(line[0]!) <= 0;
   }
 
   standing(ticket: Ticket): Request | undefined {

@@ -25,9 +25,14 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     const { owner } = parseMail(member);
     mailboxes.set(owner, [...(mailboxes.get(owner) ?? []), mailOf(member)]);
   }
-  const [epochs, lanes] = [new Map<string, number>(), new Map<string, number>()];
+  const [epochs, lanes, asks] = [
+    new Map<string, number>(),
+    new Map<string, number>(),
+    new Map<string, number>(),
+  ];
   for (const [field, value] of calls) {
-    if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
+    if (field.endsWith('|asks')) asks.set(field.slice(0, -5), Number(value));
+    else if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
     else epochs.set(field, parseInt(value, 16));
   }
   return {
@@ -42,6 +47,7 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     idle: sorted(idle),
     epochs: sorted(epochs),
     lanes: sorted(lanes),
+    asks: sorted(asks),
     visited: Number(state.get('visited') ?? 0),
     grace: Number(state.get('grace') ?? 0),
     expiry: Number(state.get('expiry') ?? 0),
@@ -71,6 +77,7 @@ export function foreseenTables(model: ShardState): Record<string, unknown> {
     node: sorted(model.nodes),
     idle: sorted(model.idle),
     epochs: sorted(model.epochs),
+    asks: sorted(model.asks),
     lanes: sorted([...model.lanes].map(([field, { number }]) => [field, number])),
     visited,
     grace,
