@@ -47,6 +47,7 @@ describe('an owner that said when it claims', () => {
     await shard.run(put(shard, 'a', ['1'], { at: 100, claimsIn: 200 }));
     expect(String((await shard.run(claim(shard, 'b', {}, { at: 200 })))[3])).to.equal('100');
     await shard.run(put(shard, 'c', ['1'], { at: 210, claimsIn: 30 }));
+    await shard.run(put(shard, 'd', ['1'], { at: 211, claimsIn: 200 }));
     expect(String((await shard.run(claim(shard, 'b', {}, { at: 211 })))[3])).to.equal('49');
   });
 
