@@ -14,7 +14,7 @@
 local max_waiting, claims_in = tonumber(ARGV[14]), tonumber(ARGV[15])
 local FIRST, WIDTH = 16, 7
 -- so many times steal_after is soon
-local SOON = 5
+local SOON = 6
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 local function reserve_ticks()

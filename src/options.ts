@@ -57,7 +57,7 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /**
    * Age at which a peer's first request may be stolen whatever its load; by `oldest` also by how much it must be older than
    * the first of the node's own. An owner that waits for work and said when its engine can begin (`readyInMs`) keeps what it
-   * puts until then, if that is within five times this. Default 20 for `oldest`, leaseMs for `lucky`.
+   * puts until then, if that is within six times this. Default 20 for `oldest`, leaseMs for `lucky`.
    */
   stealAfterMs?: number;
   /** How long a claim stands without a refresh. Default 30,000. */

@@ -3,6 +3,7 @@
  * but the word of it, and what is overdue is done at once.
  */
 import type { Budget } from '../../src/budget.ts';
+import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
 import type { History } from './history.ts';
 import { Machine } from './machine.ts';
 
@@ -64,6 +65,11 @@ export class LiveEngine {
   get iterationMs(): number | undefined {
     const { endsAt } = this.#machine;
     return endsAt === undefined ? undefined : Math.max(0, this.#clock.realMsUntil(endsAt));
+  }
+
+  /** Real ms that an iteration takes at the least. */
+  get shortestMs(): number {
+    return DEFAULT_ENGINE.iterationMs * this.#clock.scale;
   }
 
   room(): Budget {

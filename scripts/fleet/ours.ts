@@ -96,15 +96,29 @@ class OurNode implements FleetNode {
 
   async #claim(): Promise<ClaimedRequest<Replayed>[]> {
     const room = this.#engine.room();
-    const { iterationMs } = this.#engine;
-    const waitMs = iterationMs === undefined ? this.#pollMs : Math.max(0, iterationMs - LAST_CALL_MS);
-    const readyInMs = this.#ask === 'early' ? 0 : Math.max(0, (iterationMs ?? 0) - ASK_AHEAD_MS);
     try {
-      return await this.#scheduler.getRequests({ ...room, readyInMs }, { waitMs });
+      return await this.#scheduler.getRequests(
+        { ...room, readyInMs: this.#readyInMs },
+        { waitMs: this.#waitMs },
+      );
     } catch (error) {
       if (this.#closed && error instanceof SchedulerError && error.code === 'CLOSED') return [];
       throw error;
     }
+  }
+
+  /** The next iteration takes what comes until its last call; what comes later is for the one after it. */
+  get #readyInMs(): number {
+    const { iterationMs, shortestMs } = this.#engine;
+    if (this.#ask === 'early' || iterationMs === undefined) return 0;
+    const beginsInMs = iterationMs > LAST_CALL_MS ? iterationMs : iterationMs + shortestMs;
+    return Math.max(0, beginsInMs - ASK_AHEAD_MS);
+  }
+
+  get #waitMs(): number {
+    const { iterationMs } = this.#engine;
+    if (iterationMs === undefined) return this.#pollMs;
+    return iterationMs > LAST_CALL_MS ? iterationMs - LAST_CALL_MS : iterationMs;
   }
 
   #take(claimed: readonly ClaimedRequest<Replayed>[]): void {

@@ -26,12 +26,12 @@ describe('an owner that said when it claims', () => {
     });
   }
 
-  it('keeps them no longer than five times stealAfter', async () => {
+  it('keeps them no longer than six times stealAfter', async () => {
     const shard = new TestShard();
-    await shard.run(put(shard, 'a', ['1'], { at: 100, claimsIn: 251 }));
+    await shard.run(put(shard, 'a', ['1'], { at: 100, claimsIn: 301 }));
     expect((await shard.view()).asks).to.deep.equal({});
-    await shard.run(put(shard, 'a', ['2'], { at: 110, claimsIn: 250 }));
-    expect((await shard.view()).asks).to.deep.equal({ a: 360 });
+    await shard.run(put(shard, 'a', ['2'], { at: 110, claimsIn: 300 }));
+    expect((await shard.view()).asks).to.deep.equal({ a: 410 });
   });
 
   it('says nothing by a claim that follows at once, or by a put that is refused', async () => {

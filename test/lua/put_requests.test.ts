@@ -313,7 +313,7 @@ describe('put_requests', () => {
       for (const node of ['a', 'b']) await shard.run(claim(shard, node));
       await wakeUps();
       shard.at = 100;
-      await shard.run(put(shard, 'a', ['1'], { claimsIn: 251 }));
+      await shard.run(put(shard, 'a', ['1'], { claimsIn: 301 }));
       expect(await wakeUps()).to.deep.equal(['b: claim 0 50']);
       expect(Object.keys((await shard.view()).idle), 'the caller is busy').to.have.members(['b']);
       await shard.run(put(shard, 'a', ['2', '3'], { claimsIn: 20 }));

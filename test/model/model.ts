@@ -12,7 +12,7 @@ const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
 const DAY = 86_400_000;
 /** An owner that says that it claims within so many times stealAfter keeps its requests until then. */
-const SOON = 5;
+const SOON = 6;
 /** Heads that a claim in vain looks at, to say when to come again. */
 const HEADS = 8;
 const SEPARATORS = { put: ',', other: ' ' } as const;
