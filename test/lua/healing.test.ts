@@ -111,6 +111,13 @@ for (const policy of ['oldest', 'lucky'] as const) {
       expect({ head, load }).to.deep.equal({ head: {}, load: {} });
     });
 
+    it('does not have an owner that is listed and has nothing in line come again for itself', async () => {
+      const shard = new TestShard(defaults);
+      await shard.run(put(shard, 'a', ['x']));
+      await connection().unlink(shard.key('waiting'));
+      expect(String((await shard.run(claim(shard, 'a', {}, { at: 200 })))[3])).to.equal('-1');
+    });
+
     it('resets an owner whose records are gone, and comes to an end', async () => {
       const shard = await populated();
       await connection().unlink(shard.key('request'));
