@@ -76,7 +76,7 @@ local function again_in()
   end
   local asks = asks_of(owners)
   for i = 1, #owners do
-    again = min(again or math.huge, stealable_in(0, orders[i], tonumber(asks[i] or 0)))
+    again = min(again or math.huge, stealable_in(0, orders[i], asks[i]))
   end
   return again and format('%d', max(1, again)) or '-1'
 end

@@ -4,7 +4,7 @@
 -- INCLUDE enqueue ring leave
 -- ARGV[14] max_waiting  waiting tickets of one owner in the shard
 -- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does.
---                       Its requests are its own until then, if that is soon
+--                       Its requests are its own until then, if it is no longer than it may keep them
 -- ARGV[16..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
 --                       from now, empty: ttl; head_start: ms by which it is placed before its arrival
 -- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's middle, EXPIRED,
@@ -13,8 +13,8 @@
 -- COST   O(n log waiting)
 local max_waiting, claims_in = tonumber(ARGV[14]), tonumber(ARGV[15])
 local FIRST, WIDTH = 16, 7
--- so many times steal_after is soon
-local SOON = 6
+-- most times steal_after for which an owner may keep its requests
+local KEEPS = 6
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 local function reserve_ticks()
@@ -88,7 +88,7 @@ if #tickets > 0 then
     made(BODY)
     made(DUE)
   end
-  if claims_in and claims_in > 0 and claims_in <= SOON * steal_after then
+  if claims_in and claims_in > 0 and claims_in <= KEEPS * steal_after then
     call('HSET', CALLS, node .. '|asks', format('%d', now + claims_in))
   end
   if claims_in ~= 0 then

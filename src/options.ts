@@ -50,7 +50,7 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * `none`: every node serves its own. Default `oldest`.
    *
    * By `npm run fleet` (Azure's conversation trace, 8 nodes, 30 % of the requests at one, load 0.9, three seeds) the 99th
-   * percentile of the queueing delay is 1.03 to 1.11 times that of one ideal central queue with `oldest`; with the
+   * percentile of the queueing delay is 1.03 to 1.12 times that of one ideal central queue with `oldest`; with the
    * reference's algorithm it is 2.8 to 3.1. At load 0.6 with balanced owners `oldest` steals 2 to 4 %.
    */
   policy?: StealPolicy;

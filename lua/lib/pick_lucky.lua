@@ -13,7 +13,7 @@ local function lucky_peers()
     names[i] = loaded[i]
   end
   for i = 1, #aged do
-    if tonumber(asks[i] or 0) <= now then
+    if asks[i] <= now then
       names[#names + 1] = aged[i]
     end
   end

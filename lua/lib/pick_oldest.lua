@@ -18,7 +18,7 @@ local function read_heads(count)
   end
   local loads, asks = #names > 0 and call('ZMSCORE', LOAD, unpack(names)) or names, asks_of(names)
   for i = 1, #loads do
-    peers[known + i].load, peers[known + i].asks_at = tonumber(loads[i] or 0), tonumber(asks[i] or 0)
+    peers[known + i].load, peers[known + i].asks_at = tonumber(loads[i] or 0), asks[i]
   end
   heads_read = heads_read + count
   horizon = heads_read < HEADS and #heads == 2 * count and tonumber(heads[#heads]) or math.huge

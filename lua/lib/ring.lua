@@ -18,7 +18,7 @@ local function ring(owner, least, claims_in)
   if not order then
     return
   end
-  local delay = stealable_in(tonumber(call('ZSCORE', LOAD, owner) or 0), order, tonumber(asks_of({ owner })[1] or 0))
+  local delay = stealable_in(tonumber(call('ZSCORE', LOAD, owner) or 0), order, asks_of({ owner })[1])
   if claims_in then
     if claims_in <= delay then
       return

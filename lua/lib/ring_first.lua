@@ -5,7 +5,7 @@
 local function ring_first()
   local heads = call('ZRANGE', HEAD, '0', '0', 'WITHSCORES')
   local owner = heads[1]
-  if owner and stealable_in(0, heads[2], tonumber(asks_of({ owner })[1] or 0)) > 0 then
+  if owner and stealable_in(0, heads[2], asks_of({ owner })[1]) > 0 then
     local longest = call('ZREVRANGE', LOAD, '0', '0', 'WITHSCORES')
     owner = tonumber(longest[2] or 0) >= min_load and longest[1] or owner
   end

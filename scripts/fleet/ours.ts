@@ -96,11 +96,9 @@ class OurNode implements FleetNode {
 
   async #claim(): Promise<ClaimedRequest<Replayed>[]> {
     const room = this.#engine.room();
+    const { readyInMs, waitMs } = this.#whenToAsk();
     try {
-      return await this.#scheduler.getRequests(
-        { ...room, readyInMs: this.#readyInMs },
-        { waitMs: this.#waitMs },
-      );
+      return await this.#scheduler.getRequests({ ...room, readyInMs }, { waitMs });
     } catch (error) {
       if (this.#closed && error instanceof SchedulerError && error.code === 'CLOSED') return [];
       throw error;
@@ -108,17 +106,15 @@ class OurNode implements FleetNode {
   }
 
   /** The next iteration takes what comes until its last call; what comes later is for the one after it. */
-  get #readyInMs(): number {
+  #whenToAsk(): { readyInMs: number; waitMs: number } {
     const { iterationMs, shortestMs } = this.#engine;
-    if (this.#ask === 'early' || iterationMs === undefined) return 0;
-    const beginsInMs = iterationMs > LAST_CALL_MS ? iterationMs : iterationMs + shortestMs;
-    return Math.max(0, beginsInMs - ASK_AHEAD_MS);
-  }
-
-  get #waitMs(): number {
-    const { iterationMs } = this.#engine;
-    if (iterationMs === undefined) return this.#pollMs;
-    return iterationMs > LAST_CALL_MS ? iterationMs - LAST_CALL_MS : iterationMs;
+    if (iterationMs === undefined) return { readyInMs: 0, waitMs: this.#pollMs };
+    const isInTime = iterationMs > LAST_CALL_MS;
+    const beginsInMs = isInTime ? iterationMs : iterationMs + shortestMs;
+    return {
+      readyInMs: this.#ask === 'early' ? 0 : Math.max(0, beginsInMs - ASK_AHEAD_MS),
+      waitMs: isInTime ? iterationMs - LAST_CALL_MS : iterationMs,
+    };
   }
 
   #take(claimed: readonly ClaimedRequest<Replayed>[]): void {

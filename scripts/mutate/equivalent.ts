@@ -8,7 +8,7 @@ export interface Equivalent extends Pick<Mutant, 'file' | 'before' | 'after'> {
 const NOTHING_TO_DO = 'only saves the calls that a guard without anything to guard would make';
 const SAME_EXPIRY = 'only saves a PEXPIREAT: the table has that expiry already';
 const ORDER_OF_READING = 'only how much is read at once; the same is answered';
-const FREE_LATER = 'owner and stealable_in(0, heads[2], tonumber(asks_of({ owner })[1] or 0)) > 0';
+const FREE_LATER = 'owner and stealable_in(0, heads[2], asks_of({ owner })[1]) > 0';
 const DAMAGED = '#line.gone > 0 or i > 1 and #line.tickets == 0';
 
 /** Each with its reason. An entry that fits no mutant any more is an error: the reason may be gone too. */

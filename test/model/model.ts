@@ -12,7 +12,7 @@ const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
 const DAY = 86_400_000;
 /** An owner that says that it claims within so many times stealAfter keeps its requests until then. */
-const SOON = 6;
+const KEEPS = 6;
 /** Heads that a claim in vain looks at, to say when to come again. */
 const HEADS = 8;
 const SEPARATORS = { put: ',', other: ' ' } as const;
@@ -50,10 +50,11 @@ export class ShardModel extends ShardState {
       accepted.push(ticket);
       return `OK ${middle}`;
     });
-    if (accepted.length === 0) return answers.join(SEPARATORS.put);
-    if (claimsIn !== undefined && claimsIn > 0 && claimsIn <= SOON * this.rules.stealAfter)
-      this.asks.set(owner, this.now + claimsIn);
-    if (claimsIn !== 0) this.ring(owner, claimsIn);
+    if (accepted.length > 0) {
+      const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
+      if (keeps) this.asks.set(owner, this.now + claimsIn);
+      if (claimsIn !== 0) this.ring(owner, claimsIn);
+    }
     return answers.join(SEPARATORS.put);
   }
 
