@@ -15,6 +15,7 @@ export class Mailbox {
   #taken: Tick = NO_TICK;
   #taking: Promise<void> | undefined;
   #again = false;
+  #closed = false;
 
   constructor(shard: Shard, deliver: (mail: Mail) => void) {
     this.#shard = shard;
@@ -34,7 +35,9 @@ export class Mailbox {
     return this.#taking;
   }
 
+  /** An answer that is on its way sets no timer any more. */
   close(): void {
+    this.#closed = true;
     this.#acknowledge.clear();
   }
 
@@ -45,7 +48,7 @@ export class Mailbox {
       // in the same turn as the loop's last look: a call that comes later starts a new one
       this.#taking = undefined;
     }
-    if (this.#cursor !== this.#taken) this.#acknowledge.within(ACKNOWLEDGE_MS);
+    if (this.#cursor !== this.#taken && !this.#closed) this.#acknowledge.within(ACKNOWLEDGE_MS);
   }
 
   async #takeOnce(): Promise<void> {

@@ -92,8 +92,12 @@ export class Runner<Request, Output> {
     }
   }
 
-  /** Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. */
+  /**
+   * Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. Messages still
+   * come while a node closes: whom its goodbye rings is told of that work.
+   */
   ring(shard: number, delayMs: number): void {
+    if (this.#stopped) return;
     if (delayMs <= 0) {
       this.#rang(shard);
       return;

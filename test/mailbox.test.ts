@@ -3,6 +3,7 @@ import { Mailbox } from '../src/mailbox.ts';
 import type { Mail } from '../src/messages.ts';
 import { Attempts } from '../src/results.ts';
 import type { Shard } from '../src/shard.ts';
+import { openHandles } from './support/leaks.ts';
 
 describe('a mailbox', () => {
   it('asks Redis again for every call that comes after its last answer, in whatever microtask', async () => {
@@ -21,6 +22,20 @@ describe('a mailbox', () => {
       await emptied;
       mailbox.close();
     }
+  });
+
+  it('leaves no timer behind when it is closed while an answer is on its way', async () => {
+    let answer: (answer: { mails: Mail[]; more: boolean }) => void = () => undefined;
+    const takeResults: Shard['takeResults'] = () => new Promise((resolve) => (answer = resolve));
+    const told: Mail[] = [];
+    const mailbox = new Mailbox({ takeResults } as unknown as Shard, (mail) => told.push(mail));
+    const before = await openHandles();
+    const emptied = mailbox.empty();
+    mailbox.close();
+    answer({ mails: [{ tick: '00000000000001' } as Mail], more: false });
+    await emptied;
+    expect(told).to.have.lengthOf(1);
+    expect(await openHandles()).to.deep.equal(before);
   });
 });
 

@@ -9,6 +9,7 @@ import { Runner } from '../src/runner.ts';
 import type { Shard } from '../src/shard.ts';
 import type { Shards } from '../src/shards.ts';
 import { room } from './support/fleet.ts';
+import { openHandles } from './support/leaks.ts';
 
 const POLL_MS = 60_000;
 
@@ -82,8 +83,16 @@ describe('the runner', () => {
     await runner.getRequests(room(), 0);
     expect(asked).to.deep.equal([0, 1]);
   });
-});
 
+  it('sets no timer for a ring that comes when it has stopped', async () => {
+    // found by a test run that a node of an earlier test held open: peers that close ring each other
+    await runner.getRequests(room(), 0);
+    runner.stop();
+    const before = await openHandles();
+    for (const delayMs of [0, 60_000]) runner.ring(1, delayMs);
+    expect(await openHandles()).to.deep.equal(before);
+  });
+});
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
