@@ -93,16 +93,13 @@ export class Runner<Request, Output> {
   }
 
   /**
-   * Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. Messages still
-   * come while a node closes: whom its goodbye rings is told of that work.
+   * Work can be taken in this shard in `delayMs`; of several delays the first is enough, it leads to a claim. A node that has
+   * stopped passes it on: it may drain for long, and is believed idle until it leaves.
    */
   ring(shard: number, delayMs: number): void {
-    if (this.#stopped) return;
-    if (delayMs <= 0) {
-      this.#rang(shard);
-      return;
-    }
-    alarmOf(this.#alarms, shard, () => this.#rang(shard)).within(delayMs);
+    if (this.#stopped) this.#passOnQuietly(shard);
+    else if (delayMs <= 0) this.#rang(shard);
+    else alarmOf(this.#alarms, shard, () => this.#rang(shard)).within(delayMs);
   }
 
   /**
@@ -166,7 +163,7 @@ export class Runner<Request, Output> {
   }
 
   #passOnQuietly(shard: number): void {
-    if (!this.#stopped) this.passOn(this.#shards.get(shard)).catch(() => undefined);
+    this.passOn(this.#shards.get(shard)).catch(() => undefined);
   }
 
   async #claim(shard: Shard, bounds: Bounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {

@@ -132,6 +132,34 @@ describe('wake-ups', () => {
     await waitUntil(() => executed.length === 1, 'the free node has executed it');
   });
 
+  // work to take now rings who has been idle longest, work that is too young who was heard of last
+  for (const [when, options, idleMs] of [
+    ['now', { minLoadScore: 1 }, -1],
+    ['later', { stealAfterMs: 400 }, 1],
+  ] as const)
+    it(`are passed on by a node that closes, and still drains (work to take ${when})`, async () => {
+      const owner = await start('owner', options);
+      const closing = await start('closing', options);
+      let release: () => void = () => undefined;
+      const running = new Promise<void>((resolve) => (release = resolve));
+      const begun: string[] = [];
+      void closing.run(({ id }) => (begun.push(id), running), { budget: room() });
+      await waitUntil(() => isIdle(closing), 'it is idle');
+      await owner.putRequests([request('running')]);
+      await waitUntil(async () => begun.length === 1 && (await isIdle(closing)), 'it runs one, and has room');
+      const closed = closing.close({ drainMs: WAIT_MS });
+      const free = await start('free', options);
+      const executed = serving(free);
+      await waitUntil(() => isIdle(free), 'another is idle');
+      const until = Number(await fleet.redis.zscore(fleet.key('idle'), free.node));
+      await fleet.redis.zadd(fleet.key('idle'), 'XX', until + idleMs, closing.node);
+      await owner.putRequests([request('r')]);
+      await waitUntil(() => executed.length === 1, 'the other has executed it');
+      expect(begun).to.deep.equal(['running']);
+      release();
+      await closed;
+    });
+
   it('wake one runner for one request', async () => {
     const owner = await start('owner', { minLoadScore: 1 });
     const runners = await Promise.all(['a', 'b', 'c'].map((name) => start(name, { minLoadScore: 1 })));
