@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 import { CommanderError } from 'commander';
-import { messageOf } from '../src/errors.ts';
+import { messageOf } from '../src/base/errors.ts';
 import { createCommand, type Options } from './bench/options.ts';
 import { textOf, type Report } from './bench/report.ts';
 import { withBench } from './bench/session.ts';

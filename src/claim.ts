@@ -1,6 +1,6 @@
 import type { Held } from './messages.ts';
 import type { Shard } from './shard.ts';
-import type { Tick, Ticket } from './ticket.ts';
+import type { Tick, Ticket } from './base/ticket.ts';
 
 /** What this node holds of one request. */
 export class Claim implements Held {

@@ -3,14 +3,14 @@
  * its `signal`. Its results carry its token and consecutive numbers, and are refused once the token no longer holds.
  */
 import { Claim } from './claim.ts';
-import { toPayload, type Payload } from './codec.ts';
-import { SchedulerError, messageOf } from './errors.ts';
+import { toPayload, type Payload } from './base/codec.ts';
+import { SchedulerError, messageOf } from './base/errors.ts';
 import type { Membership } from './membership.ts';
 import type { ClaimedTicket, Held, ResultAnswer } from './messages.ts';
-import type { Settings } from './options.ts';
+import type { Settings } from './base/options.ts';
 import type { Owner } from './owner.ts';
 import type { Shard } from './shard.ts';
-import { parseTicket, type Ticket } from './ticket.ts';
+import { parseTicket, type Ticket } from './base/ticket.ts';
 
 /** A request to execute. */
 export interface ClaimedRequest<Request> {

@@ -1,5 +1,5 @@
 import { Redis, type Cluster, type RedisOptions } from 'ioredis';
-import { ConfigError, SchedulerError, messageOf } from './errors.ts';
+import { ConfigError, SchedulerError, messageOf } from './base/errors.ts';
 import { defineScripts, type Client } from './script.ts';
 
 /** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */

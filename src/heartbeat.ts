@@ -3,10 +3,10 @@
  * shard, every shard where it has pending requests or claims, and one other in rotation, every third of a lease. A
  * shard whose first `due` is nearer than that is visited then.
  */
-import { Alarm, jittered, monotonic, sleep } from './clock.ts';
-import { messageOf } from './errors.ts';
+import { Alarm, jittered, monotonic, sleep } from './base/clock.ts';
+import { messageOf } from './base/errors.ts';
 import type { Membership } from './membership.ts';
-import type { Rules } from './options.ts';
+import type { Rules } from './base/options.ts';
 import type { Owner } from './owner.ts';
 import type { Claims } from './claims.ts';
 import type { Shard } from './shard.ts';

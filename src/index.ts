@@ -1,8 +1,8 @@
-export { admit, type Budget } from './budget.ts';
-export { bytesCodec, jsonCodec, type Codec } from './codec.ts';
+export { admit, type Budget } from './base/budget.ts';
+export { bytesCodec, jsonCodec, type Codec } from './base/codec.ts';
 export type { RedisSource } from './connection.ts';
-export { ConfigError, SchedulerError, type ErrorCode } from './errors.ts';
-export type { LoadUnit, SchedulerOptions, StealPolicy, WaitReplicas } from './options.ts';
+export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
+export type { LoadUnit, SchedulerOptions, StealPolicy, WaitReplicas } from './base/options.ts';
 export type { Result } from './results.ts';
 export type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
 export type { PutOptions } from './intake.ts';

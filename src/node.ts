@@ -1,10 +1,10 @@
 import { Agenda } from './agenda.ts';
 import { Claims } from './claims.ts';
 import { closeClient, openClient, ready, silenceMs } from './connection.ts';
-import { SchedulerError, messageOf } from './errors.ts';
+import { SchedulerError, messageOf } from './base/errors.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Membership } from './membership.ts';
-import type { Settings } from './options.ts';
+import type { Settings } from './base/options.ts';
 import { Owner } from './owner.ts';
 import { Replication } from './replication.ts';
 import type { Sink } from './results.ts';

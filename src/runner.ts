@@ -3,15 +3,15 @@
  * is given back to its place. A ring that finds this node busy is passed on.
  */
 import type { Agenda, Bounds } from './agenda.ts';
-import { admit, claimBounds, validateBudget, type Budget } from './budget.ts';
+import { admit, claimBounds, validateBudget, type Budget } from './base/budget.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
-import { Alarm, monotonic } from './clock.ts';
+import { Alarm, monotonic } from './base/clock.ts';
 import type { Membership } from './membership.ts';
 import type { ClaimAnswer } from './messages.ts';
-import type { Rules } from './options.ts';
+import type { Rules } from './base/options.ts';
 import type { Shard } from './shard.ts';
 import type { Shards } from './shards.ts';
-import { parseTicket } from './ticket.ts';
+import { parseTicket } from './base/ticket.ts';
 import { Waiters } from './waiters.ts';
 
 /**

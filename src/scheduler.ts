@@ -1,11 +1,11 @@
-import type { Budget } from './budget.ts';
+import type { Budget } from './base/budget.ts';
 import type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
-import { sleep } from './clock.ts';
-import { ConfigError, SchedulerError } from './errors.ts';
+import { sleep } from './base/clock.ts';
+import { ConfigError, SchedulerError } from './base/errors.ts';
 import { Intake, checkPutOptions, type PutOptions } from './intake.ts';
 import type { Membership } from './membership.ts';
 import { Node } from './node.ts';
-import { settle, type SchedulerOptions, type Settings } from './options.ts';
+import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
 import type { Owner } from './owner.ts';
 import { News, type Result } from './results.ts';
 import { Server, type BudgetSource, type Handler } from './serve.ts';

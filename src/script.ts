@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { assembleText, scriptError, writeOutConstants } from './assembly.ts';
-import { SchedulerError } from './errors.ts';
+import { SchedulerError } from './base/errors.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './scripts.ts';
 

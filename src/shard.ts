@@ -2,7 +2,7 @@
  * One shard's scripts as typed calls; nothing above this file knows arguments or replies. Calls wait for Redis and are
  * sent again until answered (see `membership.answered`); who cannot wait gives up waiting, the call does not.
  */
-import { shardKeys, wakePrefix } from './keys.ts';
+import { shardKeys, wakePrefix } from './base/keys.ts';
 import { Lane, StaleReply } from './lanes.ts';
 import { EvictedReply, type Membership } from './membership.ts';
 import {
@@ -29,11 +29,11 @@ import {
   type ResultAnswer,
   type ResultItem,
 } from './messages.ts';
-import type { Rules } from './options.ts';
+import type { Rules } from './base/options.ts';
 import type { Replication } from './replication.ts';
 import { runScript, type Argument, type Client } from './script.ts';
 import type { ScriptName } from './scripts.ts';
-import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from './ticket.ts';
+import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from './base/ticket.ts';
 
 const REAP_LIMIT = 128;
 

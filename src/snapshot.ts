@@ -1,6 +1,6 @@
 import { checkInvariants, type BodySnapshot, type ShardSnapshot, type Violation } from './invariants.ts';
-import { SHARD_TABLES, registryKeys, shardKey, type ShardTable } from './keys.ts';
-import type { LoadUnit } from './options.ts';
+import { SHARD_TABLES, registryKeys, shardKey, type ShardTable } from './base/keys.ts';
+import type { LoadUnit } from './base/options.ts';
 import type { Client } from './script.ts';
 
 /** Bodies whose size is looked at when payloads are not read: an HSTRLEN each, in one transaction. */

@@ -1,4 +1,4 @@
-import { wakePrefix } from './keys.ts';
+import { wakePrefix } from './base/keys.ts';
 import type { Client } from './script.ts';
 
 export interface Rings {

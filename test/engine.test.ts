@@ -7,7 +7,7 @@ import { Engine, type RealTimeOptions, type RunOptions } from '../scripts/engine
 import type { Completion } from '../scripts/engine/job.ts';
 import { ASK_AHEAD_MS } from '../scripts/engine/room.ts';
 import { drawArrivals } from '../scripts/traffic/quantiles.ts';
-import { admit, validateBudget } from '../src/budget.ts';
+import { admit, validateBudget } from '../src/base/budget.ts';
 
 const sequence = (id: number, promptTokens: number, outputTokens: number) => ({
   id,

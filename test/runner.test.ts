@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { Agenda } from '../src/agenda.ts';
-import { monotonic } from '../src/clock.ts';
+import { monotonic } from '../src/base/clock.ts';
 import type { Claims } from '../src/claims.ts';
 import type { Membership } from '../src/membership.ts';
 import type { ClaimAnswer } from '../src/messages.ts';
-import type { Rules } from '../src/options.ts';
+import type { Rules } from '../src/base/options.ts';
 import { Runner } from '../src/runner.ts';
 import type { Shard } from '../src/shard.ts';
 import type { Shards } from '../src/shards.ts';

@@ -3,8 +3,8 @@
  * of the same moments.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shardKey } from '../../src/keys.ts';
-import { settle } from '../../src/options.ts';
+import { shardKey } from '../../src/base/keys.ts';
+import { settle } from '../../src/base/options.ts';
 import type { Client } from '../../src/script.ts';
 import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
 import { idOf, type CodecName } from './payloads.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openClient, ready } from '../../src/connection.ts';
-import { registryKeys, shardKeys } from '../../src/keys.ts';
+import { registryKeys, shardKeys } from '../../src/base/keys.ts';
 import type { RedisServer } from '../redis/find.ts';
 import { openLists } from './bound.ts';
 import { startNode } from './ours.ts';

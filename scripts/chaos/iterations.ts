@@ -1,4 +1,4 @@
-import { requiredBlocks, type Budget } from '../../src/budget.ts';
+import { requiredBlocks, type Budget } from '../../src/base/budget.ts';
 import type { Engine } from '../../src/index.ts';
 
 /** An engine that begins with new work at whole multiples of an iteration's length, and so asks late. */

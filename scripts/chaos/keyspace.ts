@@ -4,7 +4,7 @@ import { openClient } from '../../src/connection.ts';
 import { fieldOf, parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
 import { parseMail } from '../../src/messages.ts';
 import { readSnapshot, verifyTopic } from '../../src/snapshot.ts';
-import { parseTicket } from '../../src/ticket.ts';
+import { parseTicket } from '../../src/base/ticket.ts';
 import type { Leftovers } from './evidence.ts';
 import type { Holding } from './losses.ts';
 

@@ -1,5 +1,5 @@
 /** One node of the chaos fleet, in a process of its own: a peer, its clients and its engine, all from one seed. */
-import { messageOf } from '../../src/errors.ts';
+import { messageOf } from '../../src/base/errors.ts';
 import { Random } from '../traffic/random.ts';
 import { HistoryWriter } from '../tool/history.ts';
 import type { Happening, Output } from './history.ts';

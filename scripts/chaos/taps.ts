@@ -1,7 +1,7 @@
 /** Writes down what passes between a sched-lua process and Redis, where the process itself would not tell. */
 import { News } from '../../src/results.ts';
 import { Shard } from '../../src/shard.ts';
-import { parseTicket } from '../../src/ticket.ts';
+import { parseTicket } from '../../src/base/ticket.ts';
 import type { HistoryWriter } from '../tool/history.ts';
 import type { Happening } from './history.ts';
 

@@ -9,7 +9,7 @@ import {
   type Codec,
   type SchedulerOptions,
 } from '../../src/index.ts';
-import { messageOf } from '../../src/errors.ts';
+import { messageOf } from '../../src/base/errors.ts';
 import { Engine } from '../engine/engine.ts';
 import { HistoryWriter } from '../tool/history.ts';
 import type { Happening, Output } from './history.ts';

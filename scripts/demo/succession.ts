@@ -1,5 +1,5 @@
 /** The crash halfway: one node is killed, its work returns to the others, and a successor takes its name. */
-import { messageOf } from '../../src/errors.ts';
+import { messageOf } from '../../src/base/errors.ts';
 import type { Fleet } from './fleet.ts';
 import { tally, type Ledger } from './ledger.ts';
 import type { Member } from './member.ts';

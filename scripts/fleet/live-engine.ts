@@ -2,7 +2,7 @@
  * A machine in scaled real time. Its iterations keep an absolute schedule: a timer that fires late makes nothing late
  * but the word of it, and what is overdue is done at once.
  */
-import type { Budget } from '../../src/budget.ts';
+import type { Budget } from '../../src/base/budget.ts';
 import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
 import type { History } from './history.ts';
 import { Machine } from './machine.ts';

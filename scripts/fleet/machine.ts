@@ -2,7 +2,7 @@
  * One node's engine in model time, and what it did written into the history: the same for the live fleet and for the
  * ideal queue. Whoever drives it says when; iterations follow each other without a gap.
  */
-import { requiredBlocks, type Budget } from '../../src/budget.ts';
+import { requiredBlocks, type Budget } from '../../src/base/budget.ts';
 import { EngineModel, type EngineOptions } from '../engine/engine-model.ts';
 import { roomOf } from '../engine/room.ts';
 import type { OwnedArrival } from '../traffic/scale.ts';

@@ -1,7 +1,7 @@
 /** What the fleet experiment is asked for on its command line. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { UsageError } from '../../src/cli/output.ts';
-import type { LoadUnit } from '../../src/options.ts';
+import type { LoadUnit } from '../../src/base/options.ts';
 import { decimal, integer, list, parse, usageError } from '../tool/arguments.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;

@@ -1,6 +1,6 @@
 /** Which requests arrive when and at which node, in model time. */
-import { messageOf } from '../../src/errors.ts';
-import { fitsEngine } from '../../src/budget.ts';
+import { messageOf } from '../../src/base/errors.ts';
+import { fitsEngine } from '../../src/base/budget.ts';
 import { capacity } from '../engine/capacity.ts';
 import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
 import { drawArrivals } from '../traffic/quantiles.ts';

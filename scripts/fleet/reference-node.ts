@@ -3,8 +3,8 @@
  * most three requests (MAX_PREFILL_NUM), and the budget that admits them is one of blocks alone, as its newer engine
  * loop gives it (maxNumBatchedTokens is the longest prompt); a tighter one would push back, and so reverse, the more.
  */
-import { admit } from '../../src/budget.ts';
-import { messageOf } from '../../src/errors.ts';
+import { admit } from '../../src/base/budget.ts';
+import { messageOf } from '../../src/base/errors.ts';
 import { pause } from '../reference/pause.ts';
 import { Reference, REFERENCE_TIMES, type Element } from '../reference/reference.ts';
 import { LiveEngine } from './live-engine.ts';

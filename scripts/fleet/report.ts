@@ -1,6 +1,6 @@
 /** What the experiment says, as JSON and as a table. */
 import { table } from '../../src/cli/output.ts';
-import type { LoadUnit } from '../../src/options.ts';
+import type { LoadUnit } from '../../src/base/options.ts';
 import { quantile } from '../bench/statistics.ts';
 import type { Figures } from './figures.ts';
 import type { Ask, Policy } from './options.ts';

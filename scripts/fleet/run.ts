@@ -1,10 +1,10 @@
 /** One live run: the nodes of one policy serve one plan over Redis. */
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { openClient } from '../../src/connection.ts';
 import type { StealPolicy } from '../../src/index.ts';
-import type { LoadUnit } from '../../src/options.ts';
+import type { LoadUnit } from '../../src/base/options.ts';
 import { readServer, costOf, type Cost } from '../bench/meter.ts';
 import { Random } from '../traffic/random.ts';
 import type { OwnedArrival } from '../traffic/scale.ts';

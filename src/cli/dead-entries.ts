@@ -1,9 +1,9 @@
 /** Entries of a topic's `dead` streams: how they are read, found and removed. */
 import type { Redis } from 'ioredis';
 import type { RedisSource } from '../connection.ts';
-import { shardKey } from '../keys.ts';
-import type { LoadUnit } from '../options.ts';
-import { parseTicket } from '../ticket.ts';
+import { shardKey } from '../base/keys.ts';
+import type { LoadUnit } from '../base/options.ts';
+import { parseTicket } from '../base/ticket.ts';
 import { oneLine, UsageError } from './output.ts';
 
 export interface DeadEntry {

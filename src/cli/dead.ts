@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Redis } from 'ioredis';
 import type { RedisSource } from '../connection.ts';
-import { checkTopic } from '../keys.ts';
+import { checkTopic } from '../base/keys.ts';
 import type { Client } from '../script.ts';
 import { NOT_KEPT, entriesOf, findEntry, removeEntry, type DeadEntry, type Found } from './dead-entries.ts';
 import { count, duration, oneLine, shown, table, type Report } from './output.ts';

@@ -1,6 +1,6 @@
 /** One shard's figures, from the script `inspect`. */
-import { messageOf, SchedulerError } from '../errors.ts';
-import { shardKeys } from '../keys.ts';
+import { messageOf, SchedulerError } from '../base/errors.ts';
+import { shardKeys } from '../base/keys.ts';
 import { runScript, type Client } from '../script.ts';
 
 export interface ShardStatus {

@@ -4,7 +4,7 @@
  * 130 interrupted.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../base/errors.ts';
 import { addDead } from './dead.ts';
 import { addDoctor } from './doctor.ts';
 import { interruptedCode, listenForInterrupts } from './interrupt.ts';

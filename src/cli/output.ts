@@ -1,5 +1,5 @@
 /** What a command hands back, and how it is printed: as text or as one JSON object, errors on stderr. */
-import { messageOf, SchedulerError } from '../errors.ts';
+import { messageOf, SchedulerError } from '../base/errors.ts';
 
 /** Why a command failed. `code` is stable: those of {@link SchedulerError}, and USAGE, MISSING, BROKEN, UNSUITABLE, INTERNAL. */
 export interface Failure {

@@ -1,7 +1,7 @@
 /** A topic's registry, as `lua/register.lua` writes it. */
-import { SchedulerError } from '../errors.ts';
-import { registryKeys } from '../keys.ts';
-import type { LoadUnit } from '../options.ts';
+import { SchedulerError } from '../base/errors.ts';
+import { registryKeys } from '../base/keys.ts';
+import type { LoadUnit } from '../base/options.ts';
 import type { Client } from '../script.ts';
 import { unitOf } from '../snapshot.ts';
 

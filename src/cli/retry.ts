@@ -1,6 +1,6 @@
 /** `sched-lua dead retry`: a node for one request. */
-import { bytesCodec } from '../codec.ts';
-import { SchedulerError } from '../errors.ts';
+import { bytesCodec } from '../base/codec.ts';
+import { SchedulerError } from '../base/errors.ts';
 import { Scheduler } from '../scheduler.ts';
 import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from './dead-entries.ts';
 import { catchInterrupt } from './interrupt.ts';

@@ -1,7 +1,7 @@
 /** One bounded conversation with the Redis that a command was pointed at. */
 import { Redis } from 'ioredis';
 import { describeRedis, openClient, ready, type RedisSource } from '../connection.ts';
-import { messageOf, SchedulerError } from '../errors.ts';
+import { messageOf, SchedulerError } from '../base/errors.ts';
 import type { Client } from '../script.ts';
 import { UsageError, type OutputOptions, type Report } from './output.ts';
 

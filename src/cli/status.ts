@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { checkTopic } from '../keys.ts';
-import type { LoadUnit } from '../options.ts';
+import { checkTopic } from '../base/keys.ts';
+import type { LoadUnit } from '../base/options.ts';
 import type { Client } from '../script.ts';
 import { inspectShard, type ShardStatus } from './inspect.ts';
 import { count, duration, table, type Report } from './output.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { checkTopic } from '../keys.ts';
+import { checkTopic } from '../base/keys.ts';
 import type { Client } from '../script.ts';
 import { verifyTopic } from '../snapshot.ts';
 import { count, oneLine, type Report } from './output.ts';

@@ -5,7 +5,7 @@ import { Delivery, type Delivered } from '../../src/delivery.ts';
 import { PendingTable, type Pending } from '../../src/pending.ts';
 import { Attempts, type Result, type Sink } from '../../src/results.ts';
 import { Shard } from '../../src/shard.ts';
-import { joinTicket } from '../../src/ticket.ts';
+import { joinTicket } from '../../src/base/ticket.ts';
 
 const shard = Object.create(Shard.prototype) as Shard;
 const ticket = joinTicket('a', '00000000000001|00000001|00000000ffff', 'r1');

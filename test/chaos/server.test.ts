@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { now } from '../../scripts/tool/history.ts';
 import { findLaunch } from '../../scripts/chaos/launch.ts';
 import { ChaosRedis } from '../../scripts/chaos/server.ts';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 
 /** The file is looked at every 50 ms. */
 const MARKED_MS = 500;

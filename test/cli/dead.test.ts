@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { jsonCodec } from '../../src/codec.ts';
+import { jsonCodec } from '../../src/base/codec.ts';
 import { request, room, take, useFleet, type Node, type Prompt } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
 import { runCli, startCli } from './support.ts';

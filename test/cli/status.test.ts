@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { registryKeys, shardOf } from '../../src/keys.ts';
+import { registryKeys, shardOf } from '../../src/base/keys.ts';
 import { exemptFromTtlCheck, freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 import { runCli, seedNode, withClient } from './support.ts';
 

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { openClient } from '../../src/connection.ts';
-import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/keys.ts';
+import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/script.ts';
 import type { ScriptName } from '../../src/scripts.ts';
-import { NO_TICK } from '../../src/ticket.ts';
+import { NO_TICK } from '../../src/base/ticket.ts';
 import { callerArgs, claimArgs, hexOf, putArgs, type LoadUnit } from '../lua/wire.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

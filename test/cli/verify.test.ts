@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { shardKey } from '../../src/keys.ts';
+import { shardKey } from '../../src/base/keys.ts';
 import { freshTopic, redisUrl } from '../support/server.ts';
 import { runCli, seedNode, withClient } from './support.ts';
 

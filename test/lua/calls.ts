@@ -1,5 +1,5 @@
 /** The shard scripts as calls of a {@link TestShard}, with defaults for what a row is not about. */
-import type { Tick, Ticket } from '../../src/ticket.ts';
+import type { Tick, Ticket } from '../../src/base/ticket.ts';
 import type { Call, Options, TestShard } from './support.ts';
 import {
   claimArgs,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
-import { SchedulerError } from '../../src/errors.ts';
+import { SchedulerError } from '../../src/base/errors.ts';
 import { helperSources, scriptSources } from '../../src/lua.generated.ts';
 import { assembleText, writeOutConstants } from '../../src/assembly.ts';
 import { allScripts, assemble, parseHeader } from '../../src/script.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { shardKeys } from '../../src/keys.ts';
+import { shardKeys } from '../../src/base/keys.ts';
 import { runScript } from '../../src/script.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { findRedis } from '../../scripts/redis/find.ts';
 import { checkInvariants, parseRecord } from '../../src/invariants.ts';
-import { registryKeys } from '../../src/keys.ts';
+import { registryKeys } from '../../src/base/keys.ts';
 import { readSnapshot, shardsInUse, verifyTopic } from '../../src/snapshot.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { registryKeys } from '../../src/keys.ts';
+import { registryKeys } from '../../src/base/keys.ts';
 import { runScript } from '../../src/script.ts';
 import { findRedis, type RedisServer } from '../../scripts/redis/find.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, reset, takeResults } from './calls.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Tick, Ticket } from '../../src/ticket.ts';
+import type { Tick, Ticket } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, takeResults } from './calls.ts';
 import { guards } from './guards.ts';
 import { TestShard, connections, statusWordsOf } from './support.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { NO_TICK, type Tick, type Ticket } from '../../src/ticket.ts';
+import { NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh } from './calls.ts';
 import { guards } from './guards.ts';
 import { TestShard, connections, statusWordsOf, tickAt, wakeUps } from './support.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { registryKeys } from '../../src/keys.ts';
+import { registryKeys } from '../../src/base/keys.ts';
 import { runScript } from '../../src/script.ts';
 import { freshTopic } from '../support/server.ts';
 import { connection, connections, noteStatus, statusWordsOf } from './support.ts';

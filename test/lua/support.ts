@@ -5,12 +5,12 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { checkInvariants, parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
-import { shardKey, shardKeys, wakePrefix, type ShardTable } from '../../src/keys.ts';
+import { shardKey, shardKeys, wakePrefix, type ShardTable } from '../../src/base/keys.ts';
 import { openClient } from '../../src/connection.ts';
 import { runScript, type Argument, type Client } from '../../src/script.ts';
 import { SCRIPTS, type ScriptName } from '../../src/scripts.ts';
 import { readSnapshot } from '../../src/snapshot.ts';
-import { joinTicket, NO_TICK, type Tick, type Ticket } from '../../src/ticket.ts';
+import { joinTicket, NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 import { START, changes, showReply, viewOf, type Changes, type View } from './view.ts';
 import { callerArgs, hexOf, type Caller, type LoadUnit, type ShardScript } from './wire.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Tick, Ticket } from '../../src/ticket.ts';
+import type { Tick, Ticket } from '../../src/base/ticket.ts';
 import { claim, put, putResults, takeResults } from './calls.ts';
 import { guards } from './guards.ts';
 import { TestShard, connections, statusWordsOf, tickAt } from './support.ts';

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
-import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
+import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { parseClaims, parseMail, parseTickets, type ShardScript } from './wire.ts';
 
 /** The fixed time at which every row begins: far enough ahead that nothing expires meanwhile. */

@@ -2,7 +2,7 @@
  * Arguments and replies of the shard scripts, written from the headers in lua/ and not from src/: two readings of one
  * text check each other.
  */
-import { parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
+import { parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { Argument } from '../../src/script.ts';
 import type { ScriptName } from '../../src/scripts.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { openClient } from '../../src/connection.ts';
 import type { Client } from '../../src/script.ts';
-import { SHARD_TABLES, shardKey } from '../../src/keys.ts';
+import { SHARD_TABLES, shardKey } from '../../src/base/keys.ts';
 import { freshTopic, redisUrl } from '../support/server.ts';
 import { NODES, act, action, rules, type Action } from './actions.ts';
 import type { Rules } from './state.ts';

@@ -3,7 +3,7 @@
  * Lua. Ticks are the one thing it cannot foresee: it learns them from the answers, and insists that each is later than
  * all before it.
  */
-import { NO_TICK, parseTicket, type Ticket } from '../../src/ticket.ts';
+import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import type { Claim, ClaimBounds, Held, PutItem, ResultItem } from '../lua/wire.ts';
 import { pick } from './pick.ts';
 import { ShardState, byScore, middleOf, type Mail, type Request } from './state.ts';

@@ -1,5 +1,5 @@
 /** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from DESIGN.md. */
-import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/ticket.ts';
+import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { LoadUnit, Policy } from '../lua/wire.ts';
 
 export interface Rules {

@@ -1,10 +1,10 @@
 /** One real shard and its model: each script runs on both, and all that it answers and leaves behind is compared. */
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import { checkInvariants, type ShardSnapshot } from '../../src/invariants.ts';
-import { shardKeys, wakePrefix } from '../../src/keys.ts';
+import { shardKeys, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/script.ts';
 import { readSnapshot } from '../../src/snapshot.ts';
-import { laterTick, type Tick, type Ticket } from '../../src/ticket.ts';
+import { laterTick, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { START } from '../lua/view.ts';
 import { callerArgs, parseMail, type Held, type ShardScript } from '../lua/wire.ts';
 import { ShardModel } from './model.ts';

@@ -1,7 +1,7 @@
 /** Nodes that act on one real shard and on its model, step by step, knowing what a client process knows. */
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import type { Argument } from '../../src/script.ts';
-import { NO_TICK, parseTicket, type Ticket } from '../../src/ticket.ts';
+import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import {
   claimArgs,
   parseClaims,

@@ -1,7 +1,7 @@
 // DESIGN.md section 6: results that cross a cancel are delivered or refused, never half.
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { request, room, useFleet } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
 

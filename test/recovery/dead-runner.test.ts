@@ -1,7 +1,7 @@
 // DESIGN.md section 6, node death: what a killed process held.
 import { expect } from 'chai';
-import { shardOf } from '../../src/keys.ts';
-import { parseTicket } from '../../src/ticket.ts';
+import { shardOf } from '../../src/base/keys.ts';
+import { parseTicket } from '../../src/base/ticket.ts';
 import { ended, idsOf, request, requests, room, serve, useFleet } from '../support/fleet.ts';
 import { useProcesses, type NodeProcess } from '../support/node-process.ts';
 import { waitUntil } from '../support/server.ts';

@@ -1,7 +1,7 @@
 // DESIGN.md section 6, Redis death: what a restart or a failover lost, owners put again, and nothing is delivered twice.
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { idsOf, isFinal, requests, room, useFleet, type Node } from '../support/fleet.ts';
 import { OwnRedis, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';

@@ -11,7 +11,7 @@ import { Scheduler } from '../../src/index.ts';
 import { findServer, startBinary } from '../../scripts/redis/binary.ts';
 import { onProcessEnd } from '../../scripts/redis/cleanup.ts';
 import type { RedisServer } from '../../scripts/redis/server.ts';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { QUICK, ended, endings, requests, room, type Node, type Prompt } from '../support/fleet.ts';
 import { freshTopic, waitUntil } from '../support/server.ts';
 

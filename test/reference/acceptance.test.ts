@@ -1,5 +1,5 @@
 // The reference's own acceptance list, SEED.md section 5, on a real Redis. Its items that do not apply here:
-// 10, `_load_table_name(slot=3)` = load.(3 % shards): our key names are made in src/keys.ts and tested here; mark and
+// 10, `_load_table_name(slot=3)` = load.(3 % shards): our key names are made in src/base/keys.ts and tested here; mark and
 //    unmark of stolen requests are unused in the reference's live path: a claim carries its owner in the ticket.
 // test_scheduler_storage.py: it mocks redis-py, and tests the path for old servers and the combinations of ttl and
 //    rem_amount of single commands; our scripts have neither (test/lua tests every script on the real thing).
@@ -10,9 +10,9 @@
 //    do is no error (below), closing twice is none either (below).
 import { expect } from 'chai';
 import { ConfigError, type Budget, type SchedulerOptions } from '../../src/index.ts';
-import { requiredBlocks } from '../../src/budget.ts';
-import { settle } from '../../src/options.ts';
-import { SHARD_TABLES, shardKeys, shardOf } from '../../src/keys.ts';
+import { requiredBlocks } from '../../src/base/budget.ts';
+import { settle } from '../../src/base/options.ts';
+import { SHARD_TABLES, shardKeys, shardOf } from '../../src/base/keys.ts';
 import { commandsDuring } from '../support/commands.ts';
 import { ended, finish, request, requests, room, take, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';

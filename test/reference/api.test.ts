@@ -4,7 +4,7 @@
 // TLS, ACL users, sockets: `redis` takes a rediss:// URL, all ioredis options, or a client (test/scheduler/start.test.ts);
 //   an ACL user that may not EVAL is served in test/scheduler/preloaded.test.ts.
 import { expect } from 'chai';
-import { SHARD_TABLES, shardKey, shardOf } from '../../src/keys.ts';
+import { SHARD_TABLES, shardKey, shardOf } from '../../src/base/keys.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import {
   ended,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { shardOf } from '../../src/keys.ts';
+import { shardOf } from '../../src/base/keys.ts';
 import {
   ended,
   endings,

@@ -1,7 +1,7 @@
 // Engines that say when they can begin (`budget.readyInMs`): work is left to whoever begins first. No poll helps out.
 import { expect } from 'chai';
-import { monotonic } from '../../src/clock.ts';
-import { wakePrefix } from '../../src/keys.ts';
+import { monotonic } from '../../src/base/clock.ts';
+import { wakePrefix } from '../../src/base/keys.ts';
 import { idsOf, request, requests, room, useFleet, type Node, type NodeOptions } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { ConfigError, type Budget, type BudgetSource, type Result } from '../../src/index.ts';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 import {
   SHORT_LEASE,
   ended,

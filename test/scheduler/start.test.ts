@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { Scheduler, SchedulerError } from '../../src/index.ts';
-import { shardOf } from '../../src/keys.ts';
+import { shardOf } from '../../src/base/keys.ts';
 import type { Client } from '../../src/script.ts';
 import { serverWarnings } from '../../src/server.ts';
 import { finish, rejection, request, take, useFleet } from '../support/fleet.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
-import { sleep } from '../../src/clock.ts';
-import { SHARD_TABLES, registryKeys } from '../../src/keys.ts';
+import { sleep } from '../../src/base/clock.ts';
+import { SHARD_TABLES, registryKeys } from '../../src/base/keys.ts';
 import {
   SHORT_LEASE,
   ended,

@@ -1,8 +1,8 @@
 // Who is told of work, and when. No poll helps out: it would come a minute later.
 import { expect } from 'chai';
 import type { StealPolicy } from '../../src/index.ts';
-import { monotonic } from '../../src/clock.ts';
-import { shardOf, wakePrefix } from '../../src/keys.ts';
+import { monotonic } from '../../src/base/clock.ts';
+import { shardOf, wakePrefix } from '../../src/base/keys.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import {
   finish,

@@ -9,8 +9,8 @@ import {
   type Result,
   type SchedulerOptions,
 } from '../../src/index.ts';
-import { sleep } from '../../src/clock.ts';
-import { SHARD_TABLES, shardKey, type ShardTable } from '../../src/keys.ts';
+import { sleep } from '../../src/base/clock.ts';
+import { SHARD_TABLES, shardKey, type ShardTable } from '../../src/base/keys.ts';
 import { readSnapshot, shardsInUse, verifyTopic } from '../../src/snapshot.ts';
 import type { ShardSnapshot } from '../../src/invariants.ts';
 import { freshTopic, redisUrl, waitUntil } from './server.ts';

@@ -8,7 +8,7 @@ import {
   type ResultStatus,
   type SchedulerOptions,
 } from '../../src/index.ts';
-import { sleep } from '../../src/clock.ts';
+import { sleep } from '../../src/base/clock.ts';
 import type { Prompt } from './fleet.ts';
 
 /** What the parent may ask for. Answers travel as JSON. */

@@ -8,8 +8,8 @@ import {
   fitsEngine,
   requiredBlocks,
   validateBudget,
-} from '../src/budget.ts';
-import { ConfigError } from '../src/errors.ts';
+} from '../../src/base/budget.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 
 /** One recorded call of the reference's get_requests (test/vectors/budget.jsonl). */
 interface Vector {
@@ -26,7 +26,7 @@ interface Vector {
   admitted: number[];
 }
 
-const vectors = readFileSync(new URL('./vectors/budget.jsonl', import.meta.url), 'utf8')
+const vectors = readFileSync(new URL('../vectors/budget.jsonl', import.meta.url), 'utf8')
   .trimEnd()
   .split('\n')
   .map((line) => JSON.parse(line) as Vector);

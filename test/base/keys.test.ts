@@ -1,6 +1,6 @@
 // What is left in Redis.
 import { expect } from 'chai';
-import { SHARD_TABLES, shardKey } from '../../src/keys.ts';
+import { SHARD_TABLES, shardKey } from '../../src/base/keys.ts';
 import { findKeys } from '../support/leaks.ts';
 import { ended, finish, request, requests, room, serve, take, useFleet } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
