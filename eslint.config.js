@@ -2,7 +2,7 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'src/lua.generated.ts'] },
+  { ignores: ['dist', 'coverage', 'src/redis/lua.generated.ts'] },
   eslint.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

@@ -1,4 +1,4 @@
-// Writes src/lua.generated.ts: every file of lua/ as a string, so that the library reads no file at run
+// Writes src/redis/lua.generated.ts: every file of lua/ as a string, so that the library reads no file at run
 // time (a bundler would lose the path). The generated file is not committed; npm scripts make it.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
@@ -13,6 +13,6 @@ const table = (name, entries) =>
   `export const ${name}: Readonly<Record<string, string>> = ${JSON.stringify(Object.fromEntries(entries), null, 2)};\n`;
 
 writeFileSync(
-  new URL('src/lua.generated.ts', root),
+  new URL('src/redis/lua.generated.ts', root),
   `// Generated from lua/ by scripts/embed-lua.mjs; do not edit.\n${table('scriptSources', read('lua/'))}${table('helperSources', read('lua/lib/'))}`,
 );

@@ -1,6 +1,6 @@
 export { admit, type Budget } from './base/budget.ts';
 export { bytesCodec, jsonCodec, type Codec } from './base/codec.ts';
-export type { RedisSource } from './connection.ts';
+export type { RedisSource } from './redis/connection.ts';
 export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
 export type { LoadUnit, SchedulerOptions, StealPolicy, WaitReplicas } from './base/options.ts';
 export type { Result } from './results.ts';

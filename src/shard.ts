@@ -30,9 +30,9 @@ import {
   type ResultItem,
 } from './messages.ts';
 import type { Rules } from './base/options.ts';
-import type { Replication } from './replication.ts';
-import { runScript, type Argument, type Client } from './script.ts';
-import type { ScriptName } from './scripts.ts';
+import type { Replication } from './redis/wait-replicas.ts';
+import { runScript, type Argument, type Client } from './redis/run-script.ts';
+import type { ScriptName } from './redis/declarations.ts';
 import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from './base/ticket.ts';
 
 const REAP_LIMIT = 128;

@@ -1,6 +1,6 @@
 // `npm run mutate` itself: it finds guards, and it can tell a guard that is missed from one that is not.
 import { expect } from 'chai';
-import { scriptSources } from '../src/lua.generated.ts';
+import { scriptSources } from '../src/redis/lua.generated.ts';
 import { mutantsOf, type Mutant } from '../scripts/mutate/mutants.ts';
 import { allMutants, judgeAll, withoutEquivalent } from '../scripts/mutate/run.ts';
 

@@ -3,8 +3,8 @@
  * RPUSH of its results, LPOP of its results, by two clients with the options of ours. Who pops knows beforehand that
  * there is something (both sides are in this process), so no command is in vain.
  */
-import { openClient } from '../../src/connection.ts';
-import type { Client } from '../../src/script.ts';
+import { openClient } from '../../src/redis/connection.ts';
+import type { Client } from '../../src/redis/run-script.ts';
 import { Feed, type Load } from './feed.ts';
 import { codecOf, outputOf, type BenchRequest } from './payloads.ts';
 

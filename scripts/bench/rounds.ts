@@ -1,5 +1,5 @@
 /** Ours and the bound by turns, so that what else the machine does meets both alike. */
-import type { Client } from '../../src/script.ts';
+import type { Client } from '../../src/redis/run-script.ts';
 import { runBound, type Lists } from './bound.ts';
 import type { Load } from './feed.ts';
 import { costOf, readServer } from './meter.ts';

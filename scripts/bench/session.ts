@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { openClient, ready } from '../../src/connection.ts';
+import { openClient, ready } from '../../src/redis/connection.ts';
 import { registryKeys, shardKeys } from '../../src/base/keys.ts';
 import type { RedisServer } from '../redis/find.ts';
 import { openLists } from './bound.ts';

@@ -1,6 +1,6 @@
 /** What the parent asks Redis itself, past the proxy. */
 import type { Redis } from 'ioredis';
-import { openClient } from '../../src/connection.ts';
+import { openClient } from '../../src/redis/connection.ts';
 import { fieldOf, parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
 import { parseMail } from '../../src/messages.ts';
 import { readSnapshot, verifyTopic } from '../../src/snapshot.ts';

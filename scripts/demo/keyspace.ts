@@ -1,9 +1,9 @@
 /** What the parent itself asks Redis: how many wait, what is left, and that nothing of the run stays. */
-import { openClient } from '../../src/connection.ts';
+import { openClient } from '../../src/redis/connection.ts';
 import { fieldOf } from '../../src/invariants.ts';
 import { registryKeys, shardKeys } from '../../src/base/keys.ts';
 import { parseMail } from '../../src/messages.ts';
-import { runScript, type Client } from '../../src/script.ts';
+import { runScript, type Client } from '../../src/redis/run-script.ts';
 import { readSnapshot, verifyTopic } from '../../src/snapshot.ts';
 import type { Leftovers } from './audit.ts';
 

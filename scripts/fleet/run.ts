@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { sleep } from '../../src/base/clock.ts';
-import { openClient } from '../../src/connection.ts';
+import { openClient } from '../../src/redis/connection.ts';
 import type { StealPolicy } from '../../src/index.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
 import { readServer, costOf, type Cost } from '../bench/meter.ts';

@@ -1,5 +1,5 @@
 /** How fast the experiment's time runs. */
-import { openClient } from '../../src/connection.ts';
+import { openClient } from '../../src/redis/connection.ts';
 import { quantile } from '../bench/statistics.ts';
 import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
 

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { jsonCodec, type Codec } from './codec.ts';
-import type { RedisSource } from '../connection.ts';
+import type { RedisSource } from '../redis/connection.ts';
 import { ConfigError } from './errors.ts';
 import { checkNodeName, checkTopic } from './keys.ts';
-import type { ScriptMode } from '../script.ts';
+import type { ScriptMode } from '../redis/run-script.ts';
 
 /** From whom a node without work of its own takes some; see {@link SchedulerOptions.policy}. */
 export type StealPolicy = 'oldest' | 'lucky' | 'none';

@@ -1,6 +1,6 @@
 /** Entries of a topic's `dead` streams: how they are read, found and removed. */
 import type { Redis } from 'ioredis';
-import type { RedisSource } from '../connection.ts';
+import type { RedisSource } from '../redis/connection.ts';
 import { shardKey } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
 import { parseTicket } from '../base/ticket.ts';

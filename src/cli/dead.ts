@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { Redis } from 'ioredis';
-import type { RedisSource } from '../connection.ts';
+import type { RedisSource } from '../redis/connection.ts';
 import { checkTopic } from '../base/keys.ts';
-import type { Client } from '../script.ts';
+import type { Client } from '../redis/run-script.ts';
 import { NOT_KEPT, entriesOf, findEntry, removeEntry, type DeadEntry, type Found } from './dead-entries.ts';
 import { count, duration, oneLine, shown, table, type Report } from './output.ts';
 import { readRegistry } from './registry.ts';

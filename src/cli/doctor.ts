@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { Client } from '../script.ts';
-import { examine, type Finding } from '../server.ts';
+import type { Client } from '../redis/run-script.ts';
+import { examine, type Finding } from '../redis/suitability.ts';
 import { count, table, type Report } from './output.ts';
 import type { Run } from './session.ts';
 

@@ -1,7 +1,7 @@
 /** One shard's figures, from the script `inspect`. */
 import { messageOf, SchedulerError } from '../base/errors.ts';
 import { shardKeys } from '../base/keys.ts';
-import { runScript, type Client } from '../script.ts';
+import { runScript, type Client } from '../redis/run-script.ts';
 
 export interface ShardStatus {
   shard: number;

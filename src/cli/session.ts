@@ -1,8 +1,8 @@
 /** One bounded conversation with the Redis that a command was pointed at. */
 import { Redis } from 'ioredis';
-import { describeRedis, openClient, ready, type RedisSource } from '../connection.ts';
+import { describeRedis, openClient, ready, type RedisSource } from '../redis/connection.ts';
 import { messageOf, SchedulerError } from '../base/errors.ts';
-import type { Client } from '../script.ts';
+import type { Client } from '../redis/run-script.ts';
 import { UsageError, type OutputOptions, type Report } from './output.ts';
 
 export const DEFAULT_URL = 'redis://127.0.0.1:6379';

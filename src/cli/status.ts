@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { checkTopic } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
-import type { Client } from '../script.ts';
+import type { Client } from '../redis/run-script.ts';
 import { inspectShard, type ShardStatus } from './inspect.ts';
 import { count, duration, table, type Report } from './output.ts';
 import { readRegistry, type Registration } from './registry.ts';

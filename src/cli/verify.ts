@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { checkTopic } from '../base/keys.ts';
-import type { Client } from '../script.ts';
+import type { Client } from '../redis/run-script.ts';
 import { verifyTopic } from '../snapshot.ts';
 import { count, oneLine, type Report } from './output.ts';
 import { readRegistry } from './registry.ts';

@@ -4,7 +4,7 @@ import type { RedisServer } from '../../scripts/redis/find.ts';
 import { load } from '../../src/cli/load.ts';
 import { SchedulerError } from '../../src/base/errors.ts';
 import { shardKeys } from '../../src/base/keys.ts';
-import { allScripts, runScript } from '../../src/script.ts';
+import { allScripts, runScript } from '../../src/redis/run-script.ts';
 import { privateRedis } from '../support/private-server.ts';
 import { runCli, withClient } from './support.ts';
 

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { openClient } from '../../src/connection.ts';
+import { openClient } from '../../src/redis/connection.ts';
 import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/base/keys.ts';
-import { runScript, type Argument, type Client } from '../../src/script.ts';
-import type { ScriptName } from '../../src/scripts.ts';
+import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
+import type { ScriptName } from '../../src/redis/declarations.ts';
 import { NO_TICK } from '../../src/base/ticket.ts';
 import { callerArgs, claimArgs, hexOf, putArgs, type LoadUnit } from '../lua/wire.ts';
 

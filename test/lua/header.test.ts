@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { SchedulerError } from '../../src/base/errors.ts';
-import { helperSources, scriptSources } from '../../src/lua.generated.ts';
-import { assembleText, writeOutConstants } from '../../src/assembly.ts';
-import { allScripts, assemble, parseHeader } from '../../src/script.ts';
-import { SCRIPT_NAMES, type ScriptName } from '../../src/scripts.ts';
+import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
+import { assembleText, writeOutConstants } from '../../src/redis/assemble.ts';
+import { allScripts, assemble, parseHeader } from '../../src/redis/run-script.ts';
+import { SCRIPT_NAMES, type ScriptName } from '../../src/redis/declarations.ts';
 
 type Sources = Record<string, string>;
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { shardKeys } from '../../src/base/keys.ts';
-import { runScript } from '../../src/script.ts';
+import { runScript } from '../../src/redis/run-script.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START, viewOf } from './view.ts';

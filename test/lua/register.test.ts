@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { registryKeys } from '../../src/base/keys.ts';
-import { runScript } from '../../src/script.ts';
+import { runScript } from '../../src/redis/run-script.ts';
 import { freshTopic } from '../support/server.ts';
 import { connection, connections, noteStatus, statusWordsOf } from './support.ts';
 import { START } from './view.ts';

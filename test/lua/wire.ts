@@ -3,8 +3,8 @@
  * text check each other.
  */
 import { parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
-import type { Argument } from '../../src/script.ts';
-import type { ScriptName } from '../../src/scripts.ts';
+import type { Argument } from '../../src/redis/run-script.ts';
+import type { ScriptName } from '../../src/redis/declarations.ts';
 
 export type ShardScript = Exclude<ScriptName, 'register' | 'inspect'>;
 export type LoadUnit = 'requests' | 'tokens';

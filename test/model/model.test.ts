@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { openClient } from '../../src/connection.ts';
-import type { Client } from '../../src/script.ts';
+import { openClient } from '../../src/redis/connection.ts';
+import type { Client } from '../../src/redis/run-script.ts';
 import { SHARD_TABLES, shardKey } from '../../src/base/keys.ts';
 import { freshTopic, redisUrl } from '../support/server.ts';
 import { NODES, act, action, rules, type Action } from './actions.ts';

@@ -2,7 +2,7 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import { checkInvariants, type ShardSnapshot } from '../../src/invariants.ts';
 import { shardKeys, wakePrefix } from '../../src/base/keys.ts';
-import { runScript, type Argument, type Client } from '../../src/script.ts';
+import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
 import { readSnapshot } from '../../src/snapshot.ts';
 import { laterTick, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { START } from '../lua/view.ts';

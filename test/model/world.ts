@@ -1,6 +1,6 @@
 /** Nodes that act on one real shard and on its model, step by step, knowing what a client process knows. */
 import { deepStrictEqual, ok } from 'node:assert/strict';
-import type { Argument } from '../../src/script.ts';
+import type { Argument } from '../../src/redis/run-script.ts';
 import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import {
   claimArgs,

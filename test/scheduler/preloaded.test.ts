@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { allScripts } from '../../src/script.ts';
+import { allScripts } from '../../src/redis/run-script.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import {
   ended,

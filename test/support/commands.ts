@@ -1,6 +1,6 @@
 // What clients send to a server, seen with MONITOR. For servers of a suite's own: MONITOR shows everybody's.
 import type { Redis } from 'ioredis';
-import { allScripts } from '../../src/script.ts';
+import { allScripts } from '../../src/redis/run-script.ts';
 import { waitUntil } from './server.ts';
 
 const nameOf = new Map(Object.values(allScripts()).map(({ name, sha1 }) => [sha1, name]));

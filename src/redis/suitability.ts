@@ -1,4 +1,4 @@
-import type { Client } from './script.ts';
+import type { Client } from './run-script.ts';
 
 /** The oldest Redis with every command the scripts use (ZMSCORE, ZADD LT, LPOP count). */
 const OLDEST = [6, 2] as const;

@@ -6,7 +6,7 @@
  * constants are written out, rarely used helpers are made when they are called, and all that follows the names of the
  * arguments is one function, as variables of an enclosing function are found faster.
  */
-import { SchedulerError } from './base/errors.ts';
+import { SchedulerError } from '../base/errors.ts';
 
 type Sources = Readonly<Record<string, string>>;
 

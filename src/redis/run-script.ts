@@ -5,10 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { assembleText, scriptError, writeOutConstants } from './assembly.ts';
-import { SchedulerError } from './base/errors.ts';
+import { assembleText, scriptError, writeOutConstants } from './assemble.ts';
+import { SchedulerError } from '../base/errors.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
-import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './scripts.ts';
+import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
 
 export type Client = Redis | Cluster;
 export type Argument = string | Buffer;

@@ -1,6 +1,6 @@
 import { Redis, type Cluster, type RedisOptions } from 'ioredis';
-import { ConfigError, SchedulerError, messageOf } from './base/errors.ts';
-import { defineScripts, type Client } from './script.ts';
+import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import { defineScripts, type Client } from './run-script.ts';
 
 /** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */
 export type RedisSource = string | RedisOptions | Redis | Cluster;

@@ -2,7 +2,7 @@
  * The declaration of every Lua script: its keys, arguments and status words, in the order of the script's header.
  * `script.ts` compares the two when it assembles a script, so a renamed argument fails at once.
  */
-import { SHARD_TABLES } from './base/keys.ts';
+import { SHARD_TABLES } from '../base/keys.ts';
 
 export interface ScriptDeclaration {
   readonly keys: readonly string[];
