@@ -1,5 +1,5 @@
-import type { Held } from './messages.ts';
-import type { Shard } from './shard.ts';
+import type { Held } from './protocol/wire.ts';
+import type { Shard } from './protocol/shard.ts';
 import type { Tick, Ticket } from './base/ticket.ts';
 
 /** What this node holds of one request. */

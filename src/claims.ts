@@ -5,11 +5,11 @@
 import { Claim } from './claim.ts';
 import { toPayload, type Payload } from './base/codec.ts';
 import { SchedulerError, messageOf } from './base/errors.ts';
-import type { Membership } from './membership.ts';
-import type { ClaimedTicket, Held, ResultAnswer } from './messages.ts';
+import type { Membership } from './protocol/membership.ts';
+import type { ClaimedTicket, Held, ResultAnswer } from './protocol/wire.ts';
 import type { Settings } from './base/options.ts';
 import type { Owner } from './owner.ts';
-import type { Shard } from './shard.ts';
+import type { Shard } from './protocol/shard.ts';
 import { parseTicket, type Ticket } from './base/ticket.ts';
 
 /** A request to execute. */

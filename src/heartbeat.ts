@@ -5,12 +5,12 @@
  */
 import { Alarm, jittered, monotonic, sleep } from './base/clock.ts';
 import { messageOf } from './base/errors.ts';
-import type { Membership } from './membership.ts';
+import type { Membership } from './protocol/membership.ts';
 import type { Rules } from './base/options.ts';
 import type { Owner } from './owner.ts';
 import type { Claims } from './claims.ts';
-import type { Shard } from './shard.ts';
-import type { Shards } from './shards.ts';
+import type { Shard } from './protocol/shard.ts';
+import type { Shards } from './protocol/shards.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
 type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;

@@ -3,7 +3,7 @@ import { Claims } from './claims.ts';
 import { closeClient, openClient, ready, silenceMs } from './redis/connection.ts';
 import { SchedulerError, messageOf } from './base/errors.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { Membership } from './membership.ts';
+import { Membership } from './protocol/membership.ts';
 import type { Settings } from './base/options.ts';
 import { Owner } from './owner.ts';
 import { Replication } from './redis/wait-replicas.ts';
@@ -11,8 +11,8 @@ import type { Sink } from './results.ts';
 import { Runner } from './runner.ts';
 import type { Client } from './redis/run-script.ts';
 import { serverWarnings } from './redis/suitability.ts';
-import { Shard } from './shard.ts';
-import { Shards } from './shards.ts';
+import { Shard } from './protocol/shard.ts';
+import { Shards } from './protocol/shards.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
 /**

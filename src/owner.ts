@@ -8,14 +8,14 @@ import { backoff, monotonic, sleep } from './base/clock.ts';
 import { Delivery, type Delivered } from './delivery.ts';
 import { messageOf, type SchedulerError } from './base/errors.ts';
 import { Mailbox } from './mailbox.ts';
-import type { Membership } from './membership.ts';
-import { MAX_ITEMS } from './messages.ts';
+import type { Membership } from './protocol/membership.ts';
+import { MAX_ITEMS } from './protocol/wire.ts';
 import type { Rules, Settings } from './base/options.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
 import { duplicate, expired, full } from './refusals.ts';
 import { Attempts, type Sink } from './results.ts';
-import type { Shard } from './shard.ts';
-import type { Shards } from './shards.ts';
+import type { Shard } from './protocol/shard.ts';
+import type { Shards } from './protocol/shards.ts';
 import { parseTicket, type Ticket } from './base/ticket.ts';
 
 /** A request to put, encoded. */

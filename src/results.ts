@@ -1,4 +1,4 @@
-import type { ResultKind } from './messages.ts';
+import type { ResultKind } from './protocol/wire.ts';
 import { NO_TICK, type Tick } from './base/ticket.ts';
 
 /**

@@ -6,11 +6,11 @@ import type { Agenda, Bounds } from './agenda.ts';
 import { admit, claimBounds, validateBudget, type Budget } from './base/budget.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
 import { Alarm, monotonic } from './base/clock.ts';
-import type { Membership } from './membership.ts';
-import type { ClaimAnswer } from './messages.ts';
+import type { Membership } from './protocol/membership.ts';
+import type { ClaimAnswer } from './protocol/wire.ts';
 import type { Rules } from './base/options.ts';
-import type { Shard } from './shard.ts';
-import type { Shards } from './shards.ts';
+import type { Shard } from './protocol/shard.ts';
+import type { Shards } from './protocol/shards.ts';
 import { parseTicket } from './base/ticket.ts';
 import { Waiters } from './waiters.ts';
 

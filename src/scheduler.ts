@@ -3,7 +3,7 @@ import type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
 import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
 import { Intake, checkPutOptions, type PutOptions } from './intake.ts';
-import type { Membership } from './membership.ts';
+import type { Membership } from './protocol/membership.ts';
 import { Node } from './node.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
 import type { Owner } from './owner.ts';

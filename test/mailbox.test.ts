@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { Mailbox } from '../src/mailbox.ts';
-import type { Mail } from '../src/messages.ts';
+import type { Mail } from '../src/protocol/wire.ts';
 import { Attempts } from '../src/results.ts';
-import type { Shard } from '../src/shard.ts';
+import type { Shard } from '../src/protocol/shard.ts';
 import { openHandles } from './support/leaks.ts';
 
 describe('a mailbox', () => {

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import { openClient } from '../../src/redis/connection.ts';
 import { fieldOf, parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
-import { parseMail } from '../../src/messages.ts';
+import { parseMail } from '../../src/protocol/wire.ts';
 import { readSnapshot, verifyTopic } from '../../src/snapshot.ts';
 import { parseTicket } from '../../src/base/ticket.ts';
 import type { Leftovers } from './evidence.ts';

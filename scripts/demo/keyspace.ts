@@ -2,7 +2,7 @@
 import { openClient } from '../../src/redis/connection.ts';
 import { fieldOf } from '../../src/invariants.ts';
 import { registryKeys, shardKeys } from '../../src/base/keys.ts';
-import { parseMail } from '../../src/messages.ts';
+import { parseMail } from '../../src/protocol/wire.ts';
 import { runScript, type Client } from '../../src/redis/run-script.ts';
 import { readSnapshot, verifyTopic } from '../../src/snapshot.ts';
 import type { Leftovers } from './audit.ts';

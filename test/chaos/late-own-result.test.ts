@@ -4,7 +4,7 @@ import { jsonCodec } from '../../src/index.ts';
 import { Delivery, type Delivered } from '../../src/delivery.ts';
 import { PendingTable, type Pending } from '../../src/pending.ts';
 import { Attempts, type Result, type Sink } from '../../src/results.ts';
-import { Shard } from '../../src/shard.ts';
+import { Shard } from '../../src/protocol/shard.ts';
 import { joinTicket } from '../../src/base/ticket.ts';
 
 const shard = Object.create(Shard.prototype) as Shard;

@@ -1,6 +1,6 @@
 /** What goes into a shard's scripts and what they answer; how answers are read. Pure. */
-import type { Payload } from './base/codec.ts';
-import { hex, type Tick, type Ticket } from './base/ticket.ts';
+import type { Payload } from '../base/codec.ts';
+import { hex, type Tick, type Ticket } from '../base/ticket.ts';
 
 /** A call carries at most this, or one larger item (DESIGN.md section 3). */
 export const MAX_ITEMS = 128;

@@ -1,6 +1,6 @@
-import type { SchedulerError } from './base/errors.ts';
+import type { SchedulerError } from '../base/errors.ts';
 import type { Membership } from './membership.ts';
-import { hex, type Tick } from './base/ticket.ts';
+import { hex, type Tick } from '../base/ticket.ts';
 
 interface Waiting<Item, Answer> {
   item: Item;

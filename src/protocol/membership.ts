@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { backoff, sleep, within } from './base/clock.ts';
-import { troubleOf } from './redis/connection.ts';
-import { ConfigError, SchedulerError, messageOf } from './base/errors.ts';
-import { registryKeys, shardKey, shardOf } from './base/keys.ts';
-import type { Rules } from './base/options.ts';
-import { runScript, type Client } from './redis/run-script.ts';
-import { NO_TICK, laterTick, type Tick } from './base/ticket.ts';
+import { backoff, sleep, within } from '../base/clock.ts';
+import { troubleOf } from '../redis/connection.ts';
+import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import { registryKeys, shardKey, shardOf } from '../base/keys.ts';
+import type { Rules } from '../base/options.ts';
+import { runScript, type Client } from '../redis/run-script.ts';
+import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
 
 /** Names tried in one call: `name`, `name:1`, … as the reference does. */
 const CANDIDATES = 16;

@@ -2,8 +2,8 @@
  * One shard's scripts as typed calls; nothing above this file knows arguments or replies. Calls wait for Redis and are
  * sent again until answered (see `membership.answered`); who cannot wait gives up waiting, the call does not.
  */
-import { shardKeys, wakePrefix } from './base/keys.ts';
-import { Lane, StaleReply } from './lanes.ts';
+import { shardKeys, wakePrefix } from '../base/keys.ts';
+import { Lane, StaleReply } from './lane.ts';
 import { EvictedReply, type Membership } from './membership.ts';
 import {
   MAX_BYTES,
@@ -28,12 +28,12 @@ import {
   type ResetAnswer,
   type ResultAnswer,
   type ResultItem,
-} from './messages.ts';
-import type { Rules } from './base/options.ts';
-import type { Replication } from './redis/wait-replicas.ts';
-import { runScript, type Argument, type Client } from './redis/run-script.ts';
-import type { ScriptName } from './redis/declarations.ts';
-import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from './base/ticket.ts';
+} from './wire.ts';
+import type { Rules } from '../base/options.ts';
+import type { Replication } from '../redis/wait-replicas.ts';
+import { runScript, type Argument, type Client } from '../redis/run-script.ts';
+import type { ScriptName } from '../redis/declarations.ts';
+import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
 
 const REAP_LIMIT = 128;
 
