@@ -8,7 +8,7 @@ import { SchedulerError, messageOf } from './base/errors.ts';
 import type { Membership } from './protocol/membership.ts';
 import type { ClaimedTicket, Held, ResultAnswer } from './protocol/wire.ts';
 import type { Settings } from './base/options.ts';
-import type { Owner } from './owner.ts';
+import type { Owner } from './owner/owner.ts';
 import type { Shard } from './protocol/shard.ts';
 import { parseTicket, type Ticket } from './base/ticket.ts';
 

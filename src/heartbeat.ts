@@ -7,7 +7,7 @@ import { Alarm, jittered, monotonic, sleep } from './base/clock.ts';
 import { messageOf } from './base/errors.ts';
 import type { Membership } from './protocol/membership.ts';
 import type { Rules } from './base/options.ts';
-import type { Owner } from './owner.ts';
+import type { Owner } from './owner/owner.ts';
 import type { Claims } from './claims.ts';
 import type { Shard } from './protocol/shard.ts';
 import type { Shards } from './protocol/shards.ts';

@@ -2,14 +2,14 @@ import type { Budget } from './base/budget.ts';
 import type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
 import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
-import { Intake, checkPutOptions, type PutOptions } from './intake.ts';
+import { Intake, checkPutOptions, type PutOptions } from './owner/prepare.ts';
 import type { Membership } from './protocol/membership.ts';
 import { Node } from './node.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
-import type { Owner } from './owner.ts';
-import { News, type Result } from './results.ts';
+import type { Owner } from './owner/owner.ts';
+import { News, type Result } from './owner/results.ts';
 import { Server, type BudgetSource, type Handler } from './serve.ts';
-import { Submission } from './submission.ts';
+import { Submission } from './owner/submission.ts';
 
 /** What became of one request of a `putRequests` call. */
 export interface PutOutcome {

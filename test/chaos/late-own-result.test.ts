@@ -1,9 +1,9 @@
 // Found by `npm run chaos -- --seed 11`: a node that has taken a name over, and stalled while it ran its own request.
 import { expect } from 'chai';
 import { jsonCodec } from '../../src/index.ts';
-import { Delivery, type Delivered } from '../../src/delivery.ts';
-import { PendingTable, type Pending } from '../../src/pending.ts';
-import { Attempts, type Result, type Sink } from '../../src/results.ts';
+import { Delivery, type Delivered } from '../../src/owner/delivery.ts';
+import { PendingTable, type Pending } from '../../src/owner/pending.ts';
+import { Attempts, type Result, type Sink } from '../../src/owner/results.ts';
 import { Shard } from '../../src/protocol/shard.ts';
 import { joinTicket } from '../../src/base/ticket.ts';
 

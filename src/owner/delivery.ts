@@ -3,13 +3,13 @@
  * for a pending request is held while a put is unanswered (a result can overtake it), is a predecessor's after a
  * takeover unless it was pending here before, and is dropped otherwise.
  */
-import { toBuffer, type Codec, type Payload } from './base/codec.ts';
-import { messageOf } from './base/errors.ts';
-import type { Mail } from './protocol/wire.ts';
+import { toBuffer, type Codec, type Payload } from '../base/codec.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Mail } from '../protocol/wire.ts';
 import type { Pending, PendingTable } from './pending.ts';
 import { Attempts, type Result, type Sink } from './results.ts';
-import type { Shard } from './protocol/shard.ts';
-import { parseTicket, type Ticket } from './base/ticket.ts';
+import type { Shard } from '../protocol/shard.ts';
+import { parseTicket, type Ticket } from '../base/ticket.ts';
 
 /** A result from the mailbox, or of a request that this node ran itself. */
 export type Delivered = Omit<Mail, 'payload'> & { payload: Payload };

@@ -1,5 +1,5 @@
-import type { ResultKind } from './protocol/wire.ts';
-import { NO_TICK, type Tick } from './base/ticket.ts';
+import type { ResultKind } from '../protocol/wire.ts';
+import { NO_TICK, type Tick } from '../base/ticket.ts';
 
 /**
  * What an owner is told of a request. `chunk`s come in order, each once; `restart` says that a later attempt began and

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { Mailbox } from '../src/mailbox.ts';
-import type { Mail } from '../src/protocol/wire.ts';
-import { Attempts } from '../src/results.ts';
-import type { Shard } from '../src/protocol/shard.ts';
-import { openHandles } from './support/leaks.ts';
+import { Mailbox } from '../../src/owner/mailbox.ts';
+import type { Mail } from '../../src/protocol/wire.ts';
+import { Attempts } from '../../src/owner/results.ts';
+import type { Shard } from '../../src/protocol/shard.ts';
+import { openHandles } from '../support/leaks.ts';
 
 describe('a mailbox', () => {
   it('asks Redis again for every call that comes after its last answer, in whatever microtask', async () => {

@@ -1,9 +1,9 @@
-import { fitsEngine, type Budget } from './base/budget.ts';
-import { toPayload, type Payload } from './base/codec.ts';
-import { ConfigError, SchedulerError, messageOf } from './base/errors.ts';
-import type { Settings } from './base/options.ts';
+import { fitsEngine, type Budget } from '../base/budget.ts';
+import { toPayload, type Payload } from '../base/codec.ts';
+import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import type { Settings } from '../base/options.ts';
 import type { NewRequest } from './owner.ts';
-import { idProblem } from './base/ticket.ts';
+import { idProblem } from '../base/ticket.ts';
 
 export interface PutOptions {
   /** A head start in ms: placed as if it had come so much earlier (negative: later). An integer within a day. Default 0. */

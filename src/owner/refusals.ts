@@ -1,5 +1,5 @@
 /** Why a put was refused, in words. */
-import { SchedulerError } from './base/errors.ts';
+import { SchedulerError } from '../base/errors.ts';
 
 export function duplicate(id: string): SchedulerError {
   return new SchedulerError(

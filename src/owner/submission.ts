@@ -1,4 +1,4 @@
-import { SchedulerError } from './base/errors.ts';
+import { SchedulerError } from '../base/errors.ts';
 import type { Pending } from './pending.ts';
 import type { Result, Sink } from './results.ts';
 

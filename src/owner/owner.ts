@@ -3,20 +3,20 @@
  * lost. The encoded payload is kept from the put to the final, so that a run of its own needs no body and a loss in
  * Redis can be mended.
  */
-import type { Payload } from './base/codec.ts';
-import { backoff, monotonic, sleep } from './base/clock.ts';
+import type { Payload } from '../base/codec.ts';
+import { backoff, monotonic, sleep } from '../base/clock.ts';
 import { Delivery, type Delivered } from './delivery.ts';
-import { messageOf, type SchedulerError } from './base/errors.ts';
+import { messageOf, type SchedulerError } from '../base/errors.ts';
 import { Mailbox } from './mailbox.ts';
-import type { Membership } from './protocol/membership.ts';
-import { MAX_ITEMS } from './protocol/wire.ts';
-import type { Rules, Settings } from './base/options.ts';
+import type { Membership } from '../protocol/membership.ts';
+import { MAX_ITEMS } from '../protocol/wire.ts';
+import type { Rules, Settings } from '../base/options.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
 import { duplicate, expired, full } from './refusals.ts';
 import { Attempts, type Sink } from './results.ts';
-import type { Shard } from './protocol/shard.ts';
-import type { Shards } from './protocol/shards.ts';
-import { parseTicket, type Ticket } from './base/ticket.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Shards } from '../protocol/shards.ts';
+import { parseTicket, type Ticket } from '../base/ticket.ts';
 
 /** A request to put, encoded. */
 export interface NewRequest<Output> {
