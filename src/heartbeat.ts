@@ -8,7 +8,7 @@ import { messageOf } from './base/errors.ts';
 import type { Membership } from './protocol/membership.ts';
 import type { Rules } from './base/options.ts';
 import type { Owner } from './owner/owner.ts';
-import type { Claims } from './claims.ts';
+import type { Claims } from './runner/claims.ts';
 import type { Shard } from './protocol/shard.ts';
 import type { Shards } from './protocol/shards.ts';
 

@@ -1,5 +1,5 @@
-import { Agenda } from './agenda.ts';
-import { Claims } from './claims.ts';
+import { Agenda } from './runner/agenda.ts';
+import { Claims } from './runner/claims.ts';
 import { closeClient, openClient, ready, silenceMs } from './redis/connection.ts';
 import { SchedulerError, messageOf } from './base/errors.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -8,7 +8,7 @@ import type { Settings } from './base/options.ts';
 import { Owner } from './owner/owner.ts';
 import { Replication } from './redis/wait-replicas.ts';
 import type { Sink } from './owner/results.ts';
-import { Runner } from './runner.ts';
+import { Runner } from './runner/claimer.ts';
 import type { Client } from './redis/run-script.ts';
 import { serverWarnings } from './redis/suitability.ts';
 import { Shard } from './protocol/shard.ts';

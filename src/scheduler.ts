@@ -1,5 +1,5 @@
 import type { Budget } from './base/budget.ts';
-import type { ClaimedRequest, ResultStatus, RunnerResult } from './claims.ts';
+import type { ClaimedRequest, ResultStatus, RunnerResult } from './runner/claims.ts';
 import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
 import { Intake, checkPutOptions, type PutOptions } from './owner/prepare.ts';
@@ -8,7 +8,7 @@ import { Node } from './node.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
 import type { Owner } from './owner/owner.ts';
 import { News, type Result } from './owner/results.ts';
-import { Server, type BudgetSource, type Handler } from './serve.ts';
+import { Server, type BudgetSource, type Handler } from './runner/run-loop.ts';
 import { Submission } from './owner/submission.ts';
 
 /** What became of one request of a `putRequests` call. */

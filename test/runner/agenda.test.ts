@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Agenda, type Bounds } from '../src/agenda.ts';
+import { Agenda, type Bounds } from '../../src/runner/agenda.ts';
 
 const BOUNDS: Bounds = { limit: 8, aloneTokens: 1_000, sumTokens: 1_000 };
 const POLL_MS = 2_000;

@@ -1,15 +1,15 @@
 import { expect } from 'chai';
-import { Agenda } from '../src/agenda.ts';
-import { monotonic } from '../src/base/clock.ts';
-import type { Claims } from '../src/claims.ts';
-import type { Membership } from '../src/protocol/membership.ts';
-import type { ClaimAnswer } from '../src/protocol/wire.ts';
-import type { Rules } from '../src/base/options.ts';
-import { Runner } from '../src/runner.ts';
-import type { Shard } from '../src/protocol/shard.ts';
-import type { Shards } from '../src/protocol/shards.ts';
-import { room } from './support/fleet.ts';
-import { openHandles } from './support/leaks.ts';
+import { Agenda } from '../../src/runner/agenda.ts';
+import { monotonic } from '../../src/base/clock.ts';
+import type { Claims } from '../../src/runner/claims.ts';
+import type { Membership } from '../../src/protocol/membership.ts';
+import type { ClaimAnswer } from '../../src/protocol/wire.ts';
+import type { Rules } from '../../src/base/options.ts';
+import { Runner } from '../../src/runner/claimer.ts';
+import type { Shard } from '../../src/protocol/shard.ts';
+import type { Shards } from '../../src/protocol/shards.ts';
+import { room } from '../support/fleet.ts';
+import { openHandles } from '../support/leaks.ts';
 
 const POLL_MS = 60_000;
 

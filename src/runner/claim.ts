@@ -1,6 +1,6 @@
-import type { Held } from './protocol/wire.ts';
-import type { Shard } from './protocol/shard.ts';
-import type { Tick, Ticket } from './base/ticket.ts';
+import type { Held } from '../protocol/wire.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Tick, Ticket } from '../base/ticket.ts';
 
 /** What this node holds of one request. */
 export class Claim implements Held {

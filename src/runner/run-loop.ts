@@ -2,11 +2,11 @@
  * `run`: claims, hands each request to the handler with its signal, and sends what the handler yields. A loop that ends
  * only with the scheduler: errors of Redis are waited out, errors of a handler end that request as failed.
  */
-import { validateBudget, requiredBlocks, type Budget } from './base/budget.ts';
-import { backoff, monotonic, sleep, unless } from './base/clock.ts';
-import { ConfigError, SchedulerError, messageOf } from './base/errors.ts';
+import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
+import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
+import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { ClaimedRequest, Claims, ResultStatus, RunnerResult } from './claims.ts';
-import type { Runner } from './runner.ts';
+import type { Runner } from './claimer.ts';
 
 /**
  * Executes one request. An async generator yields chunks, its return value is the final output; any other function

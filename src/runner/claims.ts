@@ -3,14 +3,14 @@
  * its `signal`. Its results carry its token and consecutive numbers, and are refused once the token no longer holds.
  */
 import { Claim } from './claim.ts';
-import { toPayload, type Payload } from './base/codec.ts';
-import { SchedulerError, messageOf } from './base/errors.ts';
-import type { Membership } from './protocol/membership.ts';
-import type { ClaimedTicket, Held, ResultAnswer } from './protocol/wire.ts';
-import type { Settings } from './base/options.ts';
-import type { Owner } from './owner/owner.ts';
-import type { Shard } from './protocol/shard.ts';
-import { parseTicket, type Ticket } from './base/ticket.ts';
+import { toPayload, type Payload } from '../base/codec.ts';
+import { SchedulerError, messageOf } from '../base/errors.ts';
+import type { Membership } from '../protocol/membership.ts';
+import type { ClaimedTicket, Held, ResultAnswer } from '../protocol/wire.ts';
+import type { Settings } from '../base/options.ts';
+import type { Owner } from '../owner/owner.ts';
+import type { Shard } from '../protocol/shard.ts';
+import { parseTicket, type Ticket } from '../base/ticket.ts';
 
 /** A request to execute. */
 export interface ClaimedRequest<Request> {

@@ -3,7 +3,7 @@
  * work that was taken (more may wait), a peer's head coming of age, a budget that grew after a refusal, and, should a
  * ring be lost, one shard in rotation every `pollMs`. Pure: the caller brings the time (monotonic ms).
  */
-import { jittered } from './base/clock.ts';
+import { jittered } from '../base/clock.ts';
 
 /** What a claim may ask for; see `claimBounds`. */
 export interface Bounds {

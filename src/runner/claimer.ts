@@ -3,16 +3,16 @@
  * is given back to its place. A ring that finds this node busy is passed on.
  */
 import type { Agenda, Bounds } from './agenda.ts';
-import { admit, claimBounds, validateBudget, type Budget } from './base/budget.ts';
+import { admit, claimBounds, validateBudget, type Budget } from '../base/budget.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
-import { Alarm, monotonic } from './base/clock.ts';
-import type { Membership } from './protocol/membership.ts';
-import type { ClaimAnswer } from './protocol/wire.ts';
-import type { Rules } from './base/options.ts';
-import type { Shard } from './protocol/shard.ts';
-import type { Shards } from './protocol/shards.ts';
-import { parseTicket } from './base/ticket.ts';
-import { Waiters } from './waiters.ts';
+import { Alarm, monotonic } from '../base/clock.ts';
+import type { Membership } from '../protocol/membership.ts';
+import type { ClaimAnswer } from '../protocol/wire.ts';
+import type { Rules } from '../base/options.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Shards } from '../protocol/shards.ts';
+import { parseTicket } from '../base/ticket.ts';
+import { Waiters } from './askers.ts';
 
 /**
  * A node that was rung and asks within so many times stealAfterMs keeps the ring, and else passes it on; within so many ms
