@@ -4,7 +4,7 @@ import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
 import { Intake, checkPutOptions, type PutOptions } from './owner/prepare.ts';
 import type { Membership } from './protocol/membership.ts';
-import { Node } from './node.ts';
+import { Node } from './node/node.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
 import type { Owner } from './owner/owner.ts';
 import { News, type Result } from './owner/results.ts';

@@ -3,14 +3,14 @@
  * shard, every shard where it has pending requests or claims, and one other in rotation, every third of a lease. A
  * shard whose first `due` is nearer than that is visited then.
  */
-import { Alarm, jittered, monotonic, sleep } from './base/clock.ts';
-import { messageOf } from './base/errors.ts';
-import type { Membership } from './protocol/membership.ts';
-import type { Rules } from './base/options.ts';
-import type { Owner } from './owner/owner.ts';
-import type { Claims } from './runner/claims.ts';
-import type { Shard } from './protocol/shard.ts';
-import type { Shards } from './protocol/shards.ts';
+import { Alarm, jittered, monotonic, sleep } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Membership } from '../protocol/membership.ts';
+import type { Rules } from '../base/options.ts';
+import type { Owner } from '../owner/owner.ts';
+import type { Claims } from '../runner/claims.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Shards } from '../protocol/shards.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
 type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;

@@ -1,18 +1,18 @@
-import { Agenda } from './runner/agenda.ts';
-import { Claims } from './runner/claims.ts';
-import { closeClient, openClient, ready, silenceMs } from './redis/connection.ts';
-import { SchedulerError, messageOf } from './base/errors.ts';
+import { Agenda } from '../runner/agenda.ts';
+import { Claims } from '../runner/claims.ts';
+import { closeClient, openClient, ready, silenceMs } from '../redis/connection.ts';
+import { SchedulerError, messageOf } from '../base/errors.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { Membership } from './protocol/membership.ts';
-import type { Settings } from './base/options.ts';
-import { Owner } from './owner/owner.ts';
-import { Replication } from './redis/wait-replicas.ts';
-import type { Sink } from './owner/results.ts';
-import { Runner } from './runner/claimer.ts';
-import type { Client } from './redis/run-script.ts';
-import { serverWarnings } from './redis/suitability.ts';
-import { Shard } from './protocol/shard.ts';
-import { Shards } from './protocol/shards.ts';
+import { Membership } from '../protocol/membership.ts';
+import type { Settings } from '../base/options.ts';
+import { Owner } from '../owner/owner.ts';
+import { Replication } from '../redis/wait-replicas.ts';
+import type { Sink } from '../owner/results.ts';
+import { Runner } from '../runner/claimer.ts';
+import type { Client } from '../redis/run-script.ts';
+import { serverWarnings } from '../redis/suitability.ts';
+import { Shard } from '../protocol/shard.ts';
+import { Shards } from '../protocol/shards.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
 /**

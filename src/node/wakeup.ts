@@ -1,5 +1,5 @@
-import { wakePrefix } from './base/keys.ts';
-import type { Client } from './redis/run-script.ts';
+import { wakePrefix } from '../base/keys.ts';
+import type { Client } from '../redis/run-script.ts';
 
 export interface Rings {
   /** Work waits in this shard, or will be free to take in `delayMs`. */
