@@ -3,9 +3,16 @@ import type { Redis } from 'ioredis';
 import type { RedisSource } from '../redis/connection.ts';
 import { checkTopic } from '../base/keys.ts';
 import type { Client } from '../redis/run-script.ts';
-import { NOT_KEPT, entriesOf, findEntry, removeEntry, type DeadEntry, type Found } from './dead-entries.ts';
+import {
+  NOT_KEPT,
+  entriesOf,
+  findEntry,
+  removeEntry,
+  type DeadEntry,
+  type Found,
+} from '../inspect/dead-letters.ts';
 import { count, duration, oneLine, shown, table, type Report } from './output.ts';
-import { readRegistry } from './registry.ts';
+import { readRegistry } from '../inspect/registry.ts';
 import { retry } from './retry.ts';
 import type { GlobalOptions, Run } from './session.ts';
 

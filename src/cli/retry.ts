@@ -2,7 +2,7 @@
 import { bytesCodec } from '../base/codec.ts';
 import { SchedulerError } from '../base/errors.ts';
 import { Scheduler } from '../scheduler.ts';
-import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from './dead-entries.ts';
+import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from '../inspect/dead-letters.ts';
 import { catchInterrupt } from './interrupt.ts';
 import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from './output.ts';
 import type { GlobalOptions } from './session.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { checkInvariants } from '../../src/invariants.ts';
+import { checkInvariants } from '../../src/inspect/invariants.ts';
 import { SHARD_TABLES, type ShardTable } from '../../src/base/keys.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, reset, takeResults } from './calls.ts';
 import { TestShard, connection, connections, type Options } from './support.ts';

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { findRedis } from '../../scripts/redis/find.ts';
-import { checkInvariants, parseRecord } from '../../src/invariants.ts';
+import { checkInvariants, parseRecord } from '../../src/inspect/invariants.ts';
 import { registryKeys } from '../../src/base/keys.ts';
-import { readSnapshot, shardsInUse, verifyTopic } from '../../src/snapshot.ts';
+import { readSnapshot, shardsInUse, verifyTopic } from '../../src/inspect/snapshot.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START } from './view.ts';

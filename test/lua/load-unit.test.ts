@@ -1,6 +1,6 @@
 // The load in prompt tokens instead of requests: every script that moves a ticket in or out of line weighs it.
 import { expect } from 'chai';
-import { checkInvariants } from '../../src/invariants.ts';
+import { checkInvariants } from '../../src/inspect/invariants.ts';
 import { cancel, claim, pushBack, put, refresh, reset } from './calls.ts';
 import { TestShard, connections, type Options } from './support.ts';
 import { parseClaims, type ClaimBounds, type PutItem } from './wire.ts';

@@ -3,7 +3,7 @@
  * as `owner|id@order`.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { parseRecord, type ShardSnapshot } from '../../src/invariants.ts';
+import { parseRecord, type ShardSnapshot } from '../../src/inspect/invariants.ts';
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { parseClaims, parseMail, parseTickets, type ShardScript } from './wire.ts';
 

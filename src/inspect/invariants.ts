@@ -2,9 +2,9 @@
  * The invariants of a shard (DESIGN.md section 2), checked on a snapshot of its twelve tables. Invariant 3 speaks of
  * two moments, so no snapshot can show it; the model in test/model does.
  */
-import type { ShardTable } from './base/keys.ts';
-import type { LoadUnit } from './base/options.ts';
-import { NO_TICK, parseTicket, type Tick, type Ticket } from './base/ticket.ts';
+import type { ShardTable } from '../base/keys.ts';
+import type { LoadUnit } from '../base/options.ts';
+import { NO_TICK, parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
 
 /** The twelve tables of one shard at one instant. */
 export interface ShardSnapshot {

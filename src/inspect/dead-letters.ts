@@ -4,7 +4,7 @@ import type { RedisSource } from '../redis/connection.ts';
 import { shardKey } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
 import { parseTicket } from '../base/ticket.ts';
-import { oneLine, UsageError } from './output.ts';
+import { oneLine, UsageError } from '../cli/output.ts';
 
 export interface DeadEntry {
   /** `<shard>:<stream id>`, its address. */

@@ -3,7 +3,7 @@ import { SchedulerError } from '../base/errors.ts';
 import { registryKeys } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
 import type { Client } from '../redis/run-script.ts';
-import { unitOf } from '../snapshot.ts';
+import { unitOf } from './snapshot.ts';
 
 const SCHEMA = '1';
 

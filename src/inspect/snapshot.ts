@@ -1,7 +1,7 @@
 import { checkInvariants, type BodySnapshot, type ShardSnapshot, type Violation } from './invariants.ts';
-import { SHARD_TABLES, registryKeys, shardKey, type ShardTable } from './base/keys.ts';
-import type { LoadUnit } from './base/options.ts';
-import type { Client } from './redis/run-script.ts';
+import { SHARD_TABLES, registryKeys, shardKey, type ShardTable } from '../base/keys.ts';
+import type { LoadUnit } from '../base/options.ts';
+import type { Client } from '../redis/run-script.ts';
 
 /** Bodies whose size is looked at when payloads are not read: an HSTRLEN each, in one transaction. */
 const MAX_SIZES = 10_000;
