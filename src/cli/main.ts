@@ -5,14 +5,14 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../base/errors.ts';
-import { addDead } from './dead.ts';
-import { addDoctor } from './doctor.ts';
+import { addDead } from './commands/dead.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { interruptedCode, listenForInterrupts } from './interrupt.ts';
-import { addLoad } from './load.ts';
+import { addLoad } from './commands/load.ts';
 import { print, reportOf, UsageError } from './output.ts';
 import { DEFAULT_URL, URL_VARIABLE, withRedis, type GlobalOptions, type Run } from './session.ts';
-import { addStatus } from './status.ts';
-import { addVerify } from './verify.ts';
+import { addStatus } from './commands/status.ts';
+import { addVerify } from './commands/verify.ts';
 import { VERSION } from './version.ts';
 
 const MAX_TIMEOUT_MS = 3_600_000;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import type { RedisServer } from '../../scripts/redis/find.ts';
-import { load } from '../../src/cli/load.ts';
+import { load } from '../../src/cli/commands/load.ts';
 import { SchedulerError } from '../../src/base/errors.ts';
 import { shardKeys } from '../../src/base/keys.ts';
 import { allScripts, runScript } from '../../src/redis/run-script.ts';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { SchedulerError } from '../base/errors.ts';
-import { allScripts, type Client, type Script } from '../redis/run-script.ts';
-import { count, table, type Report } from './output.ts';
-import { serversOf, type Run, type Server } from './session.ts';
+import { SchedulerError } from '../../base/errors.ts';
+import { allScripts, type Client, type Script } from '../../redis/run-script.ts';
+import { count, table, type Report } from '../output.ts';
+import { serversOf, type Run, type Server } from '../session.ts';
 
 export function addLoad(program: Command, run: Run): void {
   program

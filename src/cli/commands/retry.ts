@@ -1,11 +1,11 @@
 /** `sched-lua dead retry`: a node for one request. */
-import { bytesCodec } from '../base/codec.ts';
-import { SchedulerError } from '../base/errors.ts';
-import { Scheduler } from '../scheduler.ts';
-import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from '../inspect/dead-letters.ts';
-import { catchInterrupt } from './interrupt.ts';
-import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from './output.ts';
-import type { GlobalOptions } from './session.ts';
+import { bytesCodec } from '../../base/codec.ts';
+import { SchedulerError } from '../../base/errors.ts';
+import { Scheduler } from '../../scheduler.ts';
+import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from '../../inspect/dead-letters.ts';
+import { catchInterrupt } from '../interrupt.ts';
+import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from '../output.ts';
+import type { GlobalOptions } from '../session.ts';
 
 /** What a second retry of the same request runs into, while the first one's is not over. */
 const NODE = 'dead-retry';

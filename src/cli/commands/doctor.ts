@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { Client } from '../redis/run-script.ts';
-import { examine, type Finding } from '../redis/suitability.ts';
-import { count, table, type Report } from './output.ts';
-import type { Run } from './session.ts';
+import type { Client } from '../../redis/run-script.ts';
+import { examine, type Finding } from '../../redis/suitability.ts';
+import { count, table, type Report } from '../output.ts';
+import type { Run } from '../session.ts';
 
 export function addDoctor(program: Command, run: Run): void {
   program

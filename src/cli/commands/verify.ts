@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { checkTopic } from '../base/keys.ts';
-import type { Client } from '../redis/run-script.ts';
-import { verifyTopic } from '../inspect/snapshot.ts';
-import { count, oneLine, type Report } from './output.ts';
-import { readRegistry } from '../inspect/registry.ts';
-import type { Run } from './session.ts';
+import { checkTopic } from '../../base/keys.ts';
+import type { Client } from '../../redis/run-script.ts';
+import { verifyTopic } from '../../inspect/snapshot.ts';
+import { count, oneLine, type Report } from '../output.ts';
+import { readRegistry } from '../../inspect/registry.ts';
+import type { Run } from '../session.ts';
 
 export function addVerify(program: Command, run: Run): void {
   program

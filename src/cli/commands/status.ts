@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { checkTopic } from '../base/keys.ts';
-import type { LoadUnit } from '../base/options.ts';
-import type { Client } from '../redis/run-script.ts';
-import { inspectShard, type ShardStatus } from '../inspect/shard-status.ts';
-import { count, duration, table, type Report } from './output.ts';
-import { readRegistry, type Registration } from '../inspect/registry.ts';
-import { serversOf, type Run } from './session.ts';
+import { checkTopic } from '../../base/keys.ts';
+import type { LoadUnit } from '../../base/options.ts';
+import type { Client } from '../../redis/run-script.ts';
+import { inspectShard, type ShardStatus } from '../../inspect/shard-status.ts';
+import { count, duration, table, type Report } from '../output.ts';
+import { readRegistry, type Registration } from '../../inspect/registry.ts';
+import { serversOf, type Run } from '../session.ts';
 
 export function addStatus(program: Command, run: Run): void {
   program

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { Redis } from 'ioredis';
-import type { RedisSource } from '../redis/connection.ts';
-import { checkTopic } from '../base/keys.ts';
-import type { Client } from '../redis/run-script.ts';
+import type { RedisSource } from '../../redis/connection.ts';
+import { checkTopic } from '../../base/keys.ts';
+import type { Client } from '../../redis/run-script.ts';
 import {
   NOT_KEPT,
   entriesOf,
@@ -10,11 +10,11 @@ import {
   removeEntry,
   type DeadEntry,
   type Found,
-} from '../inspect/dead-letters.ts';
-import { count, duration, oneLine, shown, table, type Report } from './output.ts';
-import { readRegistry } from '../inspect/registry.ts';
+} from '../../inspect/dead-letters.ts';
+import { count, duration, oneLine, shown, table, type Report } from '../output.ts';
+import { readRegistry } from '../../inspect/registry.ts';
 import { retry } from './retry.ts';
-import type { GlobalOptions, Run } from './session.ts';
+import type { GlobalOptions, Run } from '../session.ts';
 
 export function addDead(program: Command, run: Run): void {
   const dead = program
