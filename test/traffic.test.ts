@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { capacity } from '../scripts/engine/capacity.ts';
+import { capacity } from '../src/testing/engine/capacity.ts';
 import { AZURE_CONVERSATION_2023, drawArrivals } from '../scripts/traffic/quantiles.ts';
 import { Random } from '../scripts/traffic/random.ts';
 import { assignOwners, scaleToLoad } from '../scripts/traffic/scale.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onProcessEnd } from '../redis/cleanup.ts';
+import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { now, readHistory } from '../tool/history.ts';
 import type { Entry, Happening } from './history.ts';
 import type { ProcessHistory } from './lives.ts';

@@ -5,13 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findServer } from '../redis/binary.ts';
-import { onProcessEnd } from '../redis/cleanup.ts';
-import { findImage, removeNow } from '../redis/container.ts';
-import { killContainer } from '../redis/engine.ts';
+import { findServer } from '../../src/testing/redis/binary.ts';
+import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
+import { findImage, removeNow } from '../../src/testing/redis/container.ts';
+import { killContainer } from '../../src/testing/redis/docker.ts';
 import { installRedis } from '../redis/install.ts';
-import { probe } from '../redis/probe.ts';
-import { reason, type Log } from '../redis/server.ts';
+import { probe } from '../../src/testing/redis/probe.ts';
+import { reason, type Log } from '../../src/testing/redis/server.ts';
 
 const START_MS = 15_000;
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { onProcessEnd } from '../redis/cleanup.ts';
+import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { markAof, removeAof, rollBackAof, type AofMark } from './aof.ts';
 import { now } from '../tool/history.ts';
 import { freePort, urlOf, type Launch, type ServerProcess } from './launch.ts';

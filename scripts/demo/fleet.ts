@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onProcessEnd } from '../redis/cleanup.ts';
+import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { Member } from './member.ts';
 import type { NodeSettings } from './node.ts';
 

@@ -10,7 +10,7 @@ import {
   type SchedulerOptions,
 } from '../../src/index.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { Engine } from '../engine/engine.ts';
+import { Engine } from '../../src/testing/engine/engine.ts';
 import { HistoryWriter } from '../tool/history.ts';
 import type { Happening, Output } from './history.ts';
 

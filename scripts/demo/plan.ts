@@ -1,8 +1,8 @@
 /** Which requests arrive when and at which node. */
 import { fitsEngine } from '../../src/base/budget.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { capacity } from '../engine/capacity.ts';
-import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
+import { capacity } from '../../src/testing/engine/capacity.ts';
+import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
 import { drawArrivals } from '../traffic/quantiles.ts';
 import { Random } from '../traffic/random.ts';
 import { assignOwners, scaleToLoad, type OwnedArrival } from '../traffic/scale.ts';

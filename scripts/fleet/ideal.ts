@@ -2,7 +2,7 @@
  * The bound: one central queue, first come first served, in front of all engines, that knows without delay where room
  * is. Its head goes to the open engine with the fewest sequences; an iteration that begins takes what just came.
  */
-import type { EngineOptions } from '../engine/engine-model.ts';
+import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import type { OwnedArrival } from '../traffic/scale.ts';
 import type { History } from './history.ts';
 import { Machine, newHistory } from './machine.ts';

@@ -3,7 +3,7 @@
  * but the word of it, and what is overdue is done at once.
  */
 import type { Budget } from '../../src/base/budget.ts';
-import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
+import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
 import type { History } from './history.ts';
 import { Machine } from './machine.ts';
 

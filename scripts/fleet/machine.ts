@@ -3,8 +3,8 @@
  * ideal queue. Whoever drives it says when; iterations follow each other without a gap.
  */
 import { requiredBlocks, type Budget } from '../../src/base/budget.ts';
-import { EngineModel, type EngineOptions } from '../engine/engine-model.ts';
-import { roomOf } from '../engine/room.ts';
+import { EngineModel, type EngineOptions } from '../../src/testing/engine/engine-model.ts';
+import { roomOf } from '../../src/testing/engine/room.ts';
 import type { OwnedArrival } from '../traffic/scale.ts';
 import type { History, Journey } from './history.ts';
 

@@ -1,7 +1,7 @@
 /** How fast the experiment's time runs. */
 import { openClient } from '../../src/redis/connection.ts';
 import { quantile } from '../bench/statistics.ts';
-import { DEFAULT_ENGINE } from '../engine/engine-model.ts';
+import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
 
 const PINGS = 300;
 /** The shortest iteration is at least so many round trips: what Redis costs must stay small beside it. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { SCRIPT_NAMES } from '../../src/redis/declarations.ts';
 import { assembleText } from '../../src/redis/assemble.ts';
-import { startBinary } from '../redis/binary.ts';
+import { startBinary } from '../../src/testing/redis/binary.ts';
 import { findRedis, type RedisServer } from '../redis/find.ts';
 import { SUPPORT_FILE, writeSources, type Sources } from './bundle.ts';
 

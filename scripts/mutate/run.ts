@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
-import { onProcessEnd } from '../redis/cleanup.ts';
+import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { bundleTests, copyBundle, testFiles, type Sources } from './bundle.ts';
 import { EQUIVALENT, type Equivalent } from './equivalent.ts';
 import { Judge, type Verdict } from './judge.ts';

@@ -1,4 +1,4 @@
-import { startBinary } from '../../scripts/redis/binary.ts';
+import { startBinary } from '../../src/testing/redis/binary.ts';
 import { findRedis, type RedisServer } from '../../scripts/redis/find.ts';
 
 /**

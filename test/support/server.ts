@@ -1,7 +1,7 @@
 // Mocha's root hooks: one Redis for the whole run, and a check at its end that nothing was left behind.
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { startContainer } from '../../scripts/redis/container.ts';
+import { startContainer } from '../../src/testing/redis/container.ts';
 import { findRedis } from '../../scripts/redis/find.ts';
 import type { RedisServer } from '../../scripts/redis/find.ts';
 import { findKeys, keysWithoutTtl, leftClients, leftHandles, openHandles } from './leaks.ts';

@@ -5,7 +5,7 @@
  * cause no drift; what is overdue is done at once, and every call first brings the engine up to now. While the
  * engine is empty no timer runs.
  */
-import { type Budget, claimBounds } from '../../src/base/budget.ts';
+import { type Budget, claimBounds } from '../../base/budget.ts';
 import { type Clock, REAL_CLOCK } from './clock.ts';
 import { EngineModel, type EngineOptions } from './engine-model.ts';
 import { type Chunk, type Completion, Job } from './job.ts';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { onProcessEnd } from './cleanup.ts';
-import { ensureImage, findEngine } from './engine.ts';
-import type { Engine } from './engine.ts';
+import { ensureImage, findEngine } from './docker.ts';
+import type { Engine } from './docker.ts';
 import { probe } from './probe.ts';
 import { serverArgs } from './server.ts';
 import type { Log, RedisServer } from './server.ts';

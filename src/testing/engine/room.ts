@@ -1,4 +1,4 @@
-import type { Budget } from '../../src/base/budget.ts';
+import type { Budget } from '../../base/budget.ts';
 import type { EngineModel } from './engine-model.ts';
 
 /** Real ms that a claim takes at the most, on a busy machine: so long before its next iteration an engine asks for work. */

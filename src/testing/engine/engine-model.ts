@@ -5,7 +5,7 @@
  * prompts, first come first served; the end of a prompt yields the first token. It takes 28 ms + 0.3 ms per decoding
  * sequence + 0.08 ms per prefill token: a fit to published A100/H100 measurements of a 70B model, tensor parallel 8.
  */
-import { fitsEngine, requiredBlocks } from '../../src/base/budget.ts';
+import { fitsEngine, requiredBlocks } from '../../base/budget.ts';
 
 export interface EngineOptions {
   /** KV-cache blocks of the engine. */

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { capacity } from '../scripts/engine/capacity.ts';
-import type { Clock } from '../scripts/engine/clock.ts';
-import { DEFAULT_ENGINE, EngineModel } from '../scripts/engine/engine-model.ts';
-import { Engine, type RealTimeOptions, type RunOptions } from '../scripts/engine/engine.ts';
-import type { Completion } from '../scripts/engine/job.ts';
-import { ASK_AHEAD_MS } from '../scripts/engine/room.ts';
-import { drawArrivals } from '../scripts/traffic/quantiles.ts';
-import { admit, validateBudget } from '../src/base/budget.ts';
+import { capacity } from '../../src/testing/engine/capacity.ts';
+import type { Clock } from '../../src/testing/engine/clock.ts';
+import { DEFAULT_ENGINE, EngineModel } from '../../src/testing/engine/engine-model.ts';
+import { Engine, type RealTimeOptions, type RunOptions } from '../../src/testing/engine/engine.ts';
+import type { Completion } from '../../src/testing/engine/job.ts';
+import { ASK_AHEAD_MS } from '../../src/testing/engine/room.ts';
+import { drawArrivals } from '../../scripts/traffic/quantiles.ts';
+import { admit, validateBudget } from '../../src/base/budget.ts';
 
 const sequence = (id: number, promptTokens: number, outputTokens: number) => ({
   id,
