@@ -9,7 +9,7 @@ import { createCommand, type Options } from './bench/options.ts';
 import { textOf, type Report } from './bench/report.ts';
 import { withBench } from './bench/session.ts';
 import { runSuite } from './bench/suite.ts';
-import { findRedis } from './redis/find.ts';
+import { findRedis } from './lib/redis/find.ts';
 
 class Interrupted extends Error {
   readonly exitCode: number;

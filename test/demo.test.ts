@@ -11,7 +11,7 @@ import type { Happening } from '../scripts/demo/history.ts';
 import { parseOptions, type DemoOptions } from '../scripts/demo/options.ts';
 import { makePlan } from '../scripts/demo/plan.ts';
 import { render, renderLine, type View } from '../scripts/demo/screen.ts';
-import { HistoryReader, HistoryWriter } from '../scripts/tool/history.ts';
+import { HistoryReader, HistoryWriter } from '../scripts/lib/harness/history.ts';
 import { UsageError } from '../src/cli/output.ts';
 import { findKeys } from './support/leaks.ts';
 import { redisUrl, waitUntil } from './support/server.ts';

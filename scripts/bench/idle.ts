@@ -1,7 +1,7 @@
 /** What a fleet costs that has nothing to do: every node waits for work, and no request comes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/redis/run-script.ts';
-import { costOf, readServer } from './meter.ts';
+import { costOf, readServer } from '../lib/measure/meter.ts';
 import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
 
 export interface IdleFleet {

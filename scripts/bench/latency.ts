@@ -8,7 +8,7 @@ import { settle } from '../../src/base/options.ts';
 import type { Client } from '../../src/redis/run-script.ts';
 import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
 import { idOf, type CodecName } from './payloads.ts';
-import { median, quantile } from './statistics.ts';
+import { median, quantile } from '../lib/measure/statistics.ts';
 
 /** One idle node's latencies. */
 export interface Latency {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { integer, list, positive } from '../tool/arguments.ts';
+import { integer, list, positive } from '../lib/tool/arguments.ts';
 import type { CodecName } from './payloads.ts';
 
 /** What the user asked for. */

@@ -1,8 +1,8 @@
 /** What is printed: tables for people, one object for programs. */
-import type { RedisServer } from '../redis/find.ts';
+import type { RedisServer } from '../lib/redis/find.ts';
 import type { IdleFleet } from './idle.ts';
 import type { Latency } from './latency.ts';
-import type { Version } from './meter.ts';
+import type { Version } from '../lib/measure/meter.ts';
 import type { CodecName } from './payloads.ts';
 import type { Run, Sample } from './rounds.ts';
 

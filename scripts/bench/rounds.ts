@@ -2,10 +2,10 @@
 import type { Client } from '../../src/redis/run-script.ts';
 import { runBound, type Lists } from './bound.ts';
 import type { Load } from './feed.ts';
-import { costOf, readServer } from './meter.ts';
+import { costOf, readServer } from '../lib/measure/meter.ts';
 import { runOurs, type Pair } from './ours.ts';
 import { bytesOf } from './payloads.ts';
-import { median } from './statistics.ts';
+import { median } from '../lib/measure/statistics.ts';
 
 /** One side's round; all but the first two per request. */
 export interface Sample {

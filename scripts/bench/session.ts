@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { openClient, ready } from '../../src/redis/connection.ts';
 import { registryKeys, shardKeys } from '../../src/base/keys.ts';
-import type { RedisServer } from '../redis/find.ts';
+import type { RedisServer } from '../lib/redis/find.ts';
 import { openLists } from './bound.ts';
 import { startNode } from './ours.ts';
 import type { CodecName } from './payloads.ts';

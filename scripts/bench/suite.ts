@@ -1,8 +1,8 @@
-import type { RedisServer } from '../redis/find.ts';
+import type { RedisServer } from '../lib/redis/find.ts';
 import type { Load } from './feed.ts';
 import { idleTopic, measureIdleFleet, type IdleFleet } from './idle.ts';
 import { latencyTopic, measureLatency, withTrio, type Latency } from './latency.ts';
-import { readServer, readVersion } from './meter.ts';
+import { readServer, readVersion } from '../lib/measure/meter.ts';
 import type { Options } from './options.ts';
 import { bodiesOf, outputOf } from './payloads.ts';
 import { NOTE, type Report } from './report.ts';

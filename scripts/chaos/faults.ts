@@ -1,7 +1,7 @@
 /** Makes the planned faults happen. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet, Member, MemberSettings } from './fleet.ts';
-import { now } from '../tool/history.ts';
+import { now } from '../lib/harness/history.ts';
 import type { Keyspace } from './keyspace.ts';
 import type { Holding, Loss } from './losses.ts';
 import type { FaultName, PlannedFault } from './plan.ts';

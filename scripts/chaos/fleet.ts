@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
-import { now, readHistory } from '../tool/history.ts';
+import { now, readHistory } from '../lib/harness/history.ts';
 import type { Entry, Happening } from './history.ts';
 import type { ProcessHistory } from './lives.ts';
 import type { NodeSettings, Order, Report } from './node.ts';

@@ -9,7 +9,7 @@ import { findServer } from '../../src/testing/redis/binary.ts';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { findImage, removeNow } from '../../src/testing/redis/container.ts';
 import { killContainer } from '../../src/testing/redis/docker.ts';
-import { installRedis } from '../redis/install.ts';
+import { installRedis } from '../lib/redis/install.ts';
 import { probe } from '../../src/testing/redis/probe.ts';
 import { reason, type Log } from '../../src/testing/redis/server.ts';
 

@@ -1,6 +1,6 @@
 /** `npm run chaos`: proves the promises under faults; exit code 1: one was broken, or the run could not be. */
 import { messageOf } from '../../src/base/errors.ts';
-import { runTool } from '../tool/process.ts';
+import { runTool } from '../lib/tool/process.ts';
 import { parseOptions, type CommandLine } from './options.ts';
 import { conclude, toJson } from './report.ts';
 import { runChaos } from './run.ts';

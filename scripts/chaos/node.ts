@@ -1,7 +1,7 @@
 /** One node of the chaos fleet, in a process of its own: a peer, its clients and its engine, all from one seed. */
 import { messageOf } from '../../src/base/errors.ts';
-import { Random } from '../traffic/random.ts';
-import { HistoryWriter } from '../tool/history.ts';
+import { Random } from '../lib/traffic/random.ts';
+import { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening, Output } from './history.ts';
 import { startOurs } from './ours.ts';
 import type { ChaosRequest, Peer, PeerSettings, PutRequest, Task } from './peer.ts';

@@ -1,7 +1,7 @@
 /** The options of `npm run chaos`. */
 import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { integer, parse, positive } from '../tool/arguments.ts';
+import { integer, parse, positive } from '../lib/tool/arguments.ts';
 import { drawSetup, FAULT_NAMES, type FaultName, type Setup } from './plan.ts';
 import type { ChaosOptions } from './run.ts';
 

@@ -1,6 +1,6 @@
 /** sched-lua as a peer of the chaos run. */
 import { Scheduler, SchedulerError } from '../../src/index.ts';
-import type { HistoryWriter } from '../tool/history.ts';
+import type { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening, Output } from './history.ts';
 import {
   EVICTED_EXIT,

@@ -1,5 +1,5 @@
 /** What a chaos node needs of a scheduler, so that ours and the naive twin go through the same. */
-import type { HistoryWriter } from '../tool/history.ts';
+import type { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening, Output } from './history.ts';
 
 /** A request as it travels through Redis. */

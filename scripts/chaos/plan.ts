@@ -1,5 +1,5 @@
 /** Which faults strike when: drawn from the seed before the run begins, so that a seed can be replayed. Pure. */
-import { Random } from '../traffic/random.ts';
+import { Random } from '../lib/traffic/random.ts';
 
 /** Name of a fault -> how often it strikes, relative to the others. */
 const WEIGHTS = {

@@ -1,6 +1,6 @@
 /** What the naive twin puts into Redis, and its clock. */
-import type * as reference from '../reference/reference.ts';
-import { now } from '../tool/history.ts';
+import type * as reference from '../lib/reference/reference.ts';
+import { now } from '../lib/harness/history.ts';
 import type { Output } from './history.ts';
 import type { ChaosRequest } from './peer.ts';
 

@@ -1,8 +1,8 @@
 /** The naive twin as a peer of the chaos run: it goes through the same faults and the same checker as ours. */
 import type { Redis } from 'ioredis';
-import { pause } from '../reference/pause.ts';
-import { Reference } from '../reference/reference.ts';
-import type { HistoryWriter } from '../tool/history.ts';
+import { pause } from '../lib/reference/pause.ts';
+import { Reference } from '../lib/reference/reference.ts';
+import type { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening } from './history.ts';
 import type { Holding } from './losses.ts';
 import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from './peer.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { check, type Figures, type Verdict } from './checker.ts';
 import { Faults } from './faults.ts';
 import { Fleet, type MemberSettings } from './fleet.ts';
-import { now } from '../tool/history.ts';
+import { now } from '../lib/harness/history.ts';
 import { Keyspace } from './keyspace.ts';
 import { collect, isFinal, linesOf, nameOf, type Lives } from './lives.ts';
 import { findLaunch } from './launch.ts';

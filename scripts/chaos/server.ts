@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { markAof, removeAof, rollBackAof, type AofMark } from './aof.ts';
-import { now } from '../tool/history.ts';
+import { now } from '../lib/harness/history.ts';
 import { freePort, urlOf, type Launch, type ServerProcess } from './launch.ts';
 import { Proxy } from './proxy.ts';
 

@@ -1,7 +1,7 @@
 /** The clients of the fleet: they send their requests when the plan says so, each to its node. */
-import type { OwnedArrival } from '../traffic/scale.ts';
+import type { OwnedArrival } from '../lib/traffic/scale.ts';
 import type { Fleet } from './fleet.ts';
-import { now } from '../tool/history.ts';
+import { now } from '../lib/harness/history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Member } from './member.ts';
 import type { Arrival } from './node.ts';

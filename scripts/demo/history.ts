@@ -1,6 +1,6 @@
 /** What a node process of the demo writes into its history; the ledger knows nothing else of it. */
 import type { Result } from '../../src/index.ts';
-import type { Recorded } from '../tool/history.ts';
+import type { Recorded } from '../lib/harness/history.ts';
 
 /** What the engine gives for a request, chunk by chunk; the last is the final output. */
 export interface Output {

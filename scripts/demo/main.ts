@@ -2,8 +2,8 @@
  * `npm run demo`: a fleet of LLM nodes on a real Redis, a crash halfway, and the proof that every promise was kept.
  * Exit code 1: one was broken, or the demo could not run.
  */
-import { findRedis } from '../redis/find.ts';
-import { runTool, type Open } from '../tool/process.ts';
+import { findRedis } from '../lib/redis/find.ts';
+import { runTool, type Open } from '../lib/tool/process.ts';
 import { parseOptions, type DemoOptions } from './options.ts';
 import { makePlan } from './plan.ts';
 import { conclude, introduce, toJson } from './report.ts';

@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HistoryReader, now } from '../tool/history.ts';
+import { HistoryReader, now } from '../lib/harness/history.ts';
 import type { Entry, Happening } from './history.ts';
 import type { Process } from './ledger.ts';
 import type { Arrival, NodeSettings, Order, Report } from './node.ts';

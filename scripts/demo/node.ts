@@ -11,7 +11,7 @@ import {
 } from '../../src/index.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { Engine } from '../../src/testing/engine/engine.ts';
-import { HistoryWriter } from '../tool/history.ts';
+import { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening, Output } from './history.ts';
 
 /** A request as a client of this node brings it. */

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { UsageError } from '../../src/cli/output.ts';
 import type { StealPolicy } from '../../src/index.ts';
-import { decimal, integer, parse, usageError } from '../tool/arguments.ts';
+import { decimal, integer, parse, usageError } from '../lib/tool/arguments.ts';
 
 export interface DemoOptions {
   nodes: number;

@@ -3,10 +3,10 @@ import { fitsEngine } from '../../src/base/budget.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { capacity } from '../../src/testing/engine/capacity.ts';
 import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
-import { drawArrivals } from '../traffic/quantiles.ts';
-import { Random } from '../traffic/random.ts';
-import { assignOwners, scaleToLoad, type OwnedArrival } from '../traffic/scale.ts';
-import { readTrace, type Arrival } from '../traffic/trace.ts';
+import { drawArrivals } from '../lib/traffic/quantiles.ts';
+import { Random } from '../lib/traffic/random.ts';
+import { assignOwners, scaleToLoad, type OwnedArrival } from '../lib/traffic/scale.ts';
+import { readTrace, type Arrival } from '../lib/traffic/trace.ts';
 import { badUsage, type DemoOptions } from './options.ts';
 
 export interface Plan {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { audit } from './audit.ts';
 import { Clients } from './clients.ts';
 import { Fleet } from './fleet.ts';
-import { now } from '../tool/history.ts';
+import { now } from '../lib/harness/history.ts';
 import { Keyspace } from './keyspace.ts';
 import { Ledger, tally } from './ledger.ts';
 import type { DemoOptions } from './options.ts';

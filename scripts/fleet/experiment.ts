@@ -1,5 +1,5 @@
 /** All runs that were asked for, one after the other. */
-import type { OwnedArrival } from '../traffic/scale.ts';
+import type { OwnedArrival } from '../lib/traffic/scale.ts';
 import { figuresOf } from './figures.ts';
 import { simulateIdeal } from './ideal.ts';
 import type { FleetOptions, LivePolicy, Policy } from './options.ts';

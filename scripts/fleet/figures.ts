@@ -1,5 +1,5 @@
 /** What a history says. Pure; times in model ms. */
-import { quantile } from '../bench/statistics.ts';
+import { quantile } from '../lib/measure/statistics.ts';
 import type { History, Journey } from './history.ts';
 import { workConservation } from './work-conservation.ts';
 

@@ -1,5 +1,5 @@
 /** What one run did with every request. Times are model ms from the first arrival; NaN: it has not come to that. */
-import type { OwnedArrival } from '../traffic/scale.ts';
+import type { OwnedArrival } from '../lib/traffic/scale.ts';
 
 export interface Journey extends OwnedArrival {
   /** KV-cache blocks that it takes, those of its output included. */

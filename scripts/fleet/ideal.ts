@@ -3,7 +3,7 @@
  * is. Its head goes to the open engine with the fewest sequences; an iteration that begins takes what just came.
  */
 import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
-import type { OwnedArrival } from '../traffic/scale.ts';
+import type { OwnedArrival } from '../lib/traffic/scale.ts';
 import type { History } from './history.ts';
 import { Machine, newHistory } from './machine.ts';
 

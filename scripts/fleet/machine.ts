@@ -5,7 +5,7 @@
 import { requiredBlocks, type Budget } from '../../src/base/budget.ts';
 import { EngineModel, type EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import { roomOf } from '../../src/testing/engine/room.ts';
-import type { OwnedArrival } from '../traffic/scale.ts';
+import type { OwnedArrival } from '../lib/traffic/scale.ts';
 import type { History, Journey } from './history.ts';
 
 /** A history in which nothing has happened yet. */

@@ -3,8 +3,8 @@
  * run could not be, or a request did not end once.
  */
 import { writeFile } from 'node:fs/promises';
-import { findRedis } from '../redis/find.ts';
-import { runTool, type Open } from '../tool/process.ts';
+import { findRedis } from '../lib/redis/find.ts';
+import { runTool, type Open } from '../lib/tool/process.ts';
 import { Experiment } from './experiment.ts';
 import { parseOptions, type FleetOptions } from './options.ts';
 import { draw } from './picture.ts';

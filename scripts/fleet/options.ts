@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { UsageError } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
-import { decimal, integer, list, parse, usageError } from '../tool/arguments.ts';
+import { decimal, integer, list, parse, usageError } from '../lib/tool/arguments.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
 export type LivePolicy = (typeof LIVE_POLICIES)[number];

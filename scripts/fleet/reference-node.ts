@@ -5,8 +5,8 @@
  */
 import { admit } from '../../src/base/budget.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { pause } from '../reference/pause.ts';
-import { Reference, REFERENCE_TIMES, type Element } from '../reference/reference.ts';
+import { pause } from '../lib/reference/pause.ts';
+import { Reference, REFERENCE_TIMES, type Element } from '../lib/reference/reference.ts';
 import { LiveEngine } from './live-engine.ts';
 import { nameOf, type FleetNode, type NodeContext } from './node.ts';
 

@@ -1,7 +1,7 @@
 /** What the experiment says, as JSON and as a table. */
 import { table } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
-import { quantile } from '../bench/statistics.ts';
+import { quantile } from '../lib/measure/statistics.ts';
 import type { Figures } from './figures.ts';
 import type { Ask, Policy } from './options.ts';
 import type { LiveOutcome } from './run.ts';

@@ -1,6 +1,6 @@
 /** How fast the experiment's time runs. */
 import { openClient } from '../../src/redis/connection.ts';
-import { quantile } from '../bench/statistics.ts';
+import { quantile } from '../lib/measure/statistics.ts';
 import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
 
 const PINGS = 300;

@@ -1,4 +1,4 @@
-import type { Random } from '../traffic/random.ts';
+import type { Random } from '../lib/traffic/random.ts';
 
 /**
  * The power of two choices at put time: a request goes to the one of two random nodes that has fewer requests, waiting

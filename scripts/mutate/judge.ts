@@ -8,7 +8,7 @@ import { Redis } from 'ioredis';
 import { SCRIPT_NAMES } from '../../src/redis/declarations.ts';
 import { assembleText } from '../../src/redis/assemble.ts';
 import { startBinary } from '../../src/testing/redis/binary.ts';
-import { findRedis, type RedisServer } from '../redis/find.ts';
+import { findRedis, type RedisServer } from '../lib/redis/find.ts';
 import { SUPPORT_FILE, writeSources, type Sources } from './bundle.ts';
 
 const mocha = fileURLToPath(new URL('../../node_modules/mocha/bin/mocha.js', import.meta.url));

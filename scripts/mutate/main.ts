@@ -3,8 +3,8 @@
  * lua/ stay as they are. Exit code 1: some mutant survived, or the run could not be.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { integer, parse } from '../tool/arguments.ts';
-import { runTool } from '../tool/process.ts';
+import { integer, parse } from '../lib/tool/arguments.ts';
+import { runTool } from '../lib/tool/process.ts';
 import { EQUIVALENT } from './equivalent.ts';
 import { allMutants, judgeAll, nameOf, withoutEquivalent, type Judged } from './run.ts';
 

@@ -1,7 +1,7 @@
 // The ways in which the Redis of a chaos run dies: what it comes back with, and what it says that it had.
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { now } from '../../scripts/tool/history.ts';
+import { now } from '../../scripts/lib/harness/history.ts';
 import { findLaunch } from '../../scripts/chaos/launch.ts';
 import { ChaosRedis } from '../../scripts/chaos/server.ts';
 import { sleep } from '../../src/base/clock.ts';

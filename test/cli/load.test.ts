@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import type { RedisServer } from '../../scripts/redis/find.ts';
+import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { load } from '../../src/cli/commands/load.ts';
 import { SchedulerError } from '../../src/base/errors.ts';
 import { shardKeys } from '../../src/base/keys.ts';

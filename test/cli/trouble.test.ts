@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import type { RedisServer } from '../../scripts/redis/find.ts';
+import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { freshTopic, redisUrl } from '../support/server.ts';
 import { privateRedis } from '../support/private-server.ts';
 import { runCli, seedNode, startCli, withClient } from './support.ts';

@@ -7,7 +7,7 @@ import { makePlan, openSource } from '../../scripts/fleet/plan.ts';
 import { roundTripsIn, scaleFor } from '../../scripts/fleet/scale.ts';
 import { ShorterOfTwo } from '../../scripts/fleet/shorter-of-two.ts';
 import { capacity } from '../../src/testing/engine/capacity.ts';
-import { Random } from '../../scripts/traffic/random.ts';
+import { Random } from '../../scripts/lib/traffic/random.ts';
 import { UsageError } from '../../src/cli/output.ts';
 
 describe('the options of the fleet experiment', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { findRedis } from '../../scripts/redis/find.ts';
+import { findRedis } from '../../scripts/lib/redis/find.ts';
 import { checkInvariants, parseRecord } from '../../src/inspect/invariants.ts';
 import { registryKeys } from '../../src/base/keys.ts';
 import { readSnapshot, shardsInUse, verifyTopic } from '../../src/inspect/snapshot.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { registryKeys } from '../../src/base/keys.ts';
 import { runScript } from '../../src/redis/run-script.ts';
-import { findRedis, type RedisServer } from '../../scripts/redis/find.ts';
+import { findRedis, type RedisServer } from '../../scripts/lib/redis/find.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, reset, takeResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START } from './view.ts';

@@ -1,6 +1,6 @@
 // A server of a suite's own, for what would disturb the others: restarts, FLUSHALL, ACLs, MONITOR.
 import { Redis } from 'ioredis';
-import type { RedisServer } from '../../scripts/redis/find.ts';
+import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { privateRedis } from './private-server.ts';
 import { waitUntil } from './server.ts';
 

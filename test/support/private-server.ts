@@ -1,5 +1,5 @@
 import { startBinary } from '../../src/testing/redis/binary.ts';
-import { findRedis, type RedisServer } from '../../scripts/redis/find.ts';
+import { findRedis, type RedisServer } from '../../scripts/lib/redis/find.ts';
 
 /**
  * A server of the test's own, for what would disturb the others: SCRIPT FLUSH, passwords, pauses. Stop it when done.

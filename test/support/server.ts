@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { startContainer } from '../../src/testing/redis/container.ts';
-import { findRedis } from '../../scripts/redis/find.ts';
-import type { RedisServer } from '../../scripts/redis/find.ts';
+import { findRedis } from '../../scripts/lib/redis/find.ts';
+import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { findKeys, keysWithoutTtl, leftClients, leftHandles, openHandles } from './leaks.ts';
 import type { Handles } from './leaks.ts';
 

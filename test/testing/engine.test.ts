@@ -6,7 +6,7 @@ import { DEFAULT_ENGINE, EngineModel } from '../../src/testing/engine/engine-mod
 import { Engine, type RealTimeOptions, type RunOptions } from '../../src/testing/engine/engine.ts';
 import type { Completion } from '../../src/testing/engine/job.ts';
 import { ASK_AHEAD_MS } from '../../src/testing/engine/room.ts';
-import { drawArrivals } from '../../scripts/traffic/quantiles.ts';
+import { drawArrivals } from '../../scripts/lib/traffic/quantiles.ts';
 import { admit, validateBudget } from '../../src/base/budget.ts';
 
 const sequence = (id: number, promptTokens: number, outputTokens: number) => ({

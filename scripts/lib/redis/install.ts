@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { onPath } from '../../src/testing/redis/path.ts';
-import { reason } from '../../src/testing/redis/server.ts';
-import type { Log } from '../../src/testing/redis/server.ts';
+import { onPath } from '../../../src/testing/redis/path.ts';
+import { reason } from '../../../src/testing/redis/server.ts';
+import type { Log } from '../../../src/testing/redis/server.ts';
 
 const run = promisify(execFile);
 const installMs = 300_000;

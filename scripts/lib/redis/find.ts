@@ -1,11 +1,11 @@
-import { findServer, startBinary } from '../../src/testing/redis/binary.ts';
-import { startContainer } from '../../src/testing/redis/container.ts';
+import { findServer, startBinary } from '../../../src/testing/redis/binary.ts';
+import { startContainer } from '../../../src/testing/redis/container.ts';
 import { installRedis } from './install.ts';
-import { reason } from '../../src/testing/redis/server.ts';
-import type { Log, RedisServer } from '../../src/testing/redis/server.ts';
-import { useUrl } from '../../src/testing/redis/url.ts';
+import { reason } from '../../../src/testing/redis/server.ts';
+import type { Log, RedisServer } from '../../../src/testing/redis/server.ts';
+import { useUrl } from '../../../src/testing/redis/url.ts';
 
-export type { RedisServer } from '../../src/testing/redis/server.ts';
+export type { RedisServer } from '../../../src/testing/redis/server.ts';
 
 export interface FindOptions {
   /**

@@ -1,6 +1,6 @@
 /** Reads a tool's command line; whatever stands after an option, its reader says what is allowed. */
 import { InvalidArgumentError, CommanderError, type Command } from 'commander';
-import { UsageError } from '../../src/cli/output.ts';
+import { UsageError } from '../../../src/cli/output.ts';
 
 export function integer(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -1,4 +1,4 @@
-import type { Client } from '../../src/redis/run-script.ts';
+import type { Client } from '../../../src/redis/run-script.ts';
 
 /** What the server has spent and done so far. */
 export interface Reading {

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { capacity } from '../src/testing/engine/capacity.ts';
-import { AZURE_CONVERSATION_2023, drawArrivals } from '../scripts/traffic/quantiles.ts';
-import { Random } from '../scripts/traffic/random.ts';
-import { assignOwners, scaleToLoad } from '../scripts/traffic/scale.ts';
-import { type Arrival, readTrace } from '../scripts/traffic/trace.ts';
+import { capacity } from '../../src/testing/engine/capacity.ts';
+import { AZURE_CONVERSATION_2023, drawArrivals } from '../../scripts/lib/traffic/quantiles.ts';
+import { Random } from '../../scripts/lib/traffic/random.ts';
+import { assignOwners, scaleToLoad } from '../../scripts/lib/traffic/scale.ts';
+import { type Arrival, readTrace } from '../../scripts/lib/traffic/trace.ts';
 
 const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
 const variation = (list: readonly number[]) => {

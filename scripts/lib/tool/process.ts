@@ -3,7 +3,7 @@
  * signal's number (130 for Ctrl-C): interrupted.
  */
 import { constants } from 'node:os';
-import { print, reportOf, UsageError } from '../../src/cli/output.ts';
+import { print, reportOf, UsageError } from '../../../src/cli/output.ts';
 
 /** What is open, and ends with the tool. */
 export class Open {

@@ -1,4 +1,4 @@
-import { capacity } from '../../src/testing/engine/capacity.ts';
+import { capacity } from '../../../src/testing/engine/capacity.ts';
 import { Random } from './random.ts';
 import type { Arrival } from './trace.ts';
 

@@ -3,7 +3,7 @@
  * than the reference in one point: a put whose RPUSH failed is told to the caller. Loops are the caller's.
  */
 import { Redis, type RedisOptions } from 'ioredis';
-import { shardOf } from '../../src/base/keys.ts';
+import { shardOf } from '../../../src/base/keys.ts';
 import { pause } from './pause.ts';
 
 const TTL_S = 900;
