@@ -27,7 +27,7 @@ export default tseslint.config(
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
   {
-    files: ['eslint.config.js', 'scripts/embed-lua.mjs'],
+    files: ['eslint.config.js', 'scripts/build/embed-lua.mjs'],
     rules: { 'no-restricted-syntax': 'off', 'no-undef': 'off' },
   },
 );

@@ -2,7 +2,7 @@
 // time (a bundler would lose the path). The generated file is not committed; npm scripts make it.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-const root = new URL('../', import.meta.url);
+const root = new URL('../../', import.meta.url);
 const read = (folder) =>
   readdirSync(new URL(folder, root))
     .filter((file) => file.endsWith('.lua'))
@@ -14,5 +14,5 @@ const table = (name, entries) =>
 
 writeFileSync(
   new URL('src/redis/lua.generated.ts', root),
-  `// Generated from lua/ by scripts/embed-lua.mjs; do not edit.\n${table('scriptSources', read('lua/'))}${table('helperSources', read('lua/lib/'))}`,
+  `// Generated from lua/ by scripts/build/embed-lua.mjs; do not edit.\n${table('scriptSources', read('lua/'))}${table('helperSources', read('lua/lib/'))}`,
 );

@@ -4,12 +4,12 @@
  */
 import { constants } from 'node:os';
 import { CommanderError } from 'commander';
-import { messageOf } from '../src/base/errors.ts';
-import { createCommand, type Options } from './bench/options.ts';
-import { textOf, type Report } from './bench/report.ts';
-import { withBench } from './bench/session.ts';
-import { runSuite } from './bench/suite.ts';
-import { findRedis } from './lib/redis/find.ts';
+import { messageOf } from '../../src/base/errors.ts';
+import { createCommand, type Options } from './options.ts';
+import { textOf, type Report } from './report.ts';
+import { withBench } from './session.ts';
+import { runSuite } from './suite.ts';
+import { findRedis } from '../lib/redis/find.ts';
 
 class Interrupted extends Error {
   readonly exitCode: number;

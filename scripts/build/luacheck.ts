@@ -8,8 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { helperSources, scriptSources } from '../src/redis/lua.generated.ts';
-import { allScripts } from '../src/redis/run-script.ts';
+import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
+import { allScripts } from '../../src/redis/run-script.ts';
 
 const LUACHECK = [
   ...['--no-config', '--no-cache', '--no-color', '--codes', '--formatter', 'plain', '--std', 'lua51'],
