@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet, Member, MemberSettings } from './fleet.ts';
 import { now } from '../lib/harness/history.ts';
-import type { Keyspace } from './keyspace.ts';
-import type { Holding, Loss } from './losses.ts';
+import type { Keyspace } from '../lib/checker/keyspace.ts';
+import type { Holding, Loss } from '../lib/checker/losses.ts';
 import type { FaultName, PlannedFault } from './plan.ts';
 import type { Proxy } from './proxy.ts';
-import type { ChaosRedis, Comeback, Look } from './server.ts';
+import type { ChaosRedis, Comeback, Look } from './mortal-redis.ts';
 
 export interface Stage {
   readonly fleet: Fleet;

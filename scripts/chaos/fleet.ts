@@ -8,10 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { now, readHistory } from '../lib/harness/history.ts';
-import type { Entry, Happening } from './history.ts';
-import type { ProcessHistory } from './lives.ts';
+import type { Entry, Happening } from '../lib/harness/happenings.ts';
+import type { ProcessHistory } from '../lib/checker/lives.ts';
 import type { NodeSettings, Order, Report } from './node.ts';
-import { EVICTED_EXIT } from './peer.ts';
+import { EVICTED_EXIT } from '../lib/harness/peer.ts';
 
 const program = fileURLToPath(new URL('./node.ts', import.meta.url));
 const CLOSE_MS = 15_000;

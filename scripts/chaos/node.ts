@@ -2,10 +2,10 @@
 import { messageOf } from '../../src/base/errors.ts';
 import { Random } from '../lib/traffic/random.ts';
 import { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening, Output } from './history.ts';
+import type { Happening, Output } from '../lib/harness/happenings.ts';
 import { startOurs } from './ours.ts';
-import type { ChaosRequest, Peer, PeerSettings, PutRequest, Task } from './peer.ts';
-import { startReference } from './reference.ts';
+import type { ChaosRequest, Peer, PeerSettings, PutRequest, Task } from '../lib/harness/peer.ts';
+import { startReference } from './naive-twin.ts';
 
 export interface NodeSettings extends PeerSettings {
   algorithm: 'ours' | 'reference';

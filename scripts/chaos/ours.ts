@@ -1,7 +1,7 @@
 /** sched-lua as a peer of the chaos run. */
 import { Scheduler, SchedulerError } from '../../src/index.ts';
 import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening, Output } from './history.ts';
+import type { Happening, Output } from '../lib/harness/happenings.ts';
 import {
   EVICTED_EXIT,
   type ChaosRequest,
@@ -10,7 +10,7 @@ import {
   type PeerSettings,
   type PutRequest,
   type Refusal,
-} from './peer.ts';
+} from '../lib/harness/peer.ts';
 import { Iterations } from './iterations.ts';
 import { tapNews, tapShards } from './taps.ts';
 

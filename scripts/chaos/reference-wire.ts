@@ -1,8 +1,8 @@
 /** What the naive twin puts into Redis, and its clock. */
 import type * as reference from '../lib/reference/reference.ts';
 import { now } from '../lib/harness/history.ts';
-import type { Output } from './history.ts';
-import type { ChaosRequest } from './peer.ts';
+import type { Output } from '../lib/harness/happenings.ts';
+import type { ChaosRequest } from '../lib/harness/peer.ts';
 
 export interface Element extends reference.Element {
   /** Hex digits: when it was put. */

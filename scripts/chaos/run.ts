@@ -1,18 +1,18 @@
 /** One chaos run: the fleet, the faults, the drain, and the verdict. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check, type Figures, type Verdict } from './checker.ts';
+import { check, type Figures, type Verdict } from '../lib/checker/checker.ts';
 import { Faults } from './faults.ts';
 import { Fleet, type MemberSettings } from './fleet.ts';
 import { now } from '../lib/harness/history.ts';
-import { Keyspace } from './keyspace.ts';
-import { collect, isFinal, linesOf, nameOf, type Lives } from './lives.ts';
+import { Keyspace } from '../lib/checker/keyspace.ts';
+import { collect, isFinal, linesOf, nameOf, type Lives } from '../lib/checker/lives.ts';
 import { findLaunch } from './launch.ts';
-import type { Holding } from './losses.ts';
+import type { Holding } from '../lib/checker/losses.ts';
 import { makePlan, type FaultName, type Setup } from './plan.ts';
 import { Proxy } from './proxy.ts';
-import { lookIntoReference } from './reference.ts';
-import { ChaosRedis } from './server.ts';
+import { lookIntoReference } from './naive-twin.ts';
+import { ChaosRedis } from './mortal-redis.ts';
 
 export interface ChaosOptions {
   seconds: number;

@@ -3,7 +3,7 @@ import { News } from '../../src/owner/results.ts';
 import { Shard } from '../../src/protocol/shard.ts';
 import { parseTicket } from '../../src/base/ticket.ts';
 import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening } from './history.ts';
+import type { Happening } from '../lib/harness/happenings.ts';
 
 /** Every answer of a put, claim and take, and every give-back, of all shards of this process. */
 export function tapShards(history: HistoryWriter<Happening>): void {

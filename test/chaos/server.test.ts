@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { now } from '../../scripts/lib/harness/history.ts';
 import { findLaunch } from '../../scripts/chaos/launch.ts';
-import { ChaosRedis } from '../../scripts/chaos/server.ts';
+import { ChaosRedis } from '../../scripts/chaos/mortal-redis.ts';
 import { sleep } from '../../src/base/clock.ts';
 
 /** The file is looked at every 50 ms. */

@@ -3,9 +3,9 @@ import type { Redis } from 'ioredis';
 import { pause } from '../lib/reference/pause.ts';
 import { Reference } from '../lib/reference/reference.ts';
 import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening } from './history.ts';
-import type { Holding } from './losses.ts';
-import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from './peer.ts';
+import type { Happening } from '../lib/harness/happenings.ts';
+import type { Holding } from '../lib/checker/losses.ts';
+import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from '../lib/harness/peer.ts';
 import { hex, ticks, type Element, type Reply } from './reference-wire.ts';
 
 /** Short, so that a killed node's name is free again soon. */

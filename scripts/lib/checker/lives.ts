@@ -1,5 +1,5 @@
 /** The histories of all processes put together: the life of every request. Pure. */
-import type { Entry, Happening } from './history.ts';
+import type { Entry, Happening } from '../harness/happenings.ts';
 
 /** One process, as the checker knows it. */
 export interface ProcessHistory {

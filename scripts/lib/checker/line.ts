@@ -1,5 +1,5 @@
 /** First come, first served, per owner, shard and priority. Pure. */
-import { parseTicket } from '../../src/base/ticket.ts';
+import { parseTicket } from '../../../src/base/ticket.ts';
 import type { Grant, Life } from './lives.ts';
 import { eraOf, type Loss } from './losses.ts';
 

@@ -1,6 +1,6 @@
 /** Whether a request that nobody was told the end of ended with the process that had accepted it. Pure. */
 import type { Evidence } from './evidence.ts';
-import type { Entry } from './history.ts';
+import type { Entry } from '../harness/happenings.ts';
 import { nameOf, type Life, type Lives, type ProcessHistory } from './lives.ts';
 import { isGone } from './losses.ts';
 

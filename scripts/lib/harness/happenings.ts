@@ -1,6 +1,6 @@
 /** What a process of the chaos run writes into its history; the checker knows nothing else of it. */
-import type { Result } from '../../src/index.ts';
-import type { Recorded } from '../lib/harness/history.ts';
+import type { Result } from '../../../src/index.ts';
+import type { Recorded } from './history.ts';
 
 /** What a runner gives for a request, chunk by chunk; the last one is the final output. */
 export interface Output {

@@ -1,6 +1,6 @@
 /** What a chaos node needs of a scheduler, so that ours and the naive twin go through the same. */
-import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening, Output } from './history.ts';
+import type { HistoryWriter } from './history.ts';
+import type { Happening, Output } from './happenings.ts';
 
 /** A request as it travels through Redis. */
 export interface ChaosRequest {
