@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { audit, type Audit } from '../../scripts/demo/audit.ts';
-import type { Happening } from '../../scripts/demo/history.ts';
-import { Ledger, type Process } from '../../scripts/demo/ledger.ts';
+import { audit, type Audit } from '../../../scripts/demo/audit.ts';
+import type { Happening } from '../../../scripts/demo/history.ts';
+import { Ledger, type Process } from '../../../scripts/demo/ledger.ts';
 
 /** ms. */
 export const KILLED_AT = 100_000;

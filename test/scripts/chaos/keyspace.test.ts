@@ -1,9 +1,9 @@
 // What a chaos run says of the keyspace when everything has ended: it must be able to complain.
 import { expect } from 'chai';
-import { Keyspace } from '../../scripts/lib/checker/keyspace.ts';
-import { registryKeys } from '../../src/base/keys.ts';
-import { finish, request, take, useFleet, type Node } from '../support/fleet.ts';
-import { exemptFromTtlCheck, redisUrl } from '../support/server.ts';
+import { Keyspace } from '../../../scripts/lib/checker/keyspace.ts';
+import { registryKeys } from '../../../src/base/keys.ts';
+import { finish, request, take, useFleet, type Node } from '../../support/fleet.ts';
+import { exemptFromTtlCheck, redisUrl } from '../../support/server.ts';
 
 describe('the chaos run, of what is left in Redis,', () => {
   const fleet = useFleet();

@@ -2,9 +2,9 @@
 // reference's algorithm: a checker that cannot fail proves nothing.
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { drawSetup, FAULT_NAMES } from '../../scripts/chaos/plan.ts';
-import { conclude } from '../../scripts/chaos/report.ts';
-import { runChaos, type Outcome } from '../../scripts/chaos/run.ts';
+import { drawSetup, FAULT_NAMES } from '../../../scripts/chaos/plan.ts';
+import { conclude } from '../../../scripts/chaos/report.ts';
+import { runChaos, type Outcome } from '../../../scripts/chaos/run.ts';
 
 /** Enough for every kind of fault to strike. */
 const SECONDS = 12;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { draw } from '../../scripts/fleet/picture.ts';
-import { toTable, type RunReport } from '../../scripts/fleet/report.ts';
-import { barOf, lineOf } from '../../scripts/fleet/screen.ts';
+import { draw } from '../../../scripts/fleet/picture.ts';
+import { toTable, type RunReport } from '../../../scripts/fleet/report.ts';
+import { barOf, lineOf } from '../../../scripts/fleet/screen.ts';
 
 function run(policy: RunReport['policy'], load: number, p99: number, seed = 1): RunReport {
   return {

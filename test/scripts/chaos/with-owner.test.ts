@@ -1,6 +1,6 @@
 // The proofs by which a request may have ended with its killed owner: each fails by one missing piece of evidence.
 import { expect } from 'chai';
-import type { Proof } from '../../scripts/lib/checker/with-owner.ts';
+import type { Proof } from '../../../scripts/lib/checker/with-owner.ts';
 import {
   OWNER,
   RUNNER,

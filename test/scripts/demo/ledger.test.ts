@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { percentile, tally } from '../../scripts/demo/ledger.ts';
+import { percentile, tally } from '../../../scripts/demo/ledger.ts';
 import { Paper } from './paper.ts';
 
 describe("the demo's ledger", () => {

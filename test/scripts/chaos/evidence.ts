@@ -1,9 +1,9 @@
 // Hand-made histories for the checker.
-import { check, type Verdict } from '../../scripts/lib/checker/checker.ts';
-import type { Leftovers } from '../../scripts/lib/checker/evidence.ts';
-import type { Entry, Happening, Output } from '../../scripts/lib/harness/happenings.ts';
-import type { ProcessHistory } from '../../scripts/lib/checker/lives.ts';
-import { NOTHING_HELD, type Holding, type Loss } from '../../scripts/lib/checker/losses.ts';
+import { check, type Verdict } from '../../../scripts/lib/checker/checker.ts';
+import type { Leftovers } from '../../../scripts/lib/checker/evidence.ts';
+import type { Entry, Happening, Output } from '../../../scripts/lib/harness/happenings.ts';
+import type { ProcessHistory } from '../../../scripts/lib/checker/lives.ts';
+import { NOTHING_HELD, type Holding, type Loss } from '../../../scripts/lib/checker/losses.ts';
 
 export const OWNER = 'a';
 export const RUNNER = 'b';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { simulateIdeal } from '../../scripts/fleet/ideal.ts';
-import { figuresOf } from '../../scripts/fleet/figures.ts';
-import { Random } from '../../scripts/lib/traffic/random.ts';
-import type { OwnedArrival } from '../../scripts/lib/traffic/scale.ts';
+import { simulateIdeal } from '../../../scripts/fleet/ideal.ts';
+import { figuresOf } from '../../../scripts/fleet/figures.ts';
+import { Random } from '../../../scripts/lib/traffic/random.ts';
+import type { OwnedArrival } from '../../../scripts/lib/traffic/scale.ts';
 
 /** Prompt tokens per ms of service: fine enough that the rounding to whole tokens does not show. */
 const TOKENS_PER_MS = 1_000;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { figuresOf, inversions } from '../../scripts/fleet/figures.ts';
-import type { History, Journey, Room } from '../../scripts/fleet/history.ts';
-import { workConservation } from '../../scripts/fleet/work-conservation.ts';
+import { figuresOf, inversions } from '../../../scripts/fleet/figures.ts';
+import type { History, Journey, Room } from '../../../scripts/fleet/history.ts';
+import { workConservation } from '../../../scripts/fleet/work-conservation.ts';
 
 /** A request that went well; 10 blocks, owned and executed by node 0. */
 function journey(atMs: number, enteredAt: number, rest: Partial<Journey> = {}): Journey {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FAULT_NAMES, drawSetup, makePlan } from '../../scripts/chaos/plan.ts';
+import { FAULT_NAMES, drawSetup, makePlan } from '../../../scripts/chaos/plan.ts';
 
 const SEEDS = Array.from({ length: 20 }, (_, seed) => seed);
 

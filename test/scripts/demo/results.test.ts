@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Entry } from '../../scripts/demo/history.ts';
+import type { Entry } from '../../../scripts/demo/history.ts';
 import { KILLED_AT, Paper } from './paper.ts';
 
 describe("the demo's audit, of what clients are told", () => {

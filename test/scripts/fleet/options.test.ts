@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { parseOptions } from '../../scripts/fleet/options.ts';
-import { makePlan, openSource } from '../../scripts/fleet/plan.ts';
-import { roundTripsIn, scaleFor } from '../../scripts/fleet/scale.ts';
-import { ShorterOfTwo } from '../../scripts/fleet/shorter-of-two.ts';
-import { capacity } from '../../src/testing/engine/capacity.ts';
-import { Random } from '../../scripts/lib/traffic/random.ts';
-import { UsageError } from '../../src/cli/output.ts';
+import { parseOptions } from '../../../scripts/fleet/options.ts';
+import { makePlan, openSource } from '../../../scripts/fleet/plan.ts';
+import { roundTripsIn, scaleFor } from '../../../scripts/fleet/scale.ts';
+import { ShorterOfTwo } from '../../../scripts/fleet/shorter-of-two.ts';
+import { capacity } from '../../../src/testing/engine/capacity.ts';
+import { Random } from '../../../scripts/lib/traffic/random.ts';
+import { UsageError } from '../../../src/cli/output.ts';
 
 describe('the options of the fleet experiment', () => {
   it('take lists of policies, loads and seeds, each value once, and leave the ideal out', () => {

@@ -1,11 +1,11 @@
 // Found by `npm run chaos -- --seed 11`: a node that has taken a name over, and stalled while it ran its own request.
 import { expect } from 'chai';
-import { jsonCodec } from '../../src/index.ts';
-import { Delivery, type Delivered } from '../../src/owner/delivery.ts';
-import { PendingTable, type Pending } from '../../src/owner/pending.ts';
-import { Attempts, type Result, type Sink } from '../../src/owner/results.ts';
-import { Shard } from '../../src/protocol/shard.ts';
-import { joinTicket } from '../../src/base/ticket.ts';
+import { jsonCodec } from '../../../src/index.ts';
+import { Delivery, type Delivered } from '../../../src/owner/delivery.ts';
+import { PendingTable, type Pending } from '../../../src/owner/pending.ts';
+import { Attempts, type Result, type Sink } from '../../../src/owner/results.ts';
+import { Shard } from '../../../src/protocol/shard.ts';
+import { joinTicket } from '../../../src/base/ticket.ts';
 
 const shard = Object.create(Shard.prototype) as Shard;
 const ticket = joinTicket('a', '00000000000001|00000001|00000000ffff', 'r1');

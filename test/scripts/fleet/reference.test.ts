@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { Reference, type Element } from '../../scripts/lib/reference/reference.ts';
-import { exemptFromTtlCheck, freshTopic, redisUrl } from '../support/server.ts';
+import { Reference, type Element } from '../../../scripts/lib/reference/reference.ts';
+import { exemptFromTtlCheck, freshTopic, redisUrl } from '../../support/server.ts';
 
 interface Numbered extends Element {
   number: number;

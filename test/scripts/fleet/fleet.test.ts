@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import type { RunReport } from '../../scripts/fleet/report.ts';
-import { redisUrl, waitUntil } from '../support/server.ts';
+import type { RunReport } from '../../../scripts/fleet/report.ts';
+import { redisUrl, waitUntil } from '../../support/server.ts';
 
 describe('npm run fleet', () => {
   const start = (args: readonly string[]) => {
     const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/fleet/main.ts', ...args], {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
       env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

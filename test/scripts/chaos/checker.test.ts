@@ -1,6 +1,6 @@
 // The checker of the chaos run on hand-made histories: it must be able to fail.
 import { expect } from 'chai';
-import type { Happening } from '../../scripts/lib/harness/happenings.ts';
+import type { Happening } from '../../../scripts/lib/harness/happenings.ts';
 import {
   OWNER,
   RUNNER,

@@ -1,10 +1,10 @@
 // The ways in which the Redis of a chaos run dies: what it comes back with, and what it says that it had.
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { now } from '../../scripts/lib/harness/history.ts';
-import { findLaunch } from '../../scripts/chaos/launch.ts';
-import { ChaosRedis } from '../../scripts/chaos/mortal-redis.ts';
-import { sleep } from '../../src/base/clock.ts';
+import { now } from '../../../scripts/lib/harness/history.ts';
+import { findLaunch } from '../../../scripts/chaos/launch.ts';
+import { ChaosRedis } from '../../../scripts/chaos/mortal-redis.ts';
+import { sleep } from '../../../src/base/clock.ts';
 
 /** The file is looked at every 50 ms. */
 const MARKED_MS = 500;

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import type { Audit } from '../scripts/demo/audit.ts';
-import type { Happening } from '../scripts/demo/history.ts';
-import { parseOptions, type DemoOptions } from '../scripts/demo/options.ts';
-import { makePlan } from '../scripts/demo/plan.ts';
-import { render, renderLine, type View } from '../scripts/demo/screen.ts';
-import { HistoryReader, HistoryWriter } from '../scripts/lib/harness/history.ts';
-import { UsageError } from '../src/cli/output.ts';
-import { findKeys } from './support/leaks.ts';
-import { redisUrl, waitUntil } from './support/server.ts';
+import type { Audit } from '../../../scripts/demo/audit.ts';
+import type { Happening } from '../../../scripts/demo/history.ts';
+import { parseOptions, type DemoOptions } from '../../../scripts/demo/options.ts';
+import { makePlan } from '../../../scripts/demo/plan.ts';
+import { render, renderLine, type View } from '../../../scripts/demo/screen.ts';
+import { HistoryReader, HistoryWriter } from '../../../scripts/lib/harness/history.ts';
+import { UsageError } from '../../../src/cli/output.ts';
+import { findKeys } from '../../support/leaks.ts';
+import { redisUrl, waitUntil } from '../../support/server.ts';
 
 describe('the demo', () => {
   describe('a history', () => {

@@ -1,8 +1,8 @@
 // `npm run mutate` itself: it finds guards, and it can tell a guard that is missed from one that is not.
 import { expect } from 'chai';
-import { scriptSources } from '../src/redis/lua.generated.ts';
-import { mutantsOf, type Mutant } from '../scripts/mutate/mutants.ts';
-import { allMutants, judgeAll, withoutEquivalent } from '../scripts/mutate/run.ts';
+import { scriptSources } from '../../src/redis/lua.generated.ts';
+import { mutantsOf, type Mutant } from '../../scripts/mutate/mutants.ts';
+import { allMutants, judgeAll, withoutEquivalent } from '../../scripts/mutate/run.ts';
 
 const changesOf = (source: string): string[] =>
   mutantsOf('x.lua', source).map(({ line, before, after }) => `${line}: ${before} => ${after}`);
