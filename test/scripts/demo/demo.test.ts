@@ -132,7 +132,7 @@ describe('npm run demo', () => {
   /** A process group of its own: after it, none of the group may be left. */
   const start = (args: readonly string[]) => {
     const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/demo/main.ts', ...args], {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
       env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl() },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
