@@ -17,7 +17,7 @@ for at = FIRST, #ARGV do
   local owner = owner_of(ticket)
   local field = field_of(ticket, owner)
   local record = not ended[field] and call('HGET', REQUEST, field)
-  if stands(record, middle_of(ticket, owner)) then
+  if is_current(record, stamp_of(ticket, owner)) then
     ended[field] = true
     ends[#ends + 1] = { owner = owner, ticket = ticket, field = field, record = record, final = 'cancelled', reason = '' }
     answers[#answers + 1] = is_claimed(record) and 'CLAIMED' or 'WAITING'

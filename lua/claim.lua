@@ -1,5 +1,5 @@
 -- Takes work: pops own tickets and lowers the own load, or steals from the peer that the policy names and lowers the
--- peer's; writes runner and token, and leases them. With nothing to take the caller enters `idle`. With limit 0 it
+-- peer's; writes runner and fence, and leases them. With nothing to take the caller enters `idle`. With limit 0 it
 -- only rings: a busy node passes a wake-up on.
 --
 -- INCLUDE visit due pick dequeue stealable_in leave
@@ -12,8 +12,9 @@
 -- ARGV[19] since        order from which own tickets' bodies are in the caller's memory, 14 hex digits
 -- ARGV[20] idle_for     ms for which the caller is believed idle if it gets nothing
 -- ARGV[21] entropy      integer that seeds the choice of the lucky peer
--- RETURNS status, tick, claims: token, left, spent (14, 2, 2 hex digits), b if its body follows else -, length (4 hex
---         digits), ticket; then ms until a peer's head may be stolen and ms to the first due (-1: none), bodies
+-- RETURNS status, tick, claims: fence, tries left, tries spent (14, 2, 2 hex digits), b if its body follows else -,
+--         length (4 hex digits), ticket; then ms until a peer's head may be stolen and ms to the first due (-1: none),
+--         bodies
 -- STATUS OK IDLE BLOCKED
 -- COST   O(limit log waiting)
 local limit, max_bytes, idle_for = tonumber(ARGV[14]), tonumber(ARGV[18]), tonumber(ARGV[20])
@@ -38,13 +39,13 @@ local marks, dues, fields, claims, blocked, first = {}, {}, {}, {}, false, math.
 local lease_end, lengths = format('%d', now + lease), {}
 for i = 1, #picks do
   local one = picks[i]
-  local token, length = next_tick(), #one.ticket
+  local fence, length = next_tick(), #one.ticket
   lengths[length] = lengths[length] or format('%04x', length)
-  marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. token .. '|' .. node
+  marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. fence .. '|' .. node
   first = min(first, now + lease, one.deadline)
   dues[2 * i - 1] = one.deadline < now + lease and format('%d', one.deadline) or lease_end
   dues[2 * i] = one.ticket
-  claims[i] = token .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
+  claims[i] = fence .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
     .. lengths[length] .. one.ticket
   if one.body then
     fields[#fields + 1] = one.field

@@ -1,8 +1,8 @@
 -- Gives claimed tickets that the runner refused back to their exact place, raises their owners' loads, and rings.
 -- No attempt is counted. A second run finds no holder: LOST, and nothing changes.
 --
--- INCLUDE enqueue holds ring leave
--- ARGV[14..] ticket token  of a claim
+-- INCLUDE enqueue is_held_by ring leave
+-- ARGV[14..] ticket fence  of a claim
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST
 -- STATUS OK LOST
 -- COST   O(n log waiting)
@@ -18,7 +18,7 @@ for at = FIRST, #ARGV, WIDTH do
   local owner = owner_of(ticket)
   local field = field_of(ticket, owner)
   local record = not given[field] and call('HGET', REQUEST, field)
-  if holds(record, middle_of(ticket, owner), ARGV[at + 1]) then
+  if is_held_by(record, stamp_of(ticket, owner), ARGV[at + 1]) then
     given[field] = true
     marks[#marks + 1], marks[#marks + 2] = field, sub(record, 1, WAITING_LENGTH)
     lines[owner] = lines[owner] or {}

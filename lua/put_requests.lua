@@ -5,9 +5,9 @@
 -- ARGV[14] max_waiting  waiting tickets of one owner in the shard
 -- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does.
 --                       Its requests are its own until then, if it is no longer than it may keep them
--- ARGV[16..] id tokens deadline head_start left spent body  tokens, left, spent: 8, 2 and 2 hex digits; deadline: ms
---                       from now, empty: ttl; head_start: ms by which it is placed before its arrival
--- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's middle, EXPIRED,
+-- ARGV[16..] id tokens deadline head_start tries_left tries_spent body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
+--                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival
+-- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the standing ticket's stamp, EXPIRED,
 --         FULL and ms after which to try again
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
@@ -55,7 +55,7 @@ for i = 1, count do
   if full then
     answers[i] = full
   elseif standing then
-    answers[i] = 'DUPLICATE ' .. sub(standing, 1, MIDDLE)
+    answers[i] = 'DUPLICATE ' .. sub(standing, 1, STAMP)
   elseif deadline_in <= 0 then
     answers[i] = 'EXPIRED'
   elseif waiting + #tickets >= max_waiting then
@@ -69,13 +69,13 @@ for i = 1, count do
     end
     deadlines[deadline_in] = deadlines[deadline_in] or format('%012x', now + deadline_in)
     lengths[bytes] = lengths[bytes] or format('%08x', bytes)
-    local middle = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
-    local record = middle .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. lengths[bytes]
+    local stamp = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
+    local record = stamp .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. lengths[bytes]
     known[fields[i]] = record
-    tickets[#tickets + 1] = node .. '|' .. middle .. '|' .. ARGV[at]
+    tickets[#tickets + 1] = node .. '|' .. stamp .. '|' .. ARGV[at]
     marks[#marks + 1], marks[#marks + 2] = fields[i], record
     bodies[#bodies + 1], bodies[#bodies + 2] = fields[i], ARGV[at + 6]
-    answers[i] = 'OK ' .. middle
+    answers[i] = 'OK ' .. stamp
   end
 end
 

@@ -1,12 +1,12 @@
 -- Delivers results of claims that the caller still holds: appended to the owner's mailbox unless the owner is the
 -- caller; a final one ends the request (and copies it to `dead` if flagged so). A final is always accepted.
 --
--- INCLUDE end_requests holds leave
--- DEFER inter
+-- INCLUDE end_requests is_held_by leave
+-- DEFER copy_to_dead
 -- ARGV[14] max_results  results of one owner that may wait in the shard
--- ARGV[15..] ticket token number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
+-- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
 --                       dead: 1 copies the request to `dead`
--- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the token
+-- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the fence
 --         holds no longer), OVERFLOW (a chunk that its owner has no room for)
 -- STATUS OK ORPHAN LOST OVERFLOW
 -- COST   O(n log out)
@@ -40,16 +40,16 @@ end
 local answers, chunks, ends, ended = {}, {}, {}, {}
 for i = 1, #fields do
   local at = FIRST + (i - 1) * WIDTH
-  local ticket, token, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
+  local ticket, fence, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
   local own = owner == node
-  if ended[fields[i]] or not holds(records[i], middle_of(ticket, owner), token) then
+  if ended[fields[i]] or not is_held_by(records[i], stamp_of(ticket, owner), fence) then
     answers[i] = 'LOST'
   elseif kind ~= 'chunk' then
     ended[fields[i]] = true
     if ARGV[at + 4] == '1' then
-      inter(ticket, fields[i], payload, hex(records[i], SPENT, 2) + 1)
+      copy_to_dead(ticket, fields[i], payload, hex(records[i], SPENT, 2) + 1)
     end
-    ends[#ends + 1] = { owner = owner, ticket = ticket, field = fields[i], record = records[i], told = true, token = token,
+    ends[#ends + 1] = { owner = owner, ticket = ticket, field = fields[i], record = records[i], told = true, fence = fence,
       number = ARGV[at + 2], final = not own and kind or nil, reason = payload }
     answers[i] = accepted(owner)
   elseif own then
@@ -58,7 +58,7 @@ for i = 1, #fields do
     answers[i] = 'OVERFLOW'
   else
     unread[owner] = unread[owner] + 1
-    chunks[#chunks + 1] = { owner = owner, ticket = ticket, token = token, number = ARGV[at + 2], kind = kind,
+    chunks[#chunks + 1] = { owner = owner, ticket = ticket, fence = fence, number = ARGV[at + 2], kind = kind,
       payload = payload }
     answers[i] = accepted(owner)
   end

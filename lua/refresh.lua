@@ -2,12 +2,12 @@
 -- its pending tickets the shard does not know, removes its mailbox up to the cursor, reaps, buries nodes silent
 -- for ttl, and moves the shard's one expiry.
 --
--- INCLUDE visit due end_requests holds leave
--- DEFER reap bury
+-- INCLUDE visit due end_requests is_held_by leave
+-- DEFER reap forget_nodes
 -- ARGV[14] reap_limit   most due tickets to look at
 -- ARGV[15] cursor       tick of the last result the caller has; empty: none
 -- ARGV[16] held         number of claims that follow
--- ARGV[17..] ticket token   of each claim; then the caller's pending tickets, one argument each
+-- ARGV[17..] ticket fence   of each claim; then the caller's pending tickets, one argument each
 -- RETURNS status, tick, indexes from 0 of lost claims, indexes from 0 of unknown tickets (both joined by ' '), more to
 --         reap (0 or 1), ms to the first due (-1: none)
 -- STATUS OK
@@ -35,8 +35,8 @@ local owners, fields, records = records_of(FIRST, held, WIDTH)
 local dues, ends, ended, lost, unknown = {}, {}, {}, {}, {}
 for i = 1, held do
   local at = FIRST + (i - 1) * WIDTH
-  local ticket, token = ARGV[at], ARGV[at + 1]
-  if ended[fields[i]] or not holds(records[i], middle_of(ticket, owners[i]), token) then
+  local ticket, fence = ARGV[at], ARGV[at + 1]
+  if ended[fields[i]] or not is_held_by(records[i], stamp_of(ticket, owners[i]), fence) then
     lost[#lost + 1] = i - 1
   elseif hex(records[i], DEADLINE, 12) <= now then
     ended[fields[i]] = true
@@ -55,7 +55,7 @@ end
 local pending = FIRST + held * WIDTH
 owners, fields, records = records_of(pending, #ARGV - pending + 1, 1)
 for i = 1, #fields do
-  if not stands(records[i], middle_of(ARGV[pending + i - 1], owners[i])) then
+  if not is_current(records[i], stamp_of(ARGV[pending + i - 1], owners[i])) then
     unknown[#unknown + 1] = i - 1
   end
 end
@@ -65,7 +65,7 @@ if cursor ~= '' then
 end
 
 local more = is_due() and reap(reap_limit)
-more = bury() or more
+more = forget_nodes() or more
 local keep = call('XLEN', DEAD) > 0 and max(ttl, DAY) or ttl
 expiry = format('%d', now + keep)
 note('expiry', expiry)

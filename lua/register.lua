@@ -3,14 +3,14 @@
 -- known. Keyed by a random instance id, so a repeat finds its own entry. Epochs grow: max(server us, stored + 1,
 -- above + 1).
 --
--- The load unit stands for the topic: whoever comes with another is answered UNIT while a node is registered, or unless
+-- The load unit is_current for the topic: whoever comes with another is answered UNIT while a node is registered, or unless
 -- it has seen that nothing waits, as the load tables are in that unit.
 --
 -- INCLUDE names
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
 -- ARGV[3] clock         ms that stand for the server's time in tests; empty: the server's own time
--- ARGV[4] keep_alive    ms that a registration stands
+-- ARGV[4] keep_alive    ms that a registration is_current
 -- ARGV[5] ttl           ms until an unused name is forgotten
 -- ARGV[6] above         an epoch that the new one must exceed, 14 hex digits
 -- ARGV[7] epoch         the caller's, 14 hex digits; empty when it takes a name

@@ -25,7 +25,7 @@ for i = 1, #tickets do
   local owner = owner_of(ticket)
   local field = field_of(ticket, owner)
   local record = not seen_fields[field] and call('HGET', REQUEST, field)
-  if owner == node and stands(record, middle_of(ticket, owner)) then
+  if owner == node and is_current(record, stamp_of(ticket, owner)) then
     seen_fields[field] = true
     ends[#ends + 1] = { owner = owner, ticket = ticket, field = field, record = record }
     dropped[#dropped + 1] = format('%04x', #ticket) .. ticket

@@ -2,13 +2,13 @@ import type { Budget } from './base/budget.ts';
 import type { ClaimedRequest, ResultStatus, RunnerResult } from './runner/claims.ts';
 import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
-import { Intake, checkPutOptions, type PutOptions } from './owner/prepare.ts';
+import { Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
 import type { Membership } from './protocol/membership.ts';
 import { Node } from './node/node.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
 import type { Owner } from './owner/owner.ts';
 import { News, type Result } from './owner/results.ts';
-import { Server, type BudgetSource, type Handler } from './runner/run-loop.ts';
+import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
 import { Submission } from './owner/submission.ts';
 
 /** What became of one request of a `putRequests` call. */
@@ -39,9 +39,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   readonly #node: Node<Request, Output>;
   readonly #membership: Membership;
   readonly #owner: Owner<Output>;
-  readonly #intake: Intake<Request>;
+  readonly #intake: Preparation<Request>;
   readonly #news = new News<Output>();
-  readonly #servers = new Map<Server<Request, Output>, Promise<void>>();
+  readonly #servers = new Map<RunLoop<Request, Output>, Promise<void>>();
   readonly #stopServers = new AbortController();
   #closing: Promise<void> | undefined;
 
@@ -50,7 +50,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     this.#node = new Node(settings, (id) => this.#news.sink(id));
     this.#membership = this.#node.membership;
     this.#owner = this.#node.owner;
-    this.#intake = new Intake(settings, () => this.#node.runner.engine);
+    this.#intake = new Preparation(settings, () => this.#node.claimer.engine);
   }
 
   /**
@@ -144,7 +144,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   ): Promise<ClaimedRequest<Request>[]> {
     const waitMs = options.waitMs ?? this.#settings.pollMs;
     if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
-    return this.#node.runner.getRequests(budget, waitMs, options.signal);
+    return this.#node.claimer.getRequests(budget, waitMs, options.signal);
   }
 
   /**
@@ -168,7 +168,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
     this.#assertOpen('run');
     const stop = AbortSignal.any([this.#stopServers.signal, this.over]);
-    const server = new Server(this.#node.runner, this.#node.claims, handler, options.budget, {
+    const server = new RunLoop(this.#node.claimer, this.#node.claims, handler, options.budget, {
       pollMs: this.#settings.pollMs,
       stop,
     });
@@ -219,7 +219,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   async #close({ drainMs = 0, pending = 'keep' }: CloseOptions): Promise<void> {
     if (!this.over.aborted) {
       this.#stopServers.abort();
-      this.#node.runner.stop();
+      this.#node.claimer.stop();
       const drained = Promise.all([...this.#servers.keys()].map((server) => server.drained()));
       const early = new AbortController();
       await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);

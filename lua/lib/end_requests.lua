@@ -1,9 +1,9 @@
 -- end_requests: the one place where requests end. Record, body and due go away, a waiting one leaves the line, the
 -- runner of a claimed one is told to refresh unless it is `told` otherwise, and a final goes to the owner unless the
 -- caller stores its own (own result, reset). An end is { owner, ticket, field, record, final = kind or nil, reason,
--- token, number, told }. `mails`, if given, are posted before the finals.
+-- fence, number, told }. `mails`, if given, are posted before the finals.
 --
--- INCLUDE post holds
+-- INCLUDE post is_held_by
 -- DEFER dequeue
 local function end_requests(ends, mails)
   local fields, tickets, lines = {}, {}, {}
@@ -12,7 +12,7 @@ local function end_requests(ends, mails)
     local one = ends[i]
     fields[i], tickets[i] = one.field, one.ticket
     if one.final then
-      mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, token = one.token, number = one.number,
+      mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, fence = one.fence, number = one.number,
         kind = one.final, payload = one.reason }
     end
     if not is_claimed(one.record) then

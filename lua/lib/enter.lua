@@ -1,5 +1,5 @@
 -- enter: what every call of a node begins with. The clocks; the epoch guard (a higher epoch forgets the node's
--- lanes, a lower one is EVICTED with the epoch that stands); the lane guard (the same number as the last: the
+-- lanes, a lower one is EVICTED with the epoch that is_current); the lane guard (the same number as the last: the
 -- remembered answer; lower: STALE); then the opening write. Answers a reply to return at once, or nil: go on.
 --
 -- `opening` is run before anything is written. A put opens with a write that maxmemory refuses, so that it fails

@@ -1,4 +1,4 @@
--- names: the two tables of a topic's registry, and who stands there.
+-- names: the two tables of a topic's registry, and who is_current there.
 --
 -- KEYS[1] nodes hash    name -> instance|epoch|registered until|home shard
 -- KEYS[2] meta hash     schema, shards: the highest load_shards any registered node ever gave; unit: of the load tables

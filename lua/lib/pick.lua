@@ -3,7 +3,7 @@
 -- be ended; one whose record is not of it (a table was lost) leaves the line. The first ticket of a call may be larger
 -- than the sum that several may have.
 --
--- INCLUDE line holds
+-- INCLUDE line is_held_by
 local picks, expired, tokens_taken, bytes_taken, looked, full = {}, {}, 0, 0, 0, false
 
 -- the line's front ticket; at most as many are read as the call may still take, and one to be the head
@@ -18,14 +18,14 @@ local function pick(line, bounds)
     return
   end
   local ticket, field, record = front_request(line)
-  if not stands(record, middle_of(ticket, line.owner)) or is_claimed(record) then
+  if not is_current(record, stamp_of(ticket, line.owner)) or is_claimed(record) then
     return pass(line)
   end
-  local middle = #line.owner + 1
-  local tokens, bytes = hex(ticket, middle + TOKENS, 8), hex(record, BYTES, 8)
+  local stamp = #line.owner + 1
+  local tokens, bytes = hex(ticket, stamp + TOKENS, 8), hex(record, BYTES, 8)
   local own = line.owner == node
   local one = { owner = line.owner, ticket = ticket, field = field, record = record,
-    deadline = hex(ticket, middle + DEADLINE, 12), body = not own or sub(ticket, middle + 1, middle + 14) < bounds.since }
+    deadline = hex(ticket, stamp + DEADLINE, 12), body = not own or sub(ticket, stamp + 1, stamp + 14) < bounds.since }
   if one.deadline <= now then
     one.final, one.reason = 'expired', ''
     expired[#expired + 1] = one

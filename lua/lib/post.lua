@@ -1,8 +1,8 @@
--- post: append results to owners' mailboxes, each under a tick of its own. A mail is { owner, ticket, token, number,
--- kind, payload }. An owner that the shard has not heard of within ttl is noted as silent, so that bury finds it.
+-- post: append results to owners' mailboxes, each under a tick of its own. A mail is { owner, ticket, fence, number,
+-- kind, payload }. An owner that the shard has not heard of within ttl is noted as silent, so that forget_nodes finds it.
 --
 -- INCLUDE enter tell
-local NO_TOKEN, NO_NUMBER = '00000000000000', '00000000'
+local NO_FENCE, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e' }
 
 local function post(mails)
@@ -12,7 +12,7 @@ local function post(mails)
     lengths[length] = lengths[length] or format('%04x', length)
     members[2 * i - 1] = '0'
     members[2 * i] = mail.owner .. '|' .. next_tick() .. '|' .. lengths[length] .. mail.ticket
-      .. (mail.token or NO_TOKEN) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. mail.payload
+      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. mail.payload
     owners[mail.owner] = true
   end
   call('ZADD', OUT, unpack(members))

@@ -2,18 +2,18 @@
 -- one try fewer; none left: a copy to `dead` and ended as failed; else back to its place in line.
 -- Answers whether there is more.
 --
--- INCLUDE enqueue end_requests ring holds
--- DEFER inter
-local function give_up(one, spent)
-  inter(one.ticket, one.field, 'no tries left', spent)
-  one.final, one.reason = 'failed', 'no tries left: ' .. format('%d', spent) .. ' runners lost it'
+-- INCLUDE enqueue end_requests ring is_held_by
+-- DEFER copy_to_dead
+local function give_up(one, tries_spent)
+  copy_to_dead(one.ticket, one.field, 'no tries left', tries_spent)
+  one.final, one.reason = 'failed', 'no tries left: ' .. format('%d', tries_spent) .. ' runners lost it'
   return one
 end
 
 -- the record of a request that waits again, one try fewer
 local function next_try(record)
-  local left, spent = hex(record, LEFT, 2) - 1, hex(record, SPENT, 2) + 1
-  return sub(record, 1, LEFT - 1) .. format('%02x|%02x', left, spent) .. sub(record, BYTES - 1, WAITING_LENGTH)
+  local tries_left, tries_spent = hex(record, LEFT, 2) - 1, hex(record, SPENT, 2) + 1
+  return sub(record, 1, LEFT - 1) .. format('%02x|%02x', tries_left, tries_spent) .. sub(record, BYTES - 1, WAITING_LENGTH)
 end
 
 local function reap(limit)
@@ -25,7 +25,7 @@ local function reap(limit)
     local field, deadline = field_of(ticket, owner), hex(ticket, #owner + 1 + DEADLINE, 12)
     local record = call('HGET', REQUEST, field)
     local one = { owner = owner, ticket = ticket, field = field, record = record, final = 'expired', reason = '' }
-    if not stands(record, middle_of(ticket, owner)) then
+    if not is_current(record, stamp_of(ticket, owner)) then
       call('ZREM', DUE, ticket)
       if not record then
         call('HDEL', BODY, field)

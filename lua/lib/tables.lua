@@ -4,16 +4,16 @@
 -- KEYS[1] waiting zset  tickets, every score 0; an owner's queue is the range [owner| .. (owner}
 -- KEYS[2] head zset     owner -> order of its first waiting ticket
 -- KEYS[3] load zset     owner -> number of its waiting tickets, or sum of their tokens; absent at 0
--- KEYS[4] request hash  owner|id -> order|tokens|deadline|left|spent|bytes, and |token|runner while claimed
+-- KEYS[4] request hash  owner|id -> order|tokens|deadline|tries_left|tries_spent|bytes, and |fence|runner while claimed
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)
--- KEYS[7] out zset      owner|tick|ticket length|ticket|token|number|kind|payload, every score 0
+-- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0
 -- KEYS[8] node zset     node -> alive until, ms
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that
 --                       it claims, ms
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), schema
--- KEYS[12] dead stream  requests given up: ticket, reason, spent, bytes, body
+-- KEYS[12] dead stream  requests given up: ticket, reason, spent (tries), bytes, body
 local WAITING, HEAD, LOAD, REQUEST, BODY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local OUT, NODE, IDLE, CALLS, SHARD, DEAD = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local call, sub, format, floor, min, max = redis.call, string.sub, string.format, math.floor, math.min, math.max

@@ -105,13 +105,13 @@ class ReferencePeer implements Peer {
 
   async #run({ owner, order, raw }: Element): Promise<void> {
     const id = raw.request_id;
-    const token = hex(ticks());
+    const fence = hex(ticks());
     const ticket = `${owner}|${order}|00000001|ffffffffffff|${id}`;
-    this.#history.write({ what: 'granted', id, ticket, token, shard: 0, spent: 0 });
+    this.#history.write({ what: 'granted', id, ticket, fence, shard: 0, triesSpent: 0 });
     this.#running += 1;
     try {
       const signal = new AbortController().signal;
-      const results = this.#execute({ request: raw, owner, token, attempt: 1, signal });
+      const results = this.#execute({ request: raw, owner, fence, attempt: 1, signal });
       for (;;) {
         const { value: output, done } = await results.next();
         await this.#reply(owner, { ticket, output, finished: done === true }).catch(() => undefined);

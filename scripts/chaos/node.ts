@@ -135,27 +135,27 @@ class ChaosNode {
   async *#execute({
     request,
     owner,
-    token,
+    fence,
     attempt,
     signal,
   }: Task): AsyncGenerator<Output, Output, undefined> {
     const { request_id: id, chunks, stepMs } = request;
-    this.#history.write({ what: 'claimed', id, owner, token, attempt });
+    this.#history.write({ what: 'claimed', id, owner, fence, attempt });
     let stopped = true;
     try {
       for (let number = 1; ; number += 1) {
         if (stepMs > 0) await pause(stepMs);
-        const output = { id, token, number };
+        const output = { id, fence, number };
         const final = number > chunks;
         if (!signal.aborted) {
-          this.#history.write({ what: 'sent', id, token, number, final });
+          this.#history.write({ what: 'sent', id, fence, number, final });
           stopped = !final;
         }
         if (final) return output;
         yield output;
       }
     } finally {
-      if (stopped) this.#history.write({ what: 'stopped', id, token });
+      if (stopped) this.#history.write({ what: 'stopped', id, fence });
     }
   }
 }

@@ -90,7 +90,7 @@ class Ours implements Peer {
         async function* ({ request, owner, claim, attempt, promptTokens, signal }) {
           const end = engine?.begin(promptTokens);
           try {
-            return yield* execute({ request, owner, token: claim.split('.')[1]!, attempt, signal });
+            return yield* execute({ request, owner, fence: claim.split('.')[1]!, attempt, signal });
           } finally {
             end?.();
           }

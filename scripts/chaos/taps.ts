@@ -20,24 +20,24 @@ export function tapShards(history: HistoryWriter<Happening>): void {
   // are given back
   Shard.prototype.claim = async function (this: Shard, item) {
     const answer = await claim.call(this, item);
-    for (const { ticket, token, spent } of answer.claims) {
+    for (const { ticket, fence, triesSpent } of answer.claims) {
       const { id } = parseTicket(ticket);
-      history.write({ what: 'granted', id, ticket, token, shard: this.number, spent });
+      history.write({ what: 'granted', id, ticket, fence, shard: this.number, triesSpent });
     }
     return answer;
   };
 
   Shard.prototype.pushBack = async function (this: Shard, claims) {
-    for (const { ticket, token } of claims)
-      history.write({ what: 'givenBack', id: parseTicket(ticket).id, token });
+    for (const { ticket, fence } of claims)
+      history.write({ what: 'givenBack', id: parseTicket(ticket).id, fence });
     await pushBack.call(this, claims);
   };
 
   Shard.prototype.takeResults = async function (this: Shard, cursor) {
     const answer = await takeResults.call(this, cursor);
-    for (const { ticket, token, number, kind } of answer.mails) {
+    for (const { ticket, fence, number, kind } of answer.mails) {
       const { id } = parseTicket(ticket);
-      history.write({ what: 'taken', id, ticket, token, number, final: kind !== 'chunk' });
+      history.write({ what: 'taken', id, ticket, fence, number, final: kind !== 'chunk' });
     }
     return answer;
   };

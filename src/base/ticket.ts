@@ -18,7 +18,7 @@ export interface TicketParts {
   id: string;
 }
 
-const MIDDLE = 36;
+const STAMP = 36;
 
 export function hex(value: number, width: number): string {
   return value.toString(16).padStart(width, '0');
@@ -29,20 +29,20 @@ export function laterTick(a: Tick, b: Tick): Tick {
   return a > b ? a : b;
 }
 
-/** @param middle `order|tokens|deadline`, as a put answers it */
-export function joinTicket(owner: string, middle: string, id: string): Ticket {
-  return `${owner}|${middle}|${id}`;
+/** @param stamp `order|tokens|deadline`, as a put answers it */
+export function joinTicket(owner: string, stamp: string, id: string): Ticket {
+  return `${owner}|${stamp}|${id}`;
 }
 
 export function parseTicket(ticket: Ticket): TicketParts {
   const owner = ticket.slice(0, ticket.indexOf('|'));
-  const middle = ticket.slice(owner.length + 1, owner.length + 1 + MIDDLE);
+  const stamp = ticket.slice(owner.length + 1, owner.length + 1 + STAMP);
   return {
     owner,
-    order: middle.slice(0, 14),
-    tokens: parseInt(middle.slice(15, 23), 16),
-    deadline: parseInt(middle.slice(24, 36), 16),
-    id: ticket.slice(owner.length + MIDDLE + 2),
+    order: stamp.slice(0, 14),
+    tokens: parseInt(stamp.slice(15, 23), 16),
+    deadline: parseInt(stamp.slice(24, 36), 16),
+    id: ticket.slice(owner.length + STAMP + 2),
   };
 }
 

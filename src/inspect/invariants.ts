@@ -51,15 +51,15 @@ export interface Violation {
 /** A request as `request` holds it. */
 export interface RequestRecord {
   /** `order|tokens|deadline`, as in the ticket. */
-  middle: string;
+  stamp: string;
   order: Tick;
   deadline: number;
   /** Tries left and spent. */
-  left: number;
-  spent: number;
+  triesLeft: number;
+  triesSpent: number;
   bytes: number;
   /** Of the claim; undefined while it waits. */
-  token: Tick | undefined;
+  fence: Tick | undefined;
   runner: string | undefined;
 }
 
@@ -67,19 +67,19 @@ const RECORD =
   /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
 const TICKET = /^[^|]+\|[0-9a-f]{14}\|[0-9a-f]{8}\|[0-9a-f]{12}\|[^]+$/;
 
-/** Reads `order|tokens|deadline|left|spent|bytes`, with `|token|runner` while claimed; undefined if it is none. */
+/** Reads `order|tokens|deadline|triesLeft|triesSpent|bytes`, with `|fence|runner` while claimed; undefined if it is none. */
 export function parseRecord(text: string): RequestRecord | undefined {
   const match = RECORD.exec(text);
   if (!match) return undefined;
-  const [, middle, order, deadline, left, spent, bytes, token, runner] = match;
+  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, fence, runner] = match;
   return {
-    middle: middle!,
+    stamp: stamp!,
     order: order!,
     deadline: parseInt(deadline!, 16),
-    left: parseInt(left!, 16),
-    spent: parseInt(spent!, 16),
+    triesLeft: parseInt(triesLeft!, 16),
+    triesSpent: parseInt(triesSpent!, 16),
     bytes: parseInt(bytes!, 16),
-    token,
+    fence,
     runner,
   };
 }
@@ -162,8 +162,8 @@ function checkWaiting({ waiting, due }: ShardSnapshot, records: Records, report:
     const record = isTicket(ticket) ? records.get(fieldOf(ticket)) : undefined;
     if (!record) report(`${show(ticket)} waits without a record`);
     else if (record.runner !== undefined) report(`${show(ticket)} waits, and ${record.runner} runs it`);
-    else if (!ticket.includes(`|${record.middle}|`))
-      report(`${show(ticket)} waits, its record is of ${record.middle}`);
+    else if (!ticket.includes(`|${record.stamp}|`))
+      report(`${show(ticket)} waits, its record is of ${record.stamp}`);
   }
   for (const [field, record] of records) {
     const ticket = ticketOf(field, record);
@@ -204,7 +204,7 @@ function checkTicks({ out, state }: ShardSnapshot, records: Records, report: Rep
     used.set(taken, by);
   };
   for (const [field, record] of records) {
-    use(`the token of ${show(field)}`, record.token);
+    use(`the fence of ${show(field)}`, record.fence);
     if (record.order > tick)
       report(`order ${record.order} of ${show(field)} is later than the shard's tick ${tick}`);
   }
@@ -242,7 +242,7 @@ function checkNames(
 
 function ticketOf(field: string, record: RequestRecord): Ticket {
   const bar = field.indexOf('|');
-  return `${field.slice(0, bar)}|${record.middle}|${field.slice(bar + 1)}`;
+  return `${field.slice(0, bar)}|${record.stamp}|${field.slice(bar + 1)}`;
 }
 
 function isTicket(text: string): boolean {

@@ -25,10 +25,10 @@ const DUE_SPREAD_MS = 500;
 export class Heartbeat {
   readonly #shards: Shards;
   readonly #membership: Membership;
-  readonly #settings: Rules;
+  readonly #rules: Rules;
   readonly #owner: OwnerSide;
   readonly #claims: ClaimsSide;
-  readonly #visits = new Map<Shard, Promise<void>>();
+  readonly #refreshes = new Map<Shard, Promise<void>>();
   readonly #refreshedAt = new Map<Shard, number>();
   readonly #alarms = new Map<Shard, Alarm>();
   #rotation = 0;
@@ -38,7 +38,7 @@ export class Heartbeat {
   constructor(shards: Shards, membership: Membership, settings: Rules, owner: OwnerSide, claims: ClaimsSide) {
     this.#shards = shards;
     this.#membership = membership;
-    this.#settings = settings;
+    this.#rules = settings;
     this.#owner = owner;
     this.#claims = claims;
     membership.over.addEventListener('abort', () => this.#stop.abort());
@@ -46,8 +46,8 @@ export class Heartbeat {
 
   start(): void {
     this.#loops.push(
-      this.#every(this.#settings.keepAliveMs / 2, () => this.#renew()),
-      this.#every(this.#settings.leaseMs / 3, () => this.#tour()),
+      this.#every(this.#rules.keepAliveMs / 2, () => this.#renew()),
+      this.#every(this.#rules.leaseMs / 3, () => this.#refreshAll()),
     );
   }
 
@@ -65,7 +65,7 @@ export class Heartbeat {
         await act();
       } catch (error) {
         // a loop never dies of an error; the next round tries again
-        if (!this.#membership.over.aborted) this.#settings.onWarning(`heartbeat: ${messageOf(error)}`);
+        if (!this.#membership.over.aborted) this.#rules.onWarning(`heartbeat: ${messageOf(error)}`);
       }
     }
   }
@@ -74,7 +74,7 @@ export class Heartbeat {
     if (!(await this.#membership.renew())) this.#membership.evicted();
   }
 
-  async #tour(): Promise<void> {
+  async #refreshAll(): Promise<void> {
     const { home, shardsInUse } = this.#membership;
     const other = (home + 1 + (this.#rotation++ % Math.max(1, shardsInUse - 1))) % shardsInUse;
     const shards = new Set([
@@ -83,42 +83,42 @@ export class Heartbeat {
       ...this.#claims.shards(),
       this.#shards.get(other),
     ]);
-    await Promise.all([...shards].map((shard) => this.visit(shard)));
+    await Promise.all([...shards].map((shard) => this.refresh(shard)));
   }
 
   /** After a stall of more than half a lease, what is held is refreshed before more is claimed. */
   async beforeClaim(shard: Shard): Promise<void> {
     const last = this.#refreshedAt.get(shard);
-    if (last === undefined || monotonic() - last < this.#settings.leaseMs / 2) return;
-    if (this.#claims.heldIn(shard).length > 0) await this.visit(shard);
+    if (last === undefined || monotonic() - last < this.#rules.leaseMs / 2) return;
+    if (this.#claims.heldIn(shard).length > 0) await this.refresh(shard);
   }
 
   /** The first `due` of a shard is this near. */
   due(shard: Shard, dueMs: number): void {
-    if (this.#stop.signal.aborted || dueMs > this.#settings.leaseMs / 3) return;
+    if (this.#stop.signal.aborted || dueMs > this.#rules.leaseMs / 3) return;
     let alarm = this.#alarms.get(shard);
     if (!alarm) {
-      alarm = new Alarm(() => this.#visitQuietly(shard));
+      alarm = new Alarm(() => this.#refreshQuietly(shard));
       this.#alarms.set(shard, alarm);
     }
     alarm.within(dueMs + Math.random() * DUE_SPREAD_MS);
   }
 
-  #visitQuietly(shard: Shard): void {
-    this.visit(shard).catch((error: unknown) => {
-      if (!this.#membership.over.aborted) this.#settings.onWarning(`refresh: ${messageOf(error)}`);
+  #refreshQuietly(shard: Shard): void {
+    this.refresh(shard).catch((error: unknown) => {
+      if (!this.#membership.over.aborted) this.#rules.onWarning(`refresh: ${messageOf(error)}`);
     });
   }
 
   /** One refresh of everything this node has in the shard; a visit under way is joined by none, another follows. */
-  visit(shard: Shard): Promise<void> {
-    const before = this.#visits.get(shard) ?? Promise.resolve();
-    const visit = before.catch(() => undefined).then(() => this.#refresh(shard));
-    this.#visits.set(shard, visit);
+  refresh(shard: Shard): Promise<void> {
+    const before = this.#refreshes.get(shard) ?? Promise.resolve();
+    const visit = before.catch(() => undefined).then(() => this.#refreshOnce(shard));
+    this.#refreshes.set(shard, visit);
     return visit;
   }
 
-  async #refresh(shard: Shard): Promise<void> {
+  async #refreshOnce(shard: Shard): Promise<void> {
     const { cursor } = this.#owner.mailbox(shard);
     let held = this.#claims.heldIn(shard);
     const ending = this.#claims.ending();

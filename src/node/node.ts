@@ -6,9 +6,9 @@ import { Heartbeat } from './heartbeat.ts';
 import { Membership } from '../protocol/membership.ts';
 import type { Settings } from '../base/options.ts';
 import { Owner } from '../owner/owner.ts';
-import { Replication } from '../redis/wait-replicas.ts';
+import { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import type { Sink } from '../owner/results.ts';
-import { Runner } from '../runner/claimer.ts';
+import { Claimer } from '../runner/claimer.ts';
 import type { Client } from '../redis/run-script.ts';
 import { serverWarnings } from '../redis/suitability.ts';
 import { Shard } from '../protocol/shard.ts';
@@ -23,7 +23,7 @@ export class Node<Request, Output> {
   readonly membership: Membership;
   readonly owner: Owner<Output>;
   readonly claims: Claims<Request, Output>;
-  readonly runner: Runner<Request, Output>;
+  readonly claimer: Claimer<Request, Output>;
   readonly #settings: Settings<Request, Output>;
   readonly #client: Client;
   readonly #subscriber: Client;
@@ -38,24 +38,24 @@ export class Node<Request, Output> {
     this.#subscriber = openClient(settings.redis, silenceMs(settings));
     const membership = new Membership(this.#client, settings);
     this.membership = membership;
-    const sides = { replication: this.#openReplication(), runner: () => this.runner };
+    const sides = { replication: this.#openReplication(), runner: () => this.claimer };
     this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings, sides));
     this.#agenda = new Agenda({ ...settings, home: 0, shards: 1 });
     this.owner = new Owner(this.#shards, membership, settings, settings.takeover ? sinkOf : undefined);
     this.claims = new Claims(membership, settings, this.owner);
-    this.runner = new Runner(this.#shards, membership, settings, this.claims, this.#agenda);
+    this.claimer = new Claimer(this.#shards, membership, settings, this.claims, this.#agenda);
     this.#heartbeat = new Heartbeat(this.#shards, membership, settings, this.owner, this.claims);
-    this.runner.beforeClaim = (shard) => this.#heartbeat.beforeClaim(shard);
-    this.runner.onDue = (shard, dueMs) => this.#heartbeat.due(shard, dueMs);
+    this.claimer.beforeClaim = (shard) => this.#heartbeat.beforeClaim(shard);
+    this.claimer.onDue = (shard, dueMs) => this.#heartbeat.due(shard, dueMs);
     membership.over.addEventListener('abort', () => this.#over(membership.over.reason as SchedulerError));
   }
 
-  #openReplication(): Replication | undefined {
+  #openReplication(): ReplicatedPuts | undefined {
     const { redis, waitReplicas, scripts, onWarning } = this.#settings;
     if (!waitReplicas) return undefined;
     const client = openClient(redis, silenceMs(this.#settings) + waitReplicas.timeoutMs);
     this.membership.over.addEventListener('abort', () => closeClient(client));
-    return new Replication(client, { waitReplicas, scripts, onWarning });
+    return new ReplicatedPuts(client, { waitReplicas, scripts, onWarning });
   }
 
   /** With `takeover` it has joined when every shard has heard of it. If it cannot, it is over. */
@@ -79,7 +79,7 @@ export class Node<Request, Output> {
     this.#agenda.setShards(home, shardsInUse);
     const numbers = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
     const shards = numbers.map((number) => this.#shards.get(number));
-    await Promise.all(shards.map((shard) => this.#heartbeat.visit(shard)));
+    await Promise.all(shards.map((shard) => this.#heartbeat.refresh(shard)));
     await this.#listen(shards);
     this.#heartbeat.start();
   }
@@ -88,11 +88,11 @@ export class Node<Request, Output> {
   async #listen(shards: readonly Shard[]): Promise<void> {
     const empty = (shard: Shard): void => this.#quietly('take_results', this.owner.mailbox(shard).empty());
     const rings: Rings = {
-      claim: (number, delayMs) => this.runner.ring(number, delayMs),
+      claim: (number, delayMs) => this.claimer.ring(number, delayMs),
       results: (number) => empty(this.#shards.get(number)),
-      refresh: (number) => this.#quietly('refresh', this.#heartbeat.visit(this.#shards.get(number))),
+      refresh: (number) => this.#quietly('refresh', this.#heartbeat.refresh(this.#shards.get(number))),
       subscribed: () => {
-        this.runner.lookAround();
+        this.claimer.lookAround();
         for (const shard of new Set([...shards, ...this.owner.shardsInUse()])) empty(shard);
       },
     };
@@ -112,8 +112,8 @@ export class Node<Request, Output> {
     this.membership.reshard(loadShards, reallocate);
     await this.membership.within('updateConfig', this.membership.renew());
     this.#agenda.setShards(this.membership.home, this.membership.shardsInUse);
-    this.runner.lookAround();
-    await this.#heartbeat.visit(this.#shards.get(this.membership.home));
+    this.claimer.lookAround();
+    await this.#heartbeat.refresh(this.#shards.get(this.membership.home));
   }
 
   /** Gives back what it holds, leaves `idle` and the registry, and is over, also if Redis does not answer. */
@@ -131,7 +131,7 @@ export class Node<Request, Output> {
 
   async #sayGoodbye(): Promise<void> {
     const shards = this.#shards.all();
-    await Promise.all(shards.map((shard) => this.runner.passOn(shard)));
+    await Promise.all(shards.map((shard) => this.claimer.passOn(shard)));
     await Promise.all(shards.map((shard) => shard.flushed()));
     await this.#heartbeat.stop();
     await this.membership.leave();
@@ -143,7 +143,7 @@ export class Node<Request, Output> {
   }
 
   #over(reason: SchedulerError): void {
-    this.runner.stop();
+    this.claimer.stop();
     this.claims.abandon(reason);
     this.owner.close(reason);
     closeClient(this.#subscriber);

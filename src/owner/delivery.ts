@@ -118,8 +118,8 @@ export class Delivery<Output> {
       deadlineAt: Infinity,
       attempts: new Attempts(true),
       sink: this.#options.predecessor(id),
-      left: 0,
-      spent: 0,
+      triesLeft: 0,
+      triesSpent: 0,
       abandoned: false,
     };
     this.#pendings.setTicket(pending, mail.ticket);

@@ -32,7 +32,7 @@ export interface NewRequest<Output> {
 export class Owner<Output> {
   readonly #shards: Shards;
   readonly #membership: Membership;
-  readonly #settings: Rules;
+  readonly #rules: Rules;
   readonly #pendings: PendingTable<Output>;
   readonly #delivery: Delivery<Output>;
   readonly #mailboxes = new Map<Shard, Mailbox>();
@@ -46,7 +46,7 @@ export class Owner<Output> {
   ) {
     this.#shards = shards;
     this.#membership = membership;
-    this.#settings = settings;
+    this.#rules = settings;
     // results of tickets that it does not know are a predecessor's; those that a rollback of Redis brings back are not,
     // and what is older than ttl has expired
     this.#pendings = new PendingTable(predecessor && settings.ttlMs);
@@ -94,8 +94,8 @@ export class Owner<Output> {
       shard: this.#shards.get(this.#membership.home),
       deadlineAt: monotonic() + deadlineMs,
       attempts: new Attempts(),
-      left: this.#settings.tries,
-      spent: 0,
+      triesLeft: this.#rules.tries,
+      triesSpent: 0,
       abandoned: false,
     };
     this.#pendings.add(pending);
@@ -113,7 +113,7 @@ export class Owner<Output> {
           this.#accept(pending, answer);
         else if (answer.status === 'EXPIRED') throw expired(pending.id);
         else if (answer.status === 'FULL')
-          throw full(pending.id, this.#settings.maxWaiting, answer.retryAfterMs);
+          throw full(pending.id, this.#rules.maxWaiting, answer.retryAfterMs);
         else throw duplicate(pending.id);
       } catch (error) {
         this.#pendings.remove(pending);
@@ -138,7 +138,7 @@ export class Owner<Output> {
 
   #quietly(work: Promise<void>): void {
     work.catch((error: unknown) => {
-      if (!this.#membership.over.aborted) this.#settings.onWarning(`owner: ${messageOf(error)}`);
+      if (!this.#membership.over.aborted) this.#rules.onWarning(`owner: ${messageOf(error)}`);
     });
   }
 
@@ -208,9 +208,9 @@ export class Owner<Output> {
 
   /** Results of this request were lost: cancel what stands and put it again, if a try is left. */
   async #mend(pending: Pending<Output>): Promise<void> {
-    pending.left -= 1;
-    pending.spent += 1;
-    if (pending.left < 1 || pending.payload === undefined) {
+    pending.triesLeft -= 1;
+    pending.triesSpent += 1;
+    if (pending.triesLeft < 1 || pending.payload === undefined) {
       this.#failEarly(pending, 'results were lost');
       return;
     }
@@ -250,7 +250,7 @@ export class Owner<Output> {
       } else if (answer.status === 'FULL') {
         await sleep(answer.retryAfterMs, this.#membership.over);
       } else if (answer.status === 'REFUSED') {
-        if (attempt === 1) this.#settings.onWarning(`put again: ${answer.reason}`);
+        if (attempt === 1) this.#rules.onWarning(`put again: ${answer.reason}`);
         await sleep(backoff(attempt), this.#membership.over);
       } else {
         // an ended one came back with a rollback

@@ -18,8 +18,8 @@ export interface Pending<Output> {
   payload?: Payload;
   sink: Sink<Output>;
   /** Runners that may still lose it, and that have. */
-  left: number;
-  spent: number;
+  triesLeft: number;
+  triesSpent: number;
   /** Missing until the put is answered. */
   ticket?: Ticket;
   /** With waitReplicas: whether they had it in time. */
@@ -138,8 +138,8 @@ export function itemOf(pending: Pending<unknown>): PutItem {
     promptTokens: pending.promptTokens,
     deadlineMs: Math.max(0, pending.deadlineAt - monotonic()),
     headStartMs: pending.headStartMs,
-    left: pending.left,
-    spent: pending.spent,
+    triesLeft: pending.triesLeft,
+    triesSpent: pending.triesSpent,
     payload: pending.payload!,
   };
 }

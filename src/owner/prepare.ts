@@ -31,7 +31,7 @@ type DoorRules<Request> = Pick<
 >;
 
 /** Reads and encodes one request at the door: what cannot be accepted is refused with a reason, alone. */
-export class Intake<Request> {
+export class Preparation<Request> {
   readonly #settings: DoorRules<Request>;
   readonly #engine: () => Budget | undefined;
 

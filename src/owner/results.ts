@@ -23,11 +23,11 @@ export interface Sink<Output> {
 export type Verdict = 'take' | 'restart' | 'drop' | 'gap';
 
 /**
- * The rule of delivery for one request (DESIGN.md section 6, results): number n + 1 of the current token, or number 1
- * of a higher one. Finals that the shard itself wrote carry no token, and a failure needs no complete stream.
+ * The rule of delivery for one request (DESIGN.md section 6, results): number n + 1 of the current fence, or number 1
+ * of a higher one. Finals that the shard itself wrote carry no fence, and a failure needs no complete stream.
  */
 export class Attempts {
-  #token: Tick = NO_TICK;
+  #fence: Tick = NO_TICK;
   #number = 0;
   #midway: boolean;
 
@@ -36,15 +36,15 @@ export class Attempts {
     this.#midway = midway;
   }
 
-  judge(mail: { token: Tick; number: number; kind: ResultKind }): Verdict {
-    if (mail.token === NO_TICK) return 'take';
-    if (mail.token < this.#token) return 'drop';
-    const restart = mail.token > this.#token && this.#number > 0;
-    const last = mail.token > this.#token ? 0 : this.#number;
+  judge(mail: { fence: Tick; number: number; kind: ResultKind }): Verdict {
+    if (mail.fence === NO_TICK) return 'take';
+    if (mail.fence < this.#fence) return 'drop';
+    const restart = mail.fence > this.#fence && this.#number > 0;
+    const last = mail.fence > this.#fence ? 0 : this.#number;
     if (mail.number <= last) return 'drop';
     if (mail.number > last + 1 && mail.kind !== 'failed' && !this.#midway) return 'gap';
     this.#midway = false;
-    this.#token = mail.token;
+    this.#fence = mail.fence;
     this.#number = mail.number;
     return restart ? 'restart' : 'take';
   }

@@ -35,17 +35,17 @@ export class Membership {
   shardsInUse = 1;
   readonly #instance = randomUUID();
   readonly #client: Client;
-  readonly #settings: Rules;
+  readonly #rules: Rules;
   #loadShards: number;
   #contest: Promise<boolean> | undefined;
   readonly #over = new AbortController();
   /** Rejects, each, what waits for an answer. */
   readonly #waiting = new Set<(reason: SchedulerError) => void>();
 
-  constructor(client: Client, settings: Rules) {
+  constructor(client: Client, rules: Rules) {
     this.#client = client;
-    this.#settings = settings;
-    this.#loadShards = settings.loadShards;
+    this.#rules = rules;
+    this.#loadShards = rules.loadShards;
   }
 
   /** Fires with a SchedulerError (CLOSED or EVICTED) when this node is no more. */
@@ -61,7 +61,7 @@ export class Membership {
 
   /** Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself. */
   async take(): Promise<void> {
-    const { node, takeover } = this.#settings;
+    const { node, takeover } = this.#rules;
     for (let first = 0; ; first += CANDIDATES) {
       const names = takeover
         ? [node]
@@ -87,7 +87,7 @@ export class Membership {
 
   /** @param empty this process has seen that nothing waits in the topic */
   async #register(action: string, names: readonly string[], above: Tick, empty = false): Promise<boolean> {
-    const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = this.#settings;
+    const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = this.#rules;
     const reply = await this.answered('register', () =>
       runScript(this.#client, scripts, 'register', registryKeys(topic), [
         action,
@@ -128,7 +128,7 @@ export class Membership {
   /** Where a request waits in the topic, or undefined. */
   async #waits(shards: number): Promise<string | undefined> {
     for (let shard = 0; shard < shards; shard += 1) {
-      const key = shardKey(this.#settings.topic, shard, 'waiting');
+      const key = shardKey(this.#rules.topic, shard, 'waiting');
       const count = await this.answered('start', () => this.#client.zcard(key));
       if (count > 0) return `${count} requests wait in shard ${shard}`;
     }
@@ -154,7 +154,7 @@ export class Membership {
 
   /** What the promise gives, or TIMEOUT after commandTimeout; the call behind the promise goes on. */
   within<T>(operation: string, promise: Promise<T>): Promise<T> {
-    return within(this.#settings.commandTimeout, operation, promise, () => troubleOf(this.#client));
+    return within(this.#rules.commandTimeout, operation, promise, () => troubleOf(this.#client));
   }
 
   /** What the promise gives, or the reason why the node is over. No listener each: this is on every call's way. */

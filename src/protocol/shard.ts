@@ -30,7 +30,7 @@ import {
   type ResultItem,
 } from './wire.ts';
 import type { Rules } from '../base/options.ts';
-import type { Replication } from '../redis/wait-replicas.ts';
+import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import { runScript, type Argument, type Client } from '../redis/run-script.ts';
 import type { ScriptName } from '../redis/declarations.ts';
 import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
@@ -38,7 +38,7 @@ import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from '../
 const REAP_LIMIT = 128;
 
 /** The runner's side of a put by its own node. */
-export interface Behind {
+export interface LocalClaims {
   /**
    * A put is leaving for this shard: in how many ms a claim follows; 0: right behind it, on the same connection; undefined:
    * none does, as far as is known.
@@ -57,9 +57,9 @@ export class Shard {
   readonly #keys: string[];
   readonly #client: Client;
   readonly #membership: Membership;
-  readonly #settings: Rules;
-  readonly #replication: Replication | undefined;
-  readonly #runner: (() => Behind) | undefined;
+  readonly #rules: Rules;
+  readonly #replication: ReplicatedPuts | undefined;
+  readonly #runner: (() => LocalClaims) | undefined;
   readonly #puts: Lane<PutCall, PutAnswer | ResetAnswer>;
   readonly #claims: Lane<ClaimItem, ClaimAnswer>;
   readonly #results: Lane<ResultItem, ResultAnswer>;
@@ -73,7 +73,7 @@ export class Shard {
     client: Client,
     membership: Membership,
     settings: Rules,
-    { replication, runner }: { replication?: Replication | undefined; runner?: () => Behind } = {},
+    { replication, runner }: { replication?: ReplicatedPuts | undefined; runner?: () => LocalClaims } = {},
   ) {
     this.#replication = replication;
     this.#runner = runner;
@@ -81,7 +81,7 @@ export class Shard {
     this.#keys = shardKeys(settings.topic, number);
     this.#client = client;
     this.#membership = membership;
-    this.#settings = settings;
+    this.#rules = settings;
     this.#puts = new Lane<PutCall, PutAnswer | ResetAnswer>(
       membership,
       'put_requests',
@@ -138,7 +138,7 @@ export class Shard {
       const slice = claims.slice(from, from + MAX_ITEMS);
       await this.#persist(
         'push_back',
-        slice.flatMap(({ ticket, token }) => [ticket, token]),
+        slice.flatMap(({ ticket, fence }) => [ticket, fence]),
       );
     }
   }
@@ -162,7 +162,7 @@ export class Shard {
       String(REAP_LIMIT),
       cursor === NO_TICK ? '' : cursor,
       String(held.length),
-      ...held.flatMap(({ ticket, token }) => [ticket, token]),
+      ...held.flatMap(({ ticket, fence }) => [ticket, fence]),
       ...pending,
     ]);
     const indexes = (text: string): number[] => (text === '' ? [] : text.split(' ').map(Number));
@@ -194,7 +194,7 @@ export class Shard {
       'put_requests',
       laneCall,
       [
-        String(this.#settings.maxWaiting),
+        String(this.#rules.maxWaiting),
         claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs)),
         ...items.flatMap(putArguments),
       ],
@@ -243,10 +243,10 @@ export class Shard {
 
   async #putResults(laneCall: string, items: ResultItem[]): Promise<ResultAnswer[]> {
     const reply = await this.#run('put_results', laneCall, [
-      String(this.#settings.maxResults),
+      String(this.#rules.maxResults),
       ...items.flatMap((item) => [
         item.ticket,
-        item.token,
+        item.fence,
         hex(item.number, 8),
         item.kind,
         item.dead ? '1' : '0',
@@ -265,9 +265,9 @@ export class Shard {
     laneCall: string,
     args: readonly Argument[],
     run: (args: readonly Argument[]) => Promise<Buffer[]> = (all) =>
-      runScript(this.#client, this.#settings.scripts, name, this.#keys, all),
+      runScript(this.#client, this.#rules.scripts, name, this.#keys, all),
   ): Promise<Buffer[]> {
-    const { topic, ttlMs, leaseMs, policy, minLoadScore, loadUnit, stealAfterMs } = this.#settings;
+    const { topic, ttlMs, leaseMs, policy, minLoadScore, loadUnit, stealAfterMs } = this.#rules;
     const { name: node, epoch } = this.#membership;
     const reply = await run([
       node,

@@ -14,8 +14,8 @@ export interface PutItem {
   deadlineMs: number;
   headStartMs: number;
   /** Runners that may still lose it, and that have. */
-  left: number;
-  spent: number;
+  triesLeft: number;
+  triesSpent: number;
   payload: Payload;
 }
 
@@ -34,9 +34,9 @@ export interface ClaimItem {
 
 export interface ClaimedTicket {
   ticket: Ticket;
-  token: Tick;
-  left: number;
-  spent: number;
+  fence: Tick;
+  triesLeft: number;
+  triesSpent: number;
   /** Missing: the caller's own request, whose payload it has, or the answer was a remembered one. */
   body?: Buffer;
 }
@@ -56,7 +56,7 @@ export type ResultKind = 'chunk' | 'finished' | 'failed' | 'cancelled' | 'expire
 
 export interface ResultItem {
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
   number: number;
   kind: 'chunk' | 'finished' | 'failed';
   /** Copy the request to `dead`. */
@@ -70,7 +70,7 @@ export type ResultAnswer = 'OK' | 'ORPHAN' | 'LOST' | 'OVERFLOW';
 export interface Mail {
   tick: Tick;
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
   number: number;
   kind: ResultKind;
   payload: Buffer;
@@ -78,7 +78,7 @@ export interface Mail {
 
 export interface Held {
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
 }
 
 export interface RefreshAnswer<H> {
@@ -138,8 +138,8 @@ export function putArguments(item: PutItem): (string | Buffer)[] {
     hex(Math.min(item.promptTokens, MAX_TOKENS), 8),
     String(Math.floor(item.deadlineMs)),
     String(item.headStartMs),
-    hex(item.left, 2),
-    hex(item.spent, 2),
+    hex(item.triesLeft, 2),
+    hex(item.triesSpent, 2),
     item.payload,
   ];
 }
@@ -157,9 +157,9 @@ export function parseClaims(text: Buffer, bodies: readonly Buffer[]): ClaimedTic
     const end = at + 23 + parseInt(head.slice(19, 23), 16);
     const body = head[18] === 'b' ? bodies[nextBody++] : undefined;
     claims.push({
-      token: head.slice(0, 14),
-      left: parseInt(head.slice(14, 16), 16),
-      spent: parseInt(head.slice(16, 18), 16),
+      fence: head.slice(0, 14),
+      triesLeft: parseInt(head.slice(14, 16), 16),
+      triesSpent: parseInt(head.slice(16, 18), 16),
       ticket: text.toString('utf8', at + 23, end),
       ...(body ? { body } : {}),
     });
@@ -176,7 +176,7 @@ export function parseMail(mail: Buffer): Mail {
   return {
     tick,
     ticket: mail.toString('utf8', owner + 20, after),
-    token: mail.toString('latin1', after, after + 14),
+    fence: mail.toString('latin1', after, after + 14),
     number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
     kind: KINDS[mail.toString('latin1', after + 22, after + 23)]!,
     payload: mail.subarray(after + 23),

@@ -6,17 +6,17 @@ import type { WaitReplicas } from '../base/options.ts';
 import { runScriptAndWait, type Argument, type Client, type ScriptMode } from './run-script.ts';
 import type { ScriptName } from './declarations.ts';
 
-export interface ReplicationRules {
+export interface ReplicatedPutsRules {
   waitReplicas: WaitReplicas;
   scripts: ScriptMode;
   onWarning: (message: string) => void;
 }
 
-export class Replication {
+export class ReplicatedPuts {
   readonly #client: Client;
-  readonly #rules: ReplicationRules;
+  readonly #rules: ReplicatedPutsRules;
 
-  constructor(client: Client, rules: ReplicationRules) {
+  constructor(client: Client, rules: ReplicatedPutsRules) {
     this.#client = client;
     this.#rules = rules;
   }

@@ -3,18 +3,12 @@
  * work that was taken (more may wait), a peer's head coming of age, a budget that grew after a refusal, and, should a
  * ring be lost, one shard in rotation every `pollMs`. Pure: the caller brings the time (monotonic ms).
  */
+import type { ClaimBounds } from '../base/budget.ts';
 import { jittered } from '../base/clock.ts';
-
-/** What a claim may ask for; see `claimBounds`. */
-export interface Bounds {
-  limit: number;
-  aloneTokens: number;
-  sumTokens: number;
-}
 
 export class Agenda {
   readonly #due = new Map<number, number>();
-  readonly #refused = new Map<number, { bounds: Bounds; until: number }>();
+  readonly #refused = new Map<number, { bounds: ClaimBounds; until: number }>();
   /** Shards that believe this node idle, and until when: work there rings. */
   readonly #idle = new Map<number, number>();
   readonly #pollMs: number;
@@ -85,13 +79,13 @@ export class Agenda {
   }
 
   /** What did not fit is not asked for again until the budget grew or `pollMs` passed. */
-  refused(shard: number, bounds: Bounds, now: number): void {
+  refused(shard: number, bounds: ClaimBounds, now: number): void {
     this.#refused.set(shard, { bounds, until: now + this.#pollMs });
     this.at(shard, now);
   }
 
   /** The shard to ask now, taken off the agenda; undefined: there is no reason to. */
-  next(now: number, bounds: Bounds): number | undefined {
+  next(now: number, bounds: ClaimBounds): number | undefined {
     this.#poll(now);
     let chosen: number | undefined;
     for (const [shard, time] of this.#due) {
@@ -108,7 +102,7 @@ export class Agenda {
   }
 
   /** When there will be a reason at the latest, for these bounds. */
-  nextAt(bounds: Bounds, now: number): number {
+  nextAt(bounds: ClaimBounds, now: number): number {
     let at = this.#pollAt;
     for (const [shard, time] of this.#due) {
       const refusal = this.#refused.get(shard);
@@ -125,7 +119,7 @@ export class Agenda {
   }
 
   /** Whether so much was refused here, and nothing has grown since. */
-  isRefused(shard: number, bounds: Bounds, now: number): boolean {
+  isRefused(shard: number, bounds: ClaimBounds, now: number): boolean {
     const refusal = this.#refused.get(shard);
     if (!refusal || now >= refusal.until) return false;
     const { limit, aloneTokens, sumTokens } = refusal.bounds;

@@ -1,9 +1,9 @@
-import type { Bounds } from './agenda.ts';
+import type { ClaimBounds } from '../base/budget.ts';
 
 /** A call that waits for work. Times are monotonic ms. */
-export interface Wait {
+export interface Asker {
   /** What it would ask for. */
-  bounds: Bounds;
+  bounds: ClaimBounds;
   /** Its engine can begin then: it does not ask before. */
   readyAt: number;
   /** It does not ask from then on, unless it was woken before. */
@@ -13,15 +13,15 @@ export interface Wait {
 }
 
 /** Who waits for work on this node. */
-export class Waiters {
-  readonly #waiting = new Map<Wait, () => void>();
+export class Askers {
+  readonly #waiting = new Map<Asker, () => void>();
 
   get any(): boolean {
     return this.#waiting.size > 0;
   }
 
   /** Waits to be woken, at most about `ms`; whether it was. */
-  woken(wait: Wait, ms: number): Promise<boolean> {
+  woken(wait: Asker, ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const end = (woken: boolean): void => {
         clearTimeout(timer);
@@ -42,7 +42,7 @@ export class Waiters {
   }
 
   /** ms until one asks that is not `refused`, if there is a reason to; Infinity: none does. */
-  readyIn(now: number, refused: (bounds: Bounds) => boolean): number {
+  readyIn(now: number, refused: (bounds: ClaimBounds) => boolean): number {
     let at = Infinity;
     for (const { bounds, readyAt, until } of this.#waiting.keys())
       if (readyAt < at && now < until && !refused(bounds)) at = readyAt;

@@ -7,7 +7,7 @@ export class Claim implements Held {
   readonly key: string;
   readonly shard: Shard;
   readonly ticket: Ticket;
-  readonly token: Tick;
+  readonly fence: Tick;
   readonly owner: string;
   readonly id: string;
   /** Of its last result. */
@@ -17,11 +17,11 @@ export class Claim implements Held {
   #lost: unknown;
   #controller: AbortController | undefined;
 
-  constructor(key: string, shard: Shard, ticket: Ticket, token: Tick, owner: string, id: string) {
+  constructor(key: string, shard: Shard, ticket: Ticket, fence: Tick, owner: string, id: string) {
     this.key = key;
     this.shard = shard;
     this.ticket = ticket;
-    this.token = token;
+    this.fence = fence;
     this.owner = owner;
     this.id = id;
   }

@@ -2,8 +2,8 @@
  * Asks for work: when there is a reason (agenda.ts), as much as the budget may hold (budget.ts). What the budget refuses
  * is given back to its place. A ring that finds this node busy is passed on.
  */
-import type { Agenda, Bounds } from './agenda.ts';
-import { admit, claimBounds, validateBudget, type Budget } from '../base/budget.ts';
+import type { Agenda } from './agenda.ts';
+import { admit, claimBounds, validateBudget, type Budget, type ClaimBounds } from '../base/budget.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
 import { Alarm, monotonic } from '../base/clock.ts';
 import type { Membership } from '../protocol/membership.ts';
@@ -12,7 +12,7 @@ import type { Rules } from '../base/options.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Shards } from '../protocol/shards.ts';
 import { parseTicket } from '../base/ticket.ts';
-import { Waiters } from './askers.ts';
+import { Askers } from './askers.ts';
 
 /**
  * A node that was rung and asks within so many times stealAfterMs keeps the ring, and else passes it on; within so many ms
@@ -22,13 +22,13 @@ const SOON = 2.5;
 const SOON_MS = 50;
 const ANY_TOKENS = 2 ** 32 - 1;
 
-export class Runner<Request, Output> {
+export class Claimer<Request, Output> {
   readonly #shards: Shards;
   readonly #membership: Membership;
   readonly #rules: Rules;
   readonly #claims: Claims<Request, Output>;
   readonly #agenda: Agenda;
-  readonly #waiters = new Waiters();
+  readonly #waiters = new Askers();
   /** Per shard: when a peer's head there comes of age. */
   readonly #alarms = new Map<number, Alarm>();
   /** Per shard: when a ring that was kept is passed on, should nobody here have asked. */
@@ -166,7 +166,7 @@ export class Runner<Request, Output> {
     this.passOn(this.#shards.get(shard)).catch(() => undefined);
   }
 
-  async #claim(shard: Shard, bounds: Bounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
+  async #claim(shard: Shard, bounds: ClaimBounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
     await this.beforeClaim(shard);
     const idleForMs = 1.5 * this.#rules.pollMs * this.#agenda.rotation;
     const idleUntil = monotonic() + idleForMs;
@@ -191,7 +191,7 @@ export class Runner<Request, Output> {
     }
   }
 
-  #admit(shard: Shard, answer: ClaimAnswer, bounds: Bounds, budget: Budget): ClaimedRequest<Request>[] {
+  #admit(shard: Shard, answer: ClaimAnswer, bounds: ClaimBounds, budget: Budget): ClaimedRequest<Request>[] {
     const now = monotonic();
     const { claims } = answer;
     if (answer.dueMs !== undefined) this.onDue(shard, answer.dueMs);

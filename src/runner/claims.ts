@@ -1,6 +1,6 @@
 /**
  * What this node holds. A claim is held from its answer to its final result, its give-back or its loss; losing it fires
- * its `signal`. Its results carry its token and consecutive numbers, and are refused once the token no longer holds.
+ * its `signal`. Its results carry its fence and consecutive numbers, and are refused once the fence no longer holds.
  */
 import { Claim } from './claim.ts';
 import { toPayload, type Payload } from '../base/codec.ts';
@@ -64,7 +64,7 @@ export class Claims<Request, Output> {
    * ended as failed, one whose body is not here is given back.
    */
   open(shard: Shard, claimed: ClaimedTicket): ClaimedRequest<Request> | undefined {
-    const { ticket, token } = claimed;
+    const { ticket, fence } = claimed;
     const { owner, id, tokens } = parseTicket(ticket);
     const body = claimed.body ?? this.#owner.payloadOf(ticket);
     if (body === undefined) {
@@ -73,8 +73,8 @@ export class Claims<Request, Output> {
       void this.pushBack(shard, [claimed]);
       return undefined;
     }
-    const key = `${shard.number}.${token}`;
-    const claim = new Claim(key, shard, ticket, token, owner, id);
+    const key = `${shard.number}.${fence}`;
+    const claim = new Claim(key, shard, ticket, fence, owner, id);
     this.#byKey.set(key, claim);
     const request = this.#decode(claim, body);
     if (request === undefined) return undefined;
@@ -83,7 +83,7 @@ export class Claims<Request, Output> {
       owner,
       request: request.value,
       promptTokens: tokens,
-      attempt: claimed.spent + 1,
+      attempt: claimed.triesSpent + 1,
       get signal() {
         return claim.signal;
       },
@@ -168,20 +168,20 @@ export class Claims<Request, Output> {
     payload: Payload,
     dead: boolean,
   ): Promise<ResultAnswer> {
-    const { shard, ticket, token } = claim;
+    const { shard, ticket, fence } = claim;
     const number = ++claim.number;
     if (kind !== 'chunk') claim.ending = true;
     const isOwn = claim.owner === this.#membership.name;
     const sent = isOwn ? this.#owner.sending(ticket) : undefined;
     try {
-      const answer = await shard.putResult({ ticket, token, number, kind, dead, payload });
+      const answer = await shard.putResult({ ticket, fence, number, kind, dead, payload });
       if (answer === 'LOST') {
         this.lose(claim);
       } else if (answer === 'OVERFLOW') {
         await this.#overflow(claim);
       } else {
         if (kind !== 'chunk') this.#byKey.delete(claim.key);
-        if (isOwn) this.#owner.deliver(shard, { tick: token, ticket, token, number, kind, payload });
+        if (isOwn) this.#owner.deliver(shard, { tick: fence, ticket, fence, number, kind, payload });
       }
       return answer;
     } catch (error) {

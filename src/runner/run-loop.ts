@@ -6,7 +6,7 @@ import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { ClaimedRequest, Claims, ResultStatus, RunnerResult } from './claims.ts';
-import type { Runner } from './claimer.ts';
+import type { Claimer } from './claimer.ts';
 
 /**
  * Executes one request. An async generator yields chunks, its return value is the final output; any other function
@@ -37,8 +37,8 @@ export type BudgetSource = Budget | (() => Budget) | Engine;
 /** Until a full engine is asked again, should it get room while no handler yields or ends; no word to Redis. */
 const LOOK_AGAIN_MS = 100;
 
-export class Server<Request, Output> {
-  readonly #runner: Runner<Request, Output>;
+export class RunLoop<Request, Output> {
+  readonly #runner: Claimer<Request, Output>;
   readonly #claims: Claims<Request, Output>;
   readonly #handler: Handler<Request, Output>;
   readonly #source: BudgetSource;
@@ -51,7 +51,7 @@ export class Server<Request, Output> {
   #stale = new AbortController();
 
   constructor(
-    runner: Runner<Request, Output>,
+    runner: Claimer<Request, Output>,
     claims: Claims<Request, Output>,
     handler: Handler<Request, Output>,
     source: BudgetSource,

@@ -110,7 +110,7 @@ describe('sched-lua dead', () => {
     }
   });
 
-  /** Arguments of an XADD like that of lua/lib/inter.lua. */
+  /** Arguments of an XADD like that of lua/lib/copy_to_dead.lua. */
   function bury(
     id: string,
     bytes: number,

@@ -42,7 +42,7 @@ export function pushBack(shard: TestShard, node: string, held: readonly Held[], 
   return shard.call(
     'push_back',
     node,
-    held.flatMap(({ ticket, token }) => [ticket, token]),
+    held.flatMap(({ ticket, fence }) => [ticket, fence]),
     options,
   );
 }

@@ -35,12 +35,12 @@ describe('a claim', () => {
       const ticket = await shard.ticket('a|x');
       shard.at = 100;
       expect(await claimed(shard, 'b', { limit: policy === 'lucky' ? 2 : 1 })).to.deep.equal(['ax']);
-      const { token } = await shard.held('a|x');
+      const { fence } = await shard.held('a|x');
       await connection().zadd(shard.key('waiting'), 0, ticket);
       await connection().zincrby(shard.key('load'), 1, 'a');
       await connection().zadd(shard.key('head'), 0, 'a');
       expect(await claimed(shard, 'c', { limit: 4 })).to.deep.equal(['ay']);
-      expect(await shard.held('a|x'), 'its holder is the same').to.deep.equal({ ticket, token });
+      expect(await shard.held('a|x'), 'its holder is the same').to.deep.equal({ ticket, fence });
     });
   }
 });

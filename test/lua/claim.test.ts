@@ -12,9 +12,9 @@ function idsOf(reply: readonly Buffer[]): string[] {
 describe('claim', () => {
   connections();
 
-  it('pops own tickets in their order, lowers the load, and leases them under a token each', async () => {
+  it('pops own tickets in their order, lowers the load, and leases them under a fence each', async () => {
     const shard = new TestShard();
-    await shard.run(put(shard, 'a', ['x', { id: 'y', deadline: 20_000, left: 2, spent: 1 }, 'z']));
+    await shard.run(put(shard, 'a', ['x', { id: 'y', deadline: 20_000, triesLeft: 2, triesSpent: 1 }, 'z']));
     shard.at = 100;
     await shard.row(claim(shard, 'a', { limit: 2 }), {
       reply: [

@@ -28,7 +28,7 @@ export function guards(
         await shard.run(claim(shard, node, {}, { lane: 8 }));
         const lost = {
           ticket: `${node}|${'0'.repeat(14)}|${'0'.repeat(8)}|${'0'.repeat(12)}|x`,
-          token: '0'.repeat(14),
+          fence: '0'.repeat(14),
         };
         await shard.run(
           putResults(shard, node, [{ ...lost, number: 1, kind: 'chunk', payload: '' }], { lane: 9 }),

@@ -55,7 +55,7 @@ describe('a script’s header', () => {
     {
       title: 'with a renamed repeating argument',
       name: 'put_results',
-      sources: edited('put_results', 'ticket token number', 'ticket claim number'),
+      sources: edited('put_results', 'ticket fence number', 'ticket claim number'),
       message: /^put_results\.lua: repeating ARGV are \[ticket claim /,
     },
     {

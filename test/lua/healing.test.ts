@@ -43,7 +43,7 @@ for (const policy of ['oldest', 'lucky'] as const) {
       shard.at = 60;
       await shard.run(claim(shard, 'b', { limit: 4 }));
       await shard.run(claim(shard, 'c', { limit: 2 }));
-      const requests = [...(await shard.requests()).values()].filter(({ token }) => !/^0+$/.test(token));
+      const requests = [...(await shard.requests()).values()].filter(({ fence }) => !/^0+$/.test(fence));
       const chunks = requests
         .slice(0, 2)
         .map((one) => ({ ...one, number: 1, kind: 'chunk' as const, payload: '' }));

@@ -97,17 +97,17 @@ describe('the checker of the invariants', () => {
     ['a body without a request', 2, /has no request/, (s, r) => r.hset(s.key('body'), 'a|v', '')],
     ['a malformed record', 2, /malformed record/, (s, r) => r.hset(s.key('request'), 'a|x', 'x')],
     [
-      'a token that two claims share',
+      'a fence that two claims share',
       4,
-      /is the token of "a\|[xz]" and the token of "a\|[xz]"/,
+      /is the fence of "a\|[xz]" and the fence of "a\|[xz]"/,
       async (s, r) => {
         const text = String(await r.hget(s.key('request'), 'a|x'));
-        const { token } = await s.held('a|z');
-        await r.hset(s.key('request'), 'a|x', `${text}|${token}|b`);
+        const { fence } = await s.held('a|z');
+        await r.hset(s.key('request'), 'a|x', `${text}|${fence}|b`);
       },
     ],
     [
-      'a tick behind a token and an order',
+      'a tick behind a fence and an order',
       4,
       /later than the shard's/,
       (s, r) => r.hset(s.key('shard'), 'tick', '0'.repeat(14)),
@@ -152,12 +152,12 @@ describe('the checker of the invariants', () => {
   }
 
   it('reads a record whole, and nothing that is none', () => {
-    const middle = '0660f126000000|00000080|01a2088a32fa';
-    expect(parseRecord(`${middle}|03|01|00000009|0660f126000001|n:1`)).to.deep.equal({
-      ...{ middle, order: '0660f126000000', deadline: 0x01a2088a32fa, left: 3, spent: 1, bytes: 9 },
-      ...{ token: '0660f126000001', runner: 'n:1' },
+    const stamp = '0660f126000000|00000080|01a2088a32fa';
+    expect(parseRecord(`${stamp}|03|01|00000009|0660f126000001|n:1`)).to.deep.equal({
+      ...{ stamp, order: '0660f126000000', deadline: 0x01a2088a32fa, triesLeft: 3, triesSpent: 1, bytes: 9 },
+      ...{ fence: '0660f126000001', runner: 'n:1' },
     });
-    for (const text of ['', middle, `${middle}|03|01|00000009|`, `${middle}|03|01|00000009|0660f126000001`]) {
+    for (const text of ['', stamp, `${stamp}|03|01|00000009|`, `${stamp}|03|01|00000009|0660f126000001`]) {
       expect(parseRecord(text)).to.equal(undefined);
     }
   });

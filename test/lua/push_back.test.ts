@@ -49,20 +49,20 @@ describe('push_back', () => {
     });
   });
 
-  it('answers LOST, and changes nothing, for a token that holds no longer or never did', async () => {
+  it('answers LOST, and changes nothing, for a fence that holds no longer or never did', async () => {
     const shard = await claimed(1);
     const first = await shard.held('a|w');
     await shard.run(pushBack(shard, 'b', [first]));
     await shard.run(claim(shard, 'c', { limit: 1 }));
-    const { ticket, token } = await shard.held('a|w');
+    const { ticket, fence } = await shard.held('a|w');
     const waiting = await shard.ticket('a|x');
     const later = ticket.replace('|w', '|never put');
     const calls = [
       first,
-      { ticket: waiting, token },
-      { ticket: waiting, token: '' },
-      { ticket: later, token },
-      { ticket, token: '0'.repeat(14) },
+      { ticket: waiting, fence },
+      { ticket: waiting, fence: '' },
+      { ticket: later, fence },
+      { ticket, fence: '0'.repeat(14) },
     ];
     await shard.row(pushBack(shard, 'b', calls), {
       reply: ['OK', 'LOST LOST LOST LOST LOST'],
@@ -99,7 +99,7 @@ describe('push_back', () => {
   it('gives back one of two in a call of which the other is lost', async () => {
     const shard = await claimed(2);
     const [w, x] = [await shard.held('a|w'), await shard.held('a|x')];
-    await shard.row(pushBack(shard, 'b', [{ ...w, token: x.token }, x]), {
+    await shard.row(pushBack(shard, 'b', [{ ...w, fence: x.fence }, x]), {
       reply: ['OK', 'LOST OK'],
       repeat: ['OK', 'LOST LOST'],
       changes: {
@@ -161,7 +161,7 @@ describe('push_back', () => {
     pushBack(
       shard,
       node,
-      [{ ticket: `a|${'0'.repeat(14)}|${'0'.repeat(8)}|${'0'.repeat(12)}|x`, token: '0'.repeat(14) }],
+      [{ ticket: `a|${'0'.repeat(14)}|${'0'.repeat(8)}|${'0'.repeat(12)}|x`, fence: '0'.repeat(14) }],
       options,
     ),
   );

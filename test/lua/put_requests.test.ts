@@ -10,7 +10,7 @@ describe('put_requests', () => {
   it('enqueues each request at the end of its owner’s line and raises the load', async () => {
     const shard = new TestShard();
     await shard.row(
-      put(shard, 'a', ['x', { id: 'y', tokens: 5, deadline: 1_000, left: 2, spent: 1, body: '' }]),
+      put(shard, 'a', ['x', { id: 'y', tokens: 5, deadline: 1_000, triesLeft: 2, triesSpent: 1, body: '' }]),
       {
         reply: ['OK', 'OK @0', 'OK @1'],
         changes: {

@@ -7,7 +7,7 @@ import { parseMail, type ResultItem } from './wire.ts';
 
 interface Held {
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
 }
 
 function chunk(held: Held, number: number, payload: string | Buffer = `chunk ${number}`): ResultItem {
@@ -24,7 +24,7 @@ describe('put_results', () => {
   /** `a` put x and y, `c` put z; `b` runs all of them, with tokens #60001, #60002, #60003. */
   async function claimed(): Promise<{ shard: TestShard; x: Held; y: Held; z: Held }> {
     const shard = new TestShard();
-    await shard.run(put(shard, 'a', [{ id: 'x', left: 2, spent: 1 }, 'y']));
+    await shard.run(put(shard, 'a', [{ id: 'x', triesLeft: 2, triesSpent: 1 }, 'y']));
     await shard.run(put(shard, 'c', ['z']));
     await shard.run(claim(shard, 'b', {}, { at: 60 }));
     shard.at = 100;
@@ -73,11 +73,11 @@ describe('put_results', () => {
     });
   });
 
-  it('answers LOST to a token that holds no longer, and stores nothing', async () => {
+  it('answers LOST to a fence that holds no longer, and stores nothing', async () => {
     const { shard, x, y, z } = await claimed();
     await shard.run(pushBack(shard, 'b', [x]));
     await shard.run(cancel(shard, 'a', [y.ticket]));
-    const waiting = putResults(shard, 'b', [chunk(x, 1), chunk(y, 1), finished({ ...z, token: x.token }, 1)]);
+    const waiting = putResults(shard, 'b', [chunk(x, 1), chunk(y, 1), finished({ ...z, fence: x.fence }, 1)]);
     await shard.row(waiting, { reply: ['OK', 'LOST LOST LOST'] });
     await shard.run(claim(shard, 'd', {}, { at: 200 }));
     await shard.row(putResults(shard, 'b', [finished(x, 1)]), { reply: ['OK', 'LOST'] });
@@ -251,7 +251,7 @@ describe('put_results', () => {
 
   guards('put_results', (shard, node, options) => {
     const ticket = `a|${'0'.repeat(14)}|${'0'.repeat(8)}|${'0'.repeat(12)}|x`;
-    return putResults(shard, node, [chunk({ ticket, token: '0'.repeat(14) }, 1)], options);
+    return putResults(shard, node, [chunk({ ticket, fence: '0'.repeat(14) }, 1)], options);
   });
   statusWordsOf('put_results');
 });

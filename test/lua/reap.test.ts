@@ -79,7 +79,7 @@ for (const [name, visit] of Object.entries(visitors)) {
     });
 
     it('fails a request whose last try was lost, and keeps a copy of it in dead', async () => {
-      const shard = await claimedBy('b', [{ id: 'x', left: 1, spent: 2 }]);
+      const shard = await claimedBy('b', [{ id: 'x', triesLeft: 1, triesSpent: 2 }]);
       await shard.run(visit(shard, { at: 30_100 }));
       const { out, dead, request, body, due, waiting, expires } = await shard.view();
       expect({ request, body, due, waiting }).to.deep.equal({ request: {}, body: {}, due: {}, waiting: [] });
@@ -93,8 +93,8 @@ for (const [name, visit] of Object.entries(visitors)) {
 
     it('keeps a body over 64 KiB out of dead, and its size in', async () => {
       const items = [
-        { id: 'x', left: 1, body: 'x'.repeat(65_536) },
-        { id: 'y', left: 1, body: 'y'.repeat(65_537) },
+        { id: 'x', triesLeft: 1, body: 'x'.repeat(65_536) },
+        { id: 'y', triesLeft: 1, body: 'y'.repeat(65_537) },
       ];
       const shard = await claimedBy('b', items);
       await shard.run(visit(shard, { at: 30_100 }));

@@ -10,7 +10,7 @@ describe('refresh', () => {
   connections();
 
   /** `a` put x, y and (with a deadline of 20 s) z; `b` runs all of them, with tokens #60001, #60002, #60003. */
-  async function claimed(): Promise<{ shard: TestShard; held: { ticket: Ticket; token: Tick }[] }> {
+  async function claimed(): Promise<{ shard: TestShard; held: { ticket: Ticket; fence: Tick }[] }> {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', ['x', 'y', { id: 'z', deadline: 20_000 }]));
     await shard.run(claim(shard, 'b', {}, { at: 60 }));
@@ -46,7 +46,7 @@ describe('refresh', () => {
     await shard.run(pushBack(shard, 'b', [held[1]!]));
     await shard.run(cancel(shard, 'a', [held[2]!.ticket]));
     shard.at = 10_000;
-    await shard.row(refresh(shard, 'b', { held: [...held, { ...held[0]!, token: held[1]!.token }] }), {
+    await shard.row(refresh(shard, 'b', { held: [...held, { ...held[0]!, fence: held[1]!.fence }] }), {
       reply: ['OK', '1 2 3', '-', '0', '30000'],
       changes: {
         due: { 'a|x@0': 40_000 },
@@ -131,14 +131,14 @@ describe('refresh', () => {
   it('takes 500 claims and 500 pending tickets in one call', async () => {
     const shard = new TestShard();
     const pending: Ticket[] = [];
-    const held: { ticket: Ticket; token: Tick }[] = [];
+    const held: { ticket: Ticket; fence: Tick }[] = [];
     for (let i = 0; i < 10; i += 1) {
       const ids = Array.from({ length: 100 }, (_, k) => `${i}.${k}`);
       await shard.run(put(shard, 'a', ids));
     }
     for (let i = 0; i < 5; i += 1) await shard.run(claim(shard, 'a', { limit: 100 }));
     for (const one of (await shard.requests()).values()) {
-      if (one.token === NO_TICK) pending.push(one.ticket);
+      if (one.fence === NO_TICK) pending.push(one.ticket);
       else held.push(one);
     }
     expect([held.length, pending.length]).to.deep.equal([500, 500]);

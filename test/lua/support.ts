@@ -172,19 +172,19 @@ export class TestShard {
     return viewOf(await this.snapshot());
   }
 
-  /** Ticket and token of every request, by `owner|id`; one that waits has NO_TICK. */
-  async requests(): Promise<Map<string, { ticket: Ticket; token: Tick }>> {
+  /** Ticket and fence of every request, by `owner|id`; one that waits has NO_TICK. */
+  async requests(): Promise<Map<string, { ticket: Ticket; fence: Tick }>> {
     const { request } = await this.snapshot();
-    const one = (field: string, text: string): [string, { ticket: Ticket; token: Tick }] => {
-      const { middle, token = NO_TICK } = parseRecord(text)!;
+    const one = (field: string, text: string): [string, { ticket: Ticket; fence: Tick }] => {
+      const { stamp, fence = NO_TICK } = parseRecord(text)!;
       const bar = field.indexOf('|');
-      return [field, { ticket: joinTicket(field.slice(0, bar), middle, field.slice(bar + 1)), token }];
+      return [field, { ticket: joinTicket(field.slice(0, bar), stamp, field.slice(bar + 1)), fence }];
     };
     return new Map([...request].map(([field, text]) => one(field, text)));
   }
 
-  /** Ticket and token of `owner|id`. */
-  async held(field: string): Promise<{ ticket: Ticket; token: Tick }> {
+  /** Ticket and fence of `owner|id`. */
+  async held(field: string): Promise<{ ticket: Ticket; fence: Tick }> {
     const found = (await this.requests()).get(field);
     if (!found) throw new Error(`no request ${field}`);
     return found;

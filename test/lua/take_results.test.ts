@@ -20,7 +20,7 @@ describe('take_results', () => {
     shard.at = 100;
     const [x, y] = [await shard.held('a|x'), await shard.held('aa|y')];
     let number = 0;
-    const item = (held: { ticket: Ticket; token: Tick }, bytes: number) => ({
+    const item = (held: { ticket: Ticket; fence: Tick }, bytes: number) => ({
       ...{ ...held, number, kind: 'chunk' as const, payload: 'x'.repeat(bytes) },
     });
     return {

@@ -15,11 +15,11 @@ export interface View {
   waiting: string[];
   head: Record<string, number>;
   load: Record<string, number>;
-  /** `owner|id` -> `@order tokens/deadline/left/spent/bytes`, and ` runner#token` while claimed. */
+  /** `owner|id` -> `@order tokens/deadline/left/triesSpent/bytes`, and ` runner#fence` while claimed. */
   request: Record<string, string>;
   body: Record<string, string>;
   due: Record<string, number>;
-  /** `tick: ticket #token.number kind payload`. */
+  /** `tick: ticket #fence.number kind payload`. */
   out: string[];
   node: Record<string, number>;
   idle: Record<string, number>;
@@ -30,7 +30,7 @@ export interface View {
   /** Node -> when it said that it claims. */
   asks: Record<string, number>;
   state: Record<string, number>;
-  /** `ticket reason spent body`. */
+  /** `ticket reason triesSpent body`. */
   dead: string[];
   /** The one time at which every table expires; several only if they differ. */
   expires: number[];
@@ -49,15 +49,15 @@ export function showTicket(ticket: Ticket): string {
 function showRecord(text: string): string {
   const record = parseRecord(text);
   if (!record) return `malformed: ${text}`;
-  const { order, deadline, left, spent, bytes, middle, token, runner } = record;
-  const tokens = parseInt(middle.slice(15, 23), 16);
-  const shown = `@${ticks(order)} ${tokens}/${deadline - START}/${left}/${spent}/${bytes}`;
-  return token === undefined ? shown : `${shown} ${runner!}#${ticks(token)}`;
+  const { order, deadline, triesLeft, triesSpent, bytes, stamp, fence, runner } = record;
+  const tokens = parseInt(stamp.slice(15, 23), 16);
+  const shown = `@${ticks(order)} ${tokens}/${deadline - START}/${triesLeft}/${triesSpent}/${bytes}`;
+  return fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`;
 }
 
 export function showMail(member: Buffer): string {
-  const { tick, ticket, token, number, kind, payload } = parseMail(member);
-  const claim = token === NO_TICK && number === 0 ? '-' : `#${ticks(token)}.${number}`;
+  const { tick, ticket, fence, number, kind, payload } = parseMail(member);
+  const claim = fence === NO_TICK && number === 0 ? '-' : `#${ticks(fence)}.${number}`;
   return `${ticks(tick)}: ${showTicket(ticket)} ${claim} ${kind} ${payload.toString('latin1')}`;
 }
 
@@ -120,7 +120,7 @@ function changed(old: Record<string, unknown>, now: Record<string, unknown>): Re
 
 /**
  * A reply to be read: the status, then what it says. The tick is left out, `-` is an empty string. A put: each answer with
- * the order it names; a claim: each claim as `ticket #token left/spent b|-`, `again n due n`, bodies; a reset: `more n`,
+ * the order it names; a claim: each claim as `ticket #fence left/triesSpent b|-`, `again n due n`, bodies; a reset: `more n`,
  * tickets; a take: `more n`, results.
  */
 export function showReply(script: ShardScript, reply: readonly Buffer[]): string[] {
@@ -132,8 +132,8 @@ export function showReply(script: ShardScript, reply: readonly Buffer[]): string
       return [status!, ...third!.split(',').map(showPut)];
     case 'claim': {
       const claims = parseClaims(reply[2]!).map(
-        ({ ticket, token, left, spent, bodied }) =>
-          `${showTicket(ticket)} #${ticks(token)} ${left}/${spent} ${bodied ? 'b' : '-'}`,
+        ({ ticket, fence, triesLeft, triesSpent, bodied }) =>
+          `${showTicket(ticket)} #${ticks(fence)} ${triesLeft}/${triesSpent} ${bodied ? 'b' : '-'}`,
       );
       const [again, due, ...bodies] = rest(3);
       return [status!, ...claims, `again ${again!} due ${due!}`, ...bodies];

@@ -71,8 +71,8 @@ export interface PutItem {
   /** ms; default 0. */
   headStart?: number;
   /** Default 3. */
-  left?: number;
-  spent?: number;
+  triesLeft?: number;
+  triesSpent?: number;
   /** Default: `body of <id>`. */
   body?: Argument;
 }
@@ -80,8 +80,15 @@ export interface PutItem {
 /** @param claimsIn ms in which a claim of the caller follows */
 export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?: number): Argument[] {
   const each = items.flatMap(
-    ({ id, tokens = 128, deadline = '', headStart = 0, left = 3, spent = 0, body }) => [
-      ...[id, hexOf(tokens, 8), String(deadline), String(headStart), hexOf(left, 2), hexOf(spent, 2)],
+    ({ id, tokens = 128, deadline = '', headStart = 0, triesLeft = 3, triesSpent = 0, body }) => [
+      ...[
+        id,
+        hexOf(tokens, 8),
+        String(deadline),
+        String(headStart),
+        hexOf(triesLeft, 2),
+        hexOf(triesSpent, 2),
+      ],
       body ?? `body of ${id}`,
     ],
   );
@@ -106,7 +113,7 @@ export function claimArgs(bounds: ClaimBounds): Argument[] {
 
 export interface ResultItem {
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
   number: number;
   kind: 'chunk' | 'finished' | 'failed';
   dead?: boolean;
@@ -114,8 +121,8 @@ export interface ResultItem {
 }
 
 export function resultArgs(maxResults: number, items: readonly ResultItem[]): Argument[] {
-  const each = items.flatMap(({ ticket, token, number, kind, dead, payload }) => [
-    ...[ticket, token, hexOf(number, 8), kind, dead ? '1' : '0'],
+  const each = items.flatMap(({ ticket, fence, number, kind, dead, payload }) => [
+    ...[ticket, fence, hexOf(number, 8), kind, dead ? '1' : '0'],
     payload,
   ]);
   return [String(maxResults), ...each];
@@ -123,7 +130,7 @@ export function resultArgs(maxResults: number, items: readonly ResultItem[]): Ar
 
 export interface Held {
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
 }
 
 export function refreshArgs(
@@ -132,13 +139,13 @@ export function refreshArgs(
   held: readonly Held[],
   pending: readonly Ticket[],
 ): Argument[] {
-  const claims = held.flatMap(({ ticket, token }) => [ticket, token]);
+  const claims = held.flatMap(({ ticket, fence }) => [ticket, fence]);
   return [String(reapLimit), cursor, String(held.length), ...claims, ...pending];
 }
 
 export interface Claim extends Held {
-  left: number;
-  spent: number;
+  triesLeft: number;
+  triesSpent: number;
   /** Whether the claim said that its body follows. */
   bodied: boolean;
 }
@@ -150,9 +157,9 @@ export function parseClaims(text: Buffer): Claim[] {
     const fixed = text.toString('latin1', at, at + 23);
     const end = at + 23 + parseInt(fixed.slice(19, 23), 16);
     claims.push({
-      token: fixed.slice(0, 14),
-      left: parseInt(fixed.slice(14, 16), 16),
-      spent: parseInt(fixed.slice(16, 18), 16),
+      fence: fixed.slice(0, 14),
+      triesLeft: parseInt(fixed.slice(14, 16), 16),
+      triesSpent: parseInt(fixed.slice(16, 18), 16),
       bodied: fixed[18] === 'b',
       ticket: text.toString('utf8', at + 23, end),
     });
@@ -176,7 +183,7 @@ export interface Mail {
   owner: string;
   tick: Tick;
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
   number: number;
   kind: string;
   payload: Buffer;
@@ -190,7 +197,7 @@ const KINDS: Record<string, string> = {
   e: 'expired',
 };
 
-/** A member of `out`: `owner|tick|`, ticket behind its length, token, number, kind, payload. */
+/** A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, payload. */
 export function parseMail(member: Buffer): Mail {
   const bar = member.indexOf('|');
   const ticketAt = bar + 20;
@@ -202,7 +209,7 @@ export function parseMail(member: Buffer): Mail {
     owner,
     tick: member.toString('latin1', bar + 1, bar + 15),
     ticket,
-    token: member.toString('latin1', end, end + 14),
+    fence: member.toString('latin1', end, end + 14),
     number: parseInt(member.toString('latin1', end + 14, end + 22), 16),
     kind: KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?',
     payload: member.subarray(end + 23),

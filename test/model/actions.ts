@@ -27,7 +27,7 @@ const item = fc.record({
     150_000,
   ),
   headStart: fc.constantFrom(0, 0, 0, 1, 60, 100_000),
-  left: fc.constantFrom(3, 3, 2, 1),
+  triesLeft: fc.constantFrom(3, 3, 2, 1),
   body: fc
     .constantFrom('', 'x', '\u0000|}é', 'x'.repeat(60), 'x'.repeat(200))
     .map((text) => Buffer.from(text)),

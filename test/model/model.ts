@@ -6,7 +6,7 @@
 import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import type { Claim, ClaimBounds, Held, PutItem, ResultItem } from '../lua/wire.ts';
 import { pick } from './pick.ts';
-import { ShardState, byScore, middleOf, type Mail, type Request } from './state.ts';
+import { ShardState, byScore, stampOf, type Mail, type Request } from './state.ts';
 
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
@@ -31,24 +31,32 @@ export class ShardModel extends ShardState {
     let full = '';
     const accepted: Ticket[] = [];
     const answers = items.map((item, i): string => {
-      const { id, tokens = 128, deadline = this.rules.ttl, headStart = 0, left = 3, spent = 0, body } = item;
+      const {
+        id,
+        tokens = 128,
+        deadline = this.rules.ttl,
+        headStart = 0,
+        triesLeft = 3,
+        triesSpent = 0,
+        body,
+      } = item;
       const standing = this.requests.get(`${owner}|${id}`);
       if (full !== '') return full;
-      if (standing) return `DUPLICATE ${middleOf(standing.ticket)}`;
+      if (standing) return `DUPLICATE ${stampOf(standing.ticket)}`;
       if (deadline <= 0) return 'EXPIRED';
       if (this.line(owner).length >= maxWaiting) return (full = `FULL ${retryAfter}`);
       const order = (observed[i] ?? '').split(' ')[1]?.slice(0, 14) ?? NO_TICK;
       this.learn(parseInt(order, 16) + headStart * 1000);
       const until = this.now + deadline;
-      const middle = `${order}|${tokens.toString(16).padStart(8, '0')}|${until.toString(16).padStart(12, '0')}`;
-      const ticket = `${owner}|${middle}|${id}`;
+      const stamp = `${order}|${tokens.toString(16).padStart(8, '0')}|${until.toString(16).padStart(12, '0')}`;
+      const ticket = `${owner}|${stamp}|${id}`;
       this.requests.set(`${owner}|${id}`, {
-        ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, left, spent },
-        ...{ body: Buffer.from(body!), runner: undefined, token: undefined, due: until },
+        ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, triesLeft, triesSpent },
+        ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until },
       });
       this.ends.set(ticket, 0);
       accepted.push(ticket);
-      return `OK ${middle}`;
+      return `OK ${stamp}`;
     });
     if (accepted.length > 0) {
       const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
@@ -69,14 +77,20 @@ export class ShardModel extends ShardState {
     const nothing = { picks: [], blocked: false };
     const { picks, blocked } = bounds.limit === 0 ? nothing : pick(this, bounds, chosen);
     const claims = picks.map(({ request, bodied }, i): Claim => {
-      const token = observed[i]?.token ?? NO_TICK;
-      this.learn(parseInt(token, 16));
+      const fence = observed[i]?.fence ?? NO_TICK;
+      this.learn(parseInt(fence, 16));
       Object.assign(request, {
-        token,
+        fence,
         runner: this.node,
         due: Math.min(this.now + this.rules.lease, request.deadline),
       });
-      return { token, left: request.left, spent: request.spent, bodied, ticket: request.ticket };
+      return {
+        fence,
+        triesLeft: request.triesLeft,
+        triesSpent: request.triesSpent,
+        bodied,
+        ticket: request.ticket,
+      };
     });
     const bodies = picks.filter(({ bodied }) => bodied).map(({ request }) => request.body);
     const status = claims.length > 0 ? 'OK' : blocked ? 'BLOCKED' : 'IDLE';
@@ -91,8 +105,8 @@ export class ShardModel extends ShardState {
 
   pushBack(held: readonly Held[]): string {
     const owners = new Set<string>();
-    const answers = held.map(({ ticket, token }) => {
-      const request = this.holding(ticket, token);
+    const answers = held.map(({ ticket, fence }) => {
+      const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       this.giveBack(request);
       owners.add(request.owner);
@@ -110,13 +124,13 @@ export class ShardModel extends ShardState {
       items.map(({ ticket }) => [parseTicket(ticket).owner, silent(parseTicket(ticket).owner)]),
     );
     const finals: (() => void)[] = [];
-    const answers = items.map(({ ticket, token, number, kind, dead, payload }) => {
-      const request = this.holding(ticket, token);
+    const answers = items.map(({ ticket, fence, number, kind, dead, payload }) => {
+      const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       const { owner } = request;
       const [own, text] = [owner === this.node, payload.toString('latin1')];
       const accepted = !own && wasSilent.get(owner) ? 'ORPHAN' : 'OK';
-      const mail: Mail = { ticket, token, number, kind, payload: text };
+      const mail: Mail = { ticket, fence, number, kind, payload: text };
       if (kind === 'chunk') {
         const waiting = unread.get(owner) ?? 0;
         if (!own && waiting >= maxResults) return 'OVERFLOW';
@@ -124,7 +138,7 @@ export class ShardModel extends ShardState {
         if (!own) this.post(owner, mail);
         return accepted;
       }
-      if (dead) this.bury(request, text, request.spent + 1);
+      if (dead) this.copyToDead(request, text, request.triesSpent + 1);
       this.end(request);
       // a call's finals follow its chunks
       if (!own) finals.push(() => this.post(owner, mail));
@@ -150,8 +164,8 @@ export class ShardModel extends ShardState {
     this.nodes.set(this.node, this.now + this.rules.lease);
     const lost: number[] = [];
     const late: Request[] = [];
-    held.forEach(({ ticket, token }, i) => {
-      const request = this.holding(ticket, token);
+    held.forEach(({ ticket, fence }, i) => {
+      const request = this.holding(ticket, fence);
       if (!request || request.deadline <= this.now) lost.push(i);
       if (request && request.deadline <= this.now) late.push(request);
       else if (request) request.due = Math.min(this.now + this.rules.lease, request.deadline);

@@ -19,17 +19,17 @@ export interface Request {
   order: number;
   tokens: number;
   deadline: number;
-  left: number;
-  spent: number;
+  triesLeft: number;
+  triesSpent: number;
   body: Buffer;
   runner: string | undefined;
-  token: Tick | undefined;
+  fence: Tick | undefined;
   due: number;
 }
 
 export interface Mail {
   ticket: Ticket;
-  token: Tick;
+  fence: Tick;
   number: number;
   kind: string;
   payload: string;
@@ -148,13 +148,13 @@ export class ShardState {
     for (const request of overdue) {
       if (request.deadline <= this.now) this.finish(request, 'expired', '');
       else if (this.grace > this.now) request.due = Math.min(this.grace, request.deadline);
-      else if (request.left <= 1) {
-        const spent = request.spent + 1;
-        this.bury(request, 'no tries left', spent);
-        this.finish(request, 'failed', `no tries left: ${spent} runners lost it`);
+      else if (request.triesLeft <= 1) {
+        const triesSpent = request.triesSpent + 1;
+        this.copyToDead(request, 'no tries left', triesSpent);
+        this.finish(request, 'failed', `no tries left: ${triesSpent} runners lost it`);
       } else {
-        request.left -= 1;
-        request.spent += 1;
+        request.triesLeft -= 1;
+        request.triesSpent += 1;
         this.giveBack(request);
         owners.add(request.owner);
       }
@@ -164,12 +164,12 @@ export class ShardState {
   }
 
   giveBack(request: Request): void {
-    Object.assign(request, { runner: undefined, token: undefined, due: request.deadline });
+    Object.assign(request, { runner: undefined, fence: undefined, due: request.deadline });
   }
 
   finish(request: Request, kind: string, payload: string): void {
     this.end(request);
-    this.post(request.owner, { ticket: request.ticket, token: NO_TICK, number: 0, kind, payload });
+    this.post(request.owner, { ticket: request.ticket, fence: NO_TICK, number: 0, kind, payload });
   }
 
   end({ ticket, owner, id }: Request): void {
@@ -177,9 +177,9 @@ export class ShardState {
     this.ends.set(ticket, this.ends.get(ticket)! + 1);
   }
 
-  bury(request: Request, reason: string, spent: number): void {
+  copyToDead(request: Request, reason: string, triesSpent: number): void {
     this.dead.push(
-      `${request.ticket} ${reason} ${spent} ${request.body.length} ${request.body.toString('latin1')}`,
+      `${request.ticket} ${reason} ${triesSpent} ${request.body.length} ${request.body.toString('latin1')}`,
     );
   }
 
@@ -225,9 +225,9 @@ export class ShardState {
     return request?.ticket === ticket ? request : undefined;
   }
 
-  holding(ticket: Ticket, token: Tick): Request | undefined {
+  holding(ticket: Ticket, fence: Tick): Request | undefined {
     const request = this.standing(ticket);
-    return request?.token === token ? request : undefined;
+    return request?.fence === fence ? request : undefined;
   }
 
   learn(tick: number): void {
@@ -237,7 +237,7 @@ export class ShardState {
   }
 }
 
-export function middleOf(ticket: Ticket): string {
+export function stampOf(ticket: Ticket): string {
   const { owner } = parseTicket(ticket);
   return ticket.slice(owner.length + 1, owner.length + 37);
 }

@@ -1,17 +1,17 @@
 /** A shard's whole keyspace in the shape in which the real one and the model's are compared. */
 import type { ShardSnapshot } from '../../src/inspect/invariants.ts';
 import { parseMail } from '../lua/wire.ts';
-import { middleOf, type Mail, type Request, type ShardState } from './state.ts';
+import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
 
 export function mailOf(member: Buffer): Mail {
-  const { ticket, token, number, kind, payload } = parseMail(member);
-  return { ticket, token, number, kind, payload: payload.toString('latin1') };
+  const { ticket, fence, number, kind, payload } = parseMail(member);
+  return { ticket, fence, number, kind, payload: payload.toString('latin1') };
 }
 
-function recordOf({ ticket, left, spent, body, token, runner }: Request): string {
+function recordOf({ ticket, triesLeft, triesSpent, body, fence, runner }: Request): string {
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
-  const waiting = `${middleOf(ticket)}|${hex(left, 2)}|${hex(spent, 2)}|${hex(body.length, 8)}`;
-  return token === undefined ? waiting : `${waiting}|${token}|${runner!}`;
+  const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}`;
+  return fence === undefined ? waiting : `${waiting}|${fence}|${runner!}`;
 }
 
 function sorted<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {

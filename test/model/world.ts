@@ -70,13 +70,13 @@ export class World extends Twin {
       return [answer, String(again), String(model.due()), ...bodies.map((body) => body.toString('latin1'))];
     });
     if (!reply) return;
-    const claims = parseClaims(reply[2]!).map(({ ticket, token }) => ({ ticket, token }));
+    const claims = parseClaims(reply[2]!).map(({ ticket, fence }) => ({ ticket, fence }));
     life.held.push(...claims);
     this.claims.push(...claims);
   }
 
   async pushBack(life: Life, held: readonly Held[]): Promise<void> {
-    const args = held.flatMap(({ ticket, token }) => [ticket, token]);
+    const args = held.flatMap(({ ticket, fence }) => [ticket, fence]);
     await this.#call('push_back', life, undefined, args, (model) => [model.pushBack(held)]);
     life.held = life.held.filter((one) => !held.includes(one));
   }
@@ -90,9 +90,9 @@ export class World extends Twin {
     String(reply[2])
       .split(' ')
       .forEach((answer, i) => {
-        const { ticket, token, kind } = items[i]!;
+        const { ticket, fence, kind } = items[i]!;
         if (answer === 'LOST' || kind !== 'chunk') {
-          life.held = life.held.filter((one) => one.token !== token);
+          life.held = life.held.filter((one) => one.fence !== fence);
         }
         if (answer !== 'LOST' && kind !== 'chunk' && parseTicket(ticket).owner === life.node)
           this.#tell(life, ticket);

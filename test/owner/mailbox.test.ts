@@ -40,8 +40,8 @@ describe('a mailbox', () => {
 });
 
 describe("a successor's view of a request", () => {
-  const chunk = (token: string, number: number) => ({
-    token: token.padStart(14, '0'),
+  const chunk = (fence: string, number: number) => ({
+    fence: fence.padStart(14, '0'),
     number,
     kind: 'chunk' as const,
   });

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
-import { Agenda, type Bounds } from '../../src/runner/agenda.ts';
+import type { ClaimBounds } from '../../src/base/budget.ts';
+import { Agenda } from '../../src/runner/agenda.ts';
 
-const BOUNDS: Bounds = { limit: 8, aloneTokens: 1_000, sumTokens: 1_000 };
+const BOUNDS: ClaimBounds = { limit: 8, aloneTokens: 1_000, sumTokens: 1_000 };
 const POLL_MS = 2_000;
 
 /** The shards asked at this time, in order, until there is no reason left. */

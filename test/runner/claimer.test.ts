@@ -5,7 +5,7 @@ import type { Claims } from '../../src/runner/claims.ts';
 import type { Membership } from '../../src/protocol/membership.ts';
 import type { ClaimAnswer } from '../../src/protocol/wire.ts';
 import type { Rules } from '../../src/base/options.ts';
-import { Runner } from '../../src/runner/claimer.ts';
+import { Claimer } from '../../src/runner/claimer.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import type { Shards } from '../../src/protocol/shards.ts';
 import { room } from '../support/fleet.ts';
@@ -16,7 +16,7 @@ const POLL_MS = 60_000;
 describe('the runner', () => {
   let asked: number[];
   let agenda: Agenda;
-  let runner: Runner<unknown, unknown>;
+  let runner: Claimer<unknown, unknown>;
 
   beforeEach(() => {
     asked = [];
@@ -35,7 +35,7 @@ describe('the runner', () => {
     } as unknown as Membership;
     const rules = { pollMs: POLL_MS, stealAfterMs: 100 } as Rules;
     const claims = {} as unknown as Claims<unknown, unknown>;
-    runner = new Runner({ get: shard } as unknown as Shards, membership, rules, claims, agenda);
+    runner = new Claimer({ get: shard } as unknown as Shards, membership, rules, claims, agenda);
   });
 
   it('claims behind the puts of every shard that leave in the same turn', async () => {

@@ -39,7 +39,7 @@ describe('npm run mutate', () => {
       'claim.lua',
       'refresh.lua',
       'lib/enter.lua',
-      'lib/holds.lua',
+      'lib/is_held_by.lua',
       'lib/reap.lua',
     ])
       expect([...files]).to.include(file);
@@ -56,7 +56,7 @@ describe('npm run mutate', () => {
     this.timeout(120_000);
     const source = scriptSources['push_back']!;
     const unguarded = mutantsOf('push_back.lua', source).find(
-      ({ before, after }) => before.startsWith('holds(') && after === 'true',
+      ({ before, after }) => before.startsWith('is_held_by(') && after === 'true',
     )!;
     const harmless = { ...unguarded, before: 'nothing', after: 'a comment', source: `${source}-- nothing\n` };
     const judged = await judgeAll({

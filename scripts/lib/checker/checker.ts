@@ -77,7 +77,7 @@ export function check(evidence: Evidence): Verdict {
       violations.push({ kind, id: life.id, message });
     };
     figures.toldAgain += checkStream(life, losses, namesakesOf(life, histories), complain).toldAgain;
-    if (new Set(life.claimed.map(({ token }) => token)).size > 1) figures.reclaimed += 1;
+    if (new Set(life.claimed.map(({ fence }) => fence)).size > 1) figures.reclaimed += 1;
     if (life.accepted) {
       const proof = judge(life, histories, evidence, figures, complain);
       if (proof) proofs[proof] += 1;

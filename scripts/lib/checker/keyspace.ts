@@ -47,7 +47,7 @@ export class Keyspace {
     const finals = new Set<string>();
     for (const { request, out } of snapshots) {
       for (const [field, record] of request)
-        records.set(field.slice(field.indexOf('|') + 1), parseRecord(record)?.token);
+        records.set(field.slice(field.indexOf('|') + 1), parseRecord(record)?.fence);
       for (const { ticket, kind } of out.map(parseMail))
         if (kind !== 'chunk') finals.add(parseTicket(ticket).id);
     }

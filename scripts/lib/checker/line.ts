@@ -7,7 +7,7 @@ import { eraOf, type Loss } from './losses.ts';
 export type LineFault = (id: string, message: string) => void;
 
 /**
- * Tokens are the order in which Redis gave claims out. A ticket whose first claim nobody has lost (`spent` 0) had been
+ * Tokens are the order in which Redis gave claims out. A ticket whose first claim nobody has lost (`triesSpent` 0) had been
  * in line, unclaimed, since its put; so nobody that came later to the same line may have been claimed before it. One
  * that was given back, or whose runner was lost, was claimed in time before, and proves nothing; nor do claims of before
  * and after a loss of data, which undid some of them.
@@ -19,11 +19,11 @@ export function checkLines(lives: Iterable<Life>, losses: readonly Loss[], fault
     const firsts = new Map<string, Grant>();
     for (const grant of granted) {
       const first = firsts.get(grant.ticket);
-      if (!first || grant.token < first.token) firsts.set(grant.ticket, grant);
+      if (!first || grant.fence < first.fence) firsts.set(grant.ticket, grant);
     }
     for (const grant of firsts.values()) {
-      const { ticket, shard, token } = grant;
-      const line = `${shard}|${parseTicket(ticket).owner}|${put.priority}|${eraOf(losses, shard, token)}`;
+      const { ticket, shard, fence } = grant;
+      const line = `${shard}|${parseTicket(ticket).owner}|${put.priority}|${eraOf(losses, shard, fence)}`;
       lines.set(line, [...(lines.get(line) ?? []), grant]);
     }
   }
@@ -31,14 +31,14 @@ export function checkLines(lives: Iterable<Life>, losses: readonly Loss[], fault
 }
 
 function checkLine(grants: Grant[], fault: LineFault): void {
-  grants.sort((one, other) => (one.token < other.token ? -1 : 1));
+  grants.sort((one, other) => (one.fence < other.fence ? -1 : 1));
   let latest: Grant | undefined;
   for (const grant of grants) {
     const overtaken = latest !== undefined && orderOf(latest) > orderOf(grant);
-    if (overtaken && grant.spent === 0) {
+    if (overtaken && grant.triesSpent === 0) {
       fault(
         grant.id,
-        `it came before ${latest!.id} and was claimed after it (${latest!.by.label}, claim ${latest!.token})`,
+        `it came before ${latest!.id} and was claimed after it (${latest!.by.label}, claim ${latest!.fence})`,
       );
     }
     if (!overtaken) latest = grant;

@@ -2,11 +2,11 @@
 
 /** What a Redis held of the fleet's requests; their ids are never used twice. */
 export interface Holding {
-  /** Id -> token of the claim; undefined: it waits. */
+  /** Id -> fence of the claim; undefined: it waits. */
   readonly records: ReadonlyMap<string, string | undefined>;
   /** Ids whose final result is on its way. */
   readonly finals: ReadonlySet<string>;
-  /** Per shard its clock: no claim of a later token had been granted. */
+  /** Per shard its clock: no claim of a later fence had been granted. */
   readonly ticks: readonly string[];
 }
 
@@ -31,21 +31,21 @@ export function cameBack(losses: readonly Loss[], id: string, from: number, to: 
   return losses.some((loss) => loss.at > from && loss.from < to && holds(loss.has, id));
 }
 
-/** The claim `undone` was forgotten, and the earlier one `token` of the same request stood again. */
+/** The claim `undone` was forgotten, and the earlier one `fence` of the same request stood again. */
 export function stoodAgain(
   losses: readonly Loss[],
   id: string,
-  token: string,
-  undone: { shard: number; token: string },
+  fence: string,
+  undone: { shard: number; fence: string },
 ): boolean {
   return losses.some(
-    ({ had, has }) => has.records.get(id) === token && undone.token <= (had.ticks[undone.shard] ?? ''),
+    ({ had, has }) => has.records.get(id) === fence && undone.fence <= (had.ticks[undone.shard] ?? ''),
   );
 }
 
 /** How many losses there were when the claim was granted. */
-export function eraOf(losses: readonly Loss[], shard: number, token: string): number {
-  return losses.filter(({ had }) => (had.ticks[shard] ?? '') < token).length;
+export function eraOf(losses: readonly Loss[], shard: number, fence: string): number {
+  return losses.filter(({ had }) => (had.ticks[shard] ?? '') < fence).length;
 }
 
 function holds({ records, finals }: Holding, id: string): boolean {

@@ -82,7 +82,7 @@ function isAlive({ entries, diedAt }: ProcessHistory, at: number): boolean {
 function isSame(one: Telling, other: Telling): boolean {
   return (
     one.kind === other.kind &&
-    one.output?.token === other.output?.token &&
+    one.output?.fence === other.output?.fence &&
     one.output?.number === other.output?.number
   );
 }
@@ -94,19 +94,19 @@ function isSame(one: Telling, other: Telling): boolean {
 function checkSources({ id, told, sent, granted }: Life, losses: readonly Loss[], fault: Fault): void {
   for (const { kind, output } of told) {
     if (!output) continue;
-    const { token, number } = output;
-    const source = sent.find((one) => one.token === token && one.number === number);
+    const { fence, number } = output;
+    const source = sent.find((one) => one.fence === fence && one.number === number);
     if (!source || source.final !== (kind === 'finished')) {
-      fault('stream', `${kind} ${number} of claim ${token} was told, and not sent as such`);
+      fault('stream', `${kind} ${number} of claim ${fence} was told, and not sent as such`);
       continue;
     }
     const later = granted.find(
-      (one) => one.token > token && one.at < source.at && !stoodAgain(losses, id, token, one),
+      (one) => one.fence > fence && one.at < source.at && !stoodAgain(losses, id, fence, one),
     );
     if (later) {
       fault(
         'stale',
-        `result ${number} of claim ${token}, sent by ${source.by.label} after ${later.by.label} had claim ${later.token}, was told`,
+        `result ${number} of claim ${fence}, sent by ${source.by.label} after ${later.by.label} had claim ${later.fence}, was told`,
       );
     }
   }
@@ -134,18 +134,18 @@ function checkOrder(
     ended ||= isFinal(telling);
     if (kind === 'restart') restarted = true;
     if (!output) continue;
-    const { token, number } = output;
-    if (last && token < last.token) {
-      fault('stale', `a result of claim ${token} was told after one of the later claim ${last.token}`);
+    const { fence, number } = output;
+    if (last && fence < last.fence) {
+      fault('stale', `a result of claim ${fence} was told after one of the later claim ${last.fence}`);
     } else if (!first) {
-      const next = last?.token === token ? last.number + 1 : 1;
-      if (number !== next) fault('stream', `result ${number} of claim ${token} came instead of ${next}`);
-      if (last && token !== last.token && !restarted)
-        fault('stream', `claim ${token} followed ${last.token} without a restart marker`);
-    } else if (known?.output && token < known.output.token) {
-      fault('stale', `a successor was told of claim ${token} after the later claim ${known.output.token}`);
-    } else if (known?.output?.token === token && number > known.output.number + 1) {
-      fault('stream', `a successor was told result ${number} of claim ${token} after ${known.output.number}`);
+      const next = last?.fence === fence ? last.number + 1 : 1;
+      if (number !== next) fault('stream', `result ${number} of claim ${fence} came instead of ${next}`);
+      if (last && fence !== last.fence && !restarted)
+        fault('stream', `claim ${fence} followed ${last.fence} without a restart marker`);
+    } else if (known?.output && fence < known.output.fence) {
+      fault('stale', `a successor was told of claim ${fence} after the later claim ${known.output.fence}`);
+    } else if (known?.output?.fence === fence && number > known.output.number + 1) {
+      fault('stream', `a successor was told result ${number} of claim ${fence} after ${known.output.number}`);
     }
     last = output;
     first = false;

@@ -30,7 +30,7 @@ export function withOwner(
   const { accepted, claimed, sent, taken, placed, granted, id } = life;
   const owner = accepted!.by;
   const name = nameOf(owner);
-  const last = [...granted].sort((one, other) => (one.token < other.token ? -1 : 1)).at(-1);
+  const last = [...granted].sort((one, other) => (one.fence < other.fence ? -1 : 1)).at(-1);
   const key = `${name}|${id}`;
   if (left.mails.has(key)) return { why: 'a result of it is in Redis, and nobody took it' };
   if (left.records.has(key))
@@ -41,7 +41,7 @@ export function withOwner(
   const tells = (by: ProcessHistory): boolean => nameOf(by) === name && (by === owner || heirs.has(by));
   const drops = (by: ProcessHistory): boolean => nameOf(by) === name && by !== owner && !heirs.has(by);
 
-  const final = sent.find((one) => one.final && one.token === last?.token && one.by === last.by);
+  const final = sent.find((one) => one.final && one.fence === last?.fence && one.by === last.by);
   if (final && tells(final.by) && diedSoon(final.by, final.at, HOLD_MS)) return { proof: 'ownResult' };
   const ticket = latest([...placed, ...granted].map((one) => one.ticket));
   const finals = taken.filter((one) => one.final && one.ticket === ticket);

@@ -7,7 +7,7 @@ export interface Output {
   /** As the runner read it from the payload. */
   id: string;
   /** Of the claim: a tick, so later claims have higher ones. */
-  token: string;
+  fence: string;
   /** Of the results of this claim, from 1. */
   number: number;
 }
@@ -22,19 +22,19 @@ export type Happening =
   /** Redis answered a put of it: it has this ticket now. More than once: what Redis lost was put again. */
   | { what: 'placed'; id: string; ticket: string }
   /** Redis answered a claim with this ticket, whether or not it is executed. */
-  | { what: 'granted'; id: string; ticket: string; token: string; shard: number; spent: number }
+  | { what: 'granted'; id: string; ticket: string; fence: string; shard: number; triesSpent: number }
   /** The claim goes back to Redis now. */
-  | { what: 'givenBack'; id: string; token: string }
+  | { what: 'givenBack'; id: string; fence: string }
   /** The claim came into a handler's hand. */
-  | { what: 'claimed'; id: string; owner: string; token: string; attempt: number }
+  | { what: 'claimed'; id: string; owner: string; fence: string; attempt: number }
   /** A result is handed to the scheduler now. */
-  | { what: 'sent'; id: string; token: string; number: number; final: boolean }
+  | { what: 'sent'; id: string; fence: string; number: number; final: boolean }
   /** The handler stopped before its end: the claim was lost or given back. */
-  | { what: 'stopped'; id: string; token: string }
+  | { what: 'stopped'; id: string; fence: string }
   /** The client asks for its request's end. */
   | { what: 'cancelling'; id: string }
   /** The process has this result from its mailbox in Redis, and is about to deal with it. */
-  | { what: 'taken'; id: string; ticket: string; token: string; number: number; final: boolean }
+  | { what: 'taken'; id: string; ticket: string; fence: string; number: number; final: boolean }
   /** The client was told a result. */
   | { what: 'told'; id: string; kind: Result['kind']; output?: Output; reason?: string }
   /** The scheduler is over. */

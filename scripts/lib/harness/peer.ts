@@ -30,7 +30,7 @@ export interface PeerSettings {
 export interface Task {
   request: ChaosRequest;
   owner: string;
-  token: string;
+  fence: string;
   attempt: number;
   signal: AbortSignal;
 }

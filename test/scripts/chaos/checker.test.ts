@@ -63,13 +63,13 @@ describe('the checker of the chaos run', () => {
   });
 
   describe('checks the line of an owner', () => {
-    /** r1 came first; each is [id, order, token, spent]. */
-    const line = (...claims: [id: string, order: string, token: string, spent?: number][]): Story => {
+    /** r1 came first; each is [id, order, fence, triesSpent]. */
+    const line = (...claims: [id: string, order: string, fence: string, triesSpent?: number][]): Story => {
       const story = accepted('r1').saw(OWNER, put('r2'), { what: 'accepted', id: 'r2' });
-      for (const [id, order, token, spent] of claims) {
-        story.saw(RUNNER, ...claimed(token, order, id, spent), sent(token, 1, true, id));
+      for (const [id, order, fence, triesSpent] of claims) {
+        story.saw(RUNNER, ...claimed(fence, order, id, triesSpent), sent(fence, 1, true, id));
       }
-      for (const [id, , token] of claims) story.saw(OWNER, finished(token, 1, id));
+      for (const [id, , fence] of claims) story.saw(OWNER, finished(fence, 1, id));
       return story;
     };
 
@@ -83,7 +83,7 @@ describe('the checker of the chaos run', () => {
       expect(line(['r2', '02', '05'], ['r1', '01', '06', 1]).check().violations).to.deep.equal([]);
       const givenBack = accepted('r1')
         .saw(OWNER, put('r2'), { what: 'accepted', id: 'r2' })
-        .saw(RUNNER, ...claimed('04', '01', 'r1'), { what: 'givenBack', id: 'r1', token: tick('04') })
+        .saw(RUNNER, ...claimed('04', '01', 'r1'), { what: 'givenBack', id: 'r1', fence: tick('04') })
         .saw(RUNNER, ...claimed('05', '02', 'r2'), sent('05', 1, true, 'r2'))
         .saw(RUNNER, ...claimed('06', '01', 'r1'), sent('06', 1, true, 'r1'))
         .saw(OWNER, finished('05', 1, 'r2'), finished('06', 1, 'r1'));
@@ -136,7 +136,7 @@ describe('the checker of the chaos run', () => {
   describe('complains of two holders of one request', () => {
     const granted = (second: Happening[], givesBack = false): Story => {
       const story = accepted().saw(RUNNER, ...claimed('05'), sent('05', 1, false));
-      if (givesBack) story.saw(RUNNER, { what: 'givenBack', id: 'r1', token: tick('05') });
+      if (givesBack) story.saw(RUNNER, { what: 'givenBack', id: 'r1', fence: tick('05') });
       story.saw(OWNER, chunk('05', 1), ...second, sent('09', 1, true), restart(), finished('09', 1));
       return story;
     };

@@ -75,30 +75,30 @@ export function tick(short: string): string {
   return short.padStart(14, '0');
 }
 
-/** The claim `token` of the request that was put at `order`, by whoever sees it. */
-export function claimed(token: string, order = '01', id = 'r1', spent = 0): Happening[] {
+/** The claim `fence` of the request that was put at `order`, by whoever sees it. */
+export function claimed(fence: string, order = '01', id = 'r1', triesSpent = 0): Happening[] {
   const ticket = ticketOf(order, id);
   return [
-    { what: 'granted', id, ticket, token: tick(token), shard: 0, spent },
-    { what: 'claimed', id, owner: OWNER, token: tick(token), attempt: spent + 1 },
+    { what: 'granted', id, ticket, fence: tick(fence), shard: 0, triesSpent },
+    { what: 'claimed', id, owner: OWNER, fence: tick(fence), attempt: triesSpent + 1 },
   ];
 }
 
-export function sent(token: string, number: number, final: boolean, id = 'r1'): Happening {
-  return { what: 'sent', id, token: tick(token), number, final };
+export function sent(fence: string, number: number, final: boolean, id = 'r1'): Happening {
+  return { what: 'sent', id, fence: tick(fence), number, final };
 }
 
-export function chunk(token: string, number: number, id = 'r1'): Happening {
-  return { what: 'told', id, kind: 'chunk', output: output(token, number, id) };
+export function chunk(fence: string, number: number, id = 'r1'): Happening {
+  return { what: 'told', id, kind: 'chunk', output: output(fence, number, id) };
 }
 
-export function finished(token: string, number: number, id = 'r1'): Happening {
-  return { what: 'told', id, kind: 'finished', output: output(token, number, id) };
+export function finished(fence: string, number: number, id = 'r1'): Happening {
+  return { what: 'told', id, kind: 'finished', output: output(fence, number, id) };
 }
 
 /** The result left the mailbox of whoever sees it. */
-export function taken(token: string, number: number, final: boolean, order = '01', id = 'r1'): Happening {
-  return { what: 'taken', id, ticket: ticketOf(order, id), token: tick(token), number, final };
+export function taken(fence: string, number: number, final: boolean, order = '01', id = 'r1'): Happening {
+  return { what: 'taken', id, ticket: ticketOf(order, id), fence: tick(fence), number, final };
 }
 
 export function placed(order = '01', id = 'r1'): Happening {
@@ -113,8 +113,8 @@ export function restart(id = 'r1'): Happening {
   return { what: 'told', id, kind: 'restart' };
 }
 
-export function output(token: string, number: number, id = 'r1'): Output {
-  return { id, token: tick(token), number };
+export function output(fence: string, number: number, id = 'r1'): Output {
+  return { id, fence: tick(fence), number };
 }
 
 /** What is broken. */

@@ -27,8 +27,8 @@ describe('the chaos run, of what is left in Redis,', () => {
     expect((await keyspace.holding()).records).to.deep.equal(new Map([['r', undefined]]));
 
     const [claim] = await take(node, 1);
-    const token = claim!.claim.split('.')[1];
-    expect((await keyspace.holding()).records).to.deep.equal(new Map([['r', token]]));
+    const fence = claim!.claim.split('.')[1];
+    expect((await keyspace.holding()).records).to.deep.equal(new Map([['r', fence]]));
     expect(await complaints())
       .to.contain('request of shard 0 has a|r')
       .and.not.contain('waiting of');

@@ -10,8 +10,8 @@ import { joinTicket } from '../../../src/base/ticket.ts';
 const shard = Object.create(Shard.prototype) as Shard;
 const ticket = joinTicket('a', '00000000000001|00000001|00000000ffff', 'r1');
 
-function mail(token: string, kind: 'chunk' | 'finished'): Delivered {
-  return { tick: token, ticket, token, number: 1, kind, payload: Buffer.from('"output"') };
+function mail(fence: string, kind: 'chunk' | 'finished'): Delivered {
+  return { tick: fence, ticket, fence, number: 1, kind, payload: Buffer.from('"output"') };
 }
 
 describe('a successor whose own claim was lost', () => {
@@ -28,7 +28,7 @@ describe('a successor whose own claim was lost', () => {
     });
     const pending: Pending<unknown> = {
       ...{ id: 'r1', shard, promptTokens: 1, headStartMs: 0, deadlineAt: Infinity, payload: '{}' },
-      ...{ attempts: new Attempts(), sink, left: 3, spent: 0, abandoned: false },
+      ...{ attempts: new Attempts(), sink, triesLeft: 3, triesSpent: 0, abandoned: false },
     };
     pendings.add(pending);
     pendings.setTicket(pending, ticket);

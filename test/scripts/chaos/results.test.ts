@@ -142,18 +142,18 @@ describe('the checker of the chaos run on results', () => {
     });
 
     it('but not one whose claim stood again after a rollback', () => {
-      const story = (token: string | undefined): Story =>
+      const story = (fence: string | undefined): Story =>
         accepted()
           .saw(RUNNER, ...claimed('05'))
           .saw(OWNER, ...claimed('07', '01', 'r1', 1))
-          .loses({ ticks: [tick('07')] }, { records: new Map([['r1', token]]) })
+          .loses({ ticks: [tick('07')] }, { records: new Map([['r1', fence]]) })
           .saw(RUNNER, sent('05', 1, true))
           .saw(OWNER, finished('05', 1));
       expect(kinds(story(tick('05')).check())).to.deep.equal([]);
       expect(kinds(story(undefined).check())).to.deep.equal(['stale']);
     });
 
-    it('and a token that two processes hold', () => {
+    it('and a fence that two processes hold', () => {
       const story = accepted()
         .saw(RUNNER, ...claimed('05'), sent('05', 1, true))
         .saw(OWNER, ...claimed('05'), finished('05', 1));

@@ -39,7 +39,7 @@ describe('the checker of the chaos run counts a request as ended with its killed
       lost(own(true).pass(LONG_MS).saw(OWNER, placed('07', 'r1')).dies(OWNER));
     });
     it('but not if another was granted the request later', () => {
-      const story = own(true).saw(OWNER, { what: 'givenBack', id: 'r1', token: tick('05') });
+      const story = own(true).saw(OWNER, { what: 'givenBack', id: 'r1', fence: tick('05') });
       lost(story.saw(RUNNER, ...claimed('06')).dies(OWNER));
     });
     it('nor if another ran it', () => {
@@ -168,7 +168,7 @@ describe('the checker of the chaos run counts a request as ended with its killed
       ended('forgotten', heard().dies(OWNER));
       lost(
         heard()
-          .saw(OWNER, { what: 'stopped', id: 'r1', token: tick('05') })
+          .saw(OWNER, { what: 'stopped', id: 'r1', fence: tick('05') })
           .dies(OWNER),
       );
     });

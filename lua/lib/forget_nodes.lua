@@ -1,10 +1,10 @@
--- bury: forget nodes silent for ttl: their calls, idle entry and mailbox. A large mailbox goes in slices, the node
+-- forget_nodes: forget nodes silent for ttl: their calls, idle entry and mailbox. A large mailbox goes in slices, the node
 -- stays in `node` until the last. Answers whether there is more.
 --
 -- INCLUDE enter
 local GRAVES, SLICE = '8', 1000
 
-local function bury()
+local function forget_nodes()
   local silent = call('ZRANGEBYSCORE', NODE, '-inf', format('%d', now - ttl), 'LIMIT', '0', GRAVES)
   for i = 1, #silent do
     local name = silent[i]
