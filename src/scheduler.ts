@@ -7,7 +7,8 @@ import type { Membership } from './protocol/membership.ts';
 import { Node } from './node/node.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
 import type { Owner } from './owner/owner.ts';
-import { News, type Result } from './owner/results.ts';
+import { News } from './owner/news.ts';
+import type { Result } from './owner/results.ts';
 import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
 import { Submission } from './owner/submission.ts';
 

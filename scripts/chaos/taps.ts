@@ -1,5 +1,5 @@
 /** Writes down what passes between a sched-lua process and Redis, where the process itself would not tell. */
-import { News } from '../../src/owner/results.ts';
+import { News } from '../../src/owner/news.ts';
 import { Shard } from '../../src/protocol/shard.ts';
 import { parseTicket } from '../../src/base/ticket.ts';
 import type { HistoryWriter } from '../lib/harness/history.ts';

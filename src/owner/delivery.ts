@@ -7,7 +7,8 @@ import { toBuffer, type Codec, type Payload } from '../base/codec.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Mail } from '../protocol/wire.ts';
 import type { Pending, PendingTable } from './pending.ts';
-import { Attempts, type Result, type Sink } from './results.ts';
+import { Attempts } from './attempts.ts';
+import type { Result, Sink } from './results.ts';
 import type { Shard } from '../protocol/shard.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
 

@@ -1,7 +1,8 @@
 import { monotonic } from '../base/clock.ts';
 import { samePayload, type Payload } from '../base/codec.ts';
 import type { PutItem } from '../protocol/wire.ts';
-import type { Attempts, Sink } from './results.ts';
+import type { Attempts } from './attempts.ts';
+import type { Sink } from './results.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Ticket } from '../base/ticket.ts';
 

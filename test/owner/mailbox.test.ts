@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Mailbox } from '../../src/owner/mailbox.ts';
 import type { Mail } from '../../src/protocol/wire.ts';
-import { Attempts } from '../../src/owner/results.ts';
+import { Attempts } from '../../src/owner/attempts.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import { openHandles } from '../support/leaks.ts';
 

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { jsonCodec } from '../../../src/index.ts';
 import { Delivery, type Delivered } from '../../../src/owner/delivery.ts';
 import { PendingTable, type Pending } from '../../../src/owner/pending.ts';
-import { Attempts, type Result, type Sink } from '../../../src/owner/results.ts';
+import { Attempts } from '../../../src/owner/attempts.ts';
+import type { Result, Sink } from '../../../src/owner/results.ts';
 import { Shard } from '../../../src/protocol/shard.ts';
 import { joinTicket } from '../../../src/base/ticket.ts';
 

@@ -1,0 +1,25 @@
+import type { Result, Sink } from './results.ts';
+
+/** The results of requests put by `putRequests`, kept until `getResults` asks. */
+export class News<Output> {
+  #byId = new Map<string, Result<Output>[]>();
+
+  /** A sink for one request of this id. */
+  sink(id: string): Sink<Output> {
+    return {
+      deliver: (result) => {
+        const results = this.#byId.get(id);
+        if (results) results.push(result);
+        else this.#byId.set(id, [result]);
+      },
+      fail: () => undefined,
+    };
+  }
+
+  /** Ids that have news, and their results in order; each is told once. */
+  take(): Map<string, Result<Output>[]> {
+    const news = this.#byId;
+    this.#byId = new Map();
+    return news;
+  }
+}
