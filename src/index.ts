@@ -1,11 +1,13 @@
 export { admit, type Budget } from './base/budget.ts';
 export { bytesCodec, jsonCodec, type Codec } from './base/codec.ts';
-export type { RedisSource } from './redis/connection.ts';
 export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
 export type { LoadUnit, SchedulerOptions, StealPolicy, WaitReplicas } from './base/options.ts';
-export type { Result } from './owner/results.ts';
-export type { ClaimedRequest, ResultStatus, RunnerResult } from './runner/claims.ts';
+export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
 export type { PutOptions } from './owner/prepare.ts';
-export { Scheduler, type CloseOptions, type PutOutcome } from './scheduler.ts';
-export type { BudgetSource, Engine, Handler } from './runner/run-loop.ts';
+export type { Result } from './owner/results.ts';
 export type { Submission } from './owner/submission.ts';
+export type { RedisSource } from './redis/connection.ts';
+export type { ClaimedRequest } from './runner/claims.ts';
+export type { ResultStatus, RunnerResult } from './runner/outbox.ts';
+export type { BudgetSource, Engine, Handler } from './runner/run-loop.ts';
+export { Scheduler, type CloseOptions, type PutOutcome } from './scheduler.ts';

@@ -1,16 +1,19 @@
 import type { Budget } from './base/budget.ts';
-import type { ClaimedRequest, ResultStatus, RunnerResult } from './runner/claims.ts';
 import { sleep } from './base/clock.ts';
-import { ConfigError, SchedulerError } from './base/errors.ts';
-import { Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
-import type { Membership } from './protocol/membership.ts';
-import { Node } from './node/node.ts';
+import { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
 import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
-import type { Owner } from './owner/owner.ts';
+import { Node } from './node/node.ts';
+import type { SchedulerEvents } from './observe/events.ts';
 import { News } from './owner/news.ts';
-import type { Result } from './owner/results.ts';
-import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
+import type { Owner } from './owner/owner.ts';
+import type { Pending } from './owner/pending.ts';
+import { Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
+import type { Result, Sink } from './owner/results.ts';
 import { Submission } from './owner/submission.ts';
+import type { Membership } from './protocol/membership.ts';
+import type { ClaimedRequest } from './runner/claims.ts';
+import type { ResultStatus, RunnerResult } from './runner/outbox.ts';
+import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
 
 /** What became of one request of a `putRequests` call. */
 export interface PutOutcome {
@@ -20,6 +23,9 @@ export interface PutOutcome {
   /** With waitReplicas: whether so many replicas had it in time. */
   replicated?: boolean;
 }
+
+/** Why a put has no outcome: it may be in Redis, or not. */
+const UNDECIDED: readonly ErrorCode[] = ['TIMEOUT', 'CLOSED', 'EVICTED'];
 
 export interface CloseOptions {
   /** How long handlers may go on; then they are aborted and their requests given back. Default 0. */
@@ -32,7 +38,7 @@ export interface CloseOptions {
  * One node of a topic: accepts requests, claims what its engine has room for, steals what peers cannot serve in time,
  * and gets results back to the node that accepted the request. Many may live in one process.
  *
- * Promised (DESIGN.md section 6): a request is accepted when its put resolves without an error; executed at least once,
+ * Promised (lua/README.md#promises): a request is accepted when its put resolves without an error; executed at least once,
  * by one holder at a time; ended exactly once; its results come in order, each once.
  */
 export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisposable {
@@ -40,18 +46,19 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   readonly #node: Node<Request, Output>;
   readonly #membership: Membership;
   readonly #owner: Owner<Output>;
-  readonly #intake: Preparation<Request>;
-  readonly #news = new News<Output>();
-  readonly #servers = new Map<RunLoop<Request, Output>, Promise<void>>();
-  readonly #stopServers = new AbortController();
+  readonly #preparation: Preparation<Request>;
+  readonly #news: News<Output>;
+  readonly #loops = new Map<RunLoop<Request, Output>, Promise<void>>();
+  readonly #stopLoops = new AbortController();
   #closing: Promise<void> | undefined;
 
   private constructor(settings: Settings<Request, Output>) {
     this.#settings = settings;
     this.#node = new Node(settings, (id) => this.#news.sink(id));
+    this.#news = new News(this.#node.teller);
     this.#membership = this.#node.membership;
     this.#owner = this.#node.owner;
-    this.#intake = new Preparation(settings, () => this.#node.claimer.engine);
+    this.#preparation = new Preparation(settings, () => this.#node.claimer.engine);
   }
 
   /**
@@ -81,6 +88,11 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     return this.#membership.home;
   }
 
+  /** Tells what happens in this scheduler; `docs/events.md` has a row for each event. */
+  get events(): SchedulerEvents {
+    return this.#settings.events;
+  }
+
   /** Fires when the scheduler is over; its reason is a SchedulerError CLOSED or EVICTED. */
   get over(): AbortSignal {
     return this.#membership.over;
@@ -99,9 +111,8 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
       requests.map(async (request): Promise<PutOutcome> => {
         let id = '';
         try {
-          id = this.#intake.idOf(request);
-          const prepared = this.#intake.prepare(request, id, options);
-          const { replicated } = await this.#owner.put({ ...prepared, sink: this.#news.sink(id) });
+          id = this.#idOf(request);
+          const { replicated } = await this.#put(request, id, this.#news.sink(id), options);
           return { id, ...(replicated === undefined ? {} : { replicated }) };
         } catch (error) {
           return { id, error: error as SchedulerError };
@@ -109,8 +120,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
       }),
     );
     const last = outcomes.at(-1)?.error;
-    if (last && ['TIMEOUT', 'CLOSED', 'EVICTED'].includes(last.code) && outcomes.every(({ error }) => error))
-      throw last;
+    if (last && UNDECIDED.includes(last.code) && outcomes.every(({ error }) => error)) throw last;
     return outcomes;
   }
 
@@ -123,14 +133,44 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     return new Submission<Output>(
       () => {
         this.#assertOpen('submit');
-        return this.#intake.idOf(request);
+        return this.#idOf(request);
       },
       {
-        put: (id, sink) => this.#owner.put({ ...this.#intake.prepare(request, id, options), sink }),
+        put: (id, sink) => this.#put(request, id, sink, options),
         cancel: (pending) => this.#owner.cancel(pending),
       },
       options.signal,
     );
+  }
+
+  /** @throws SchedulerError BAD_ID */
+  #idOf(request: Request): string {
+    try {
+      return this.#preparation.idOf(request);
+    } catch (error) {
+      this.#tellRefused('', error);
+      throw error;
+    }
+  }
+
+  async #put(
+    request: Request,
+    id: string,
+    sink: Sink<Output>,
+    options: PutOptions,
+  ): Promise<Pending<Output>> {
+    try {
+      return await this.#owner.put({ ...this.#preparation.prepare(request, id, options), sink });
+    } catch (error) {
+      this.#tellRefused(id, error);
+      throw error;
+    }
+  }
+
+  /** A put that timed out was not refused, it may still be accepted; one of a scheduler that is over is no news. */
+  #tellRefused(id: string, error: unknown): void {
+    const { code } = error as SchedulerError;
+    if (!UNDECIDED.includes(code)) this.#node.teller.heard('refused')?.({ id, code });
   }
 
   /**
@@ -168,17 +208,17 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    */
   async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
     this.#assertOpen('run');
-    const stop = AbortSignal.any([this.#stopServers.signal, this.over]);
-    const server = new RunLoop(this.#node.claimer, this.#node.claims, handler, options.budget, {
+    const stop = AbortSignal.any([this.#stopLoops.signal, this.over]);
+    const loop = new RunLoop(this.#node.claimer, this.#node.claims, handler, options.budget, {
       pollMs: this.#settings.pollMs,
       stop,
     });
-    const served = server.serve();
-    this.#servers.set(server, served);
+    const served = loop.serve();
+    this.#loops.set(loop, served);
     try {
       await served;
     } finally {
-      this.#servers.delete(server);
+      this.#loops.delete(loop);
     }
     const reason = this.over.reason as SchedulerError | undefined;
     if (reason?.code === 'EVICTED') throw reason;
@@ -219,9 +259,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   async #close({ drainMs = 0, pending = 'keep' }: CloseOptions): Promise<void> {
     if (!this.over.aborted) {
-      this.#stopServers.abort();
+      this.#stopLoops.abort();
       this.#node.claimer.stop();
-      const drained = Promise.all([...this.#servers.keys()].map((server) => server.drained()));
+      const drained = Promise.all([...this.#loops.keys()].map((loop) => loop.drained()));
       const early = new AbortController();
       await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);
       await this.#node.leave(pending);

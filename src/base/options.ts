@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { jsonCodec, type Codec } from './codec.ts';
 import type { RedisSource } from '../redis/connection.ts';
+import { SchedulerEvents } from '../observe/events.ts';
 import { ConfigError } from './errors.ts';
 import { checkNodeName, checkTopic } from './keys.ts';
 import type { ScriptMode } from '../redis/run-script.ts';
@@ -98,6 +99,8 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   idOf?: (request: Request) => string;
   /** A request's prompt length in tokens. Default `request.prompt_token_ids.length`. */
   promptTokensOf?: (request: Request) => number;
+  /** Told what happens; see `docs/events.md`. One emitter may serve several schedulers. Default: one of its own. */
+  events?: SchedulerEvents;
   /** Told what an operator should know (server settings, a lost lease). Default `process.emitWarning`. */
   onWarning?: (message: string) => void;
 }
@@ -199,6 +202,7 @@ const KNOWN: Record<keyof SchedulerOptions, true> = {
   outputCodec: true,
   idOf: true,
   promptTokensOf: true,
+  events: true,
   onWarning: true,
 };
 
@@ -253,6 +257,7 @@ export function settle<Request, Output>(
     outputCodec: codec('outputCodec', options.outputCodec),
     idOf: callable('idOf', options.idOf, defaultId),
     promptTokensOf: callable('promptTokensOf', options.promptTokensOf, defaultPromptTokens),
+    events: options.events ?? new SchedulerEvents(),
     onWarning: callable('onWarning', options.onWarning, (message) =>
       process.emitWarning(message, 'SchedLua'),
     ),

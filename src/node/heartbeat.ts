@@ -9,8 +9,7 @@ import type { Membership } from '../protocol/membership.ts';
 import type { Rules } from '../base/options.ts';
 import type { Owner } from '../owner/owner.ts';
 import type { Claims } from '../runner/claims.ts';
-import type { Shard } from '../protocol/shard.ts';
-import type { Shards } from '../protocol/shards.ts';
+import type { Shard, Shards } from '../protocol/shard.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
 type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;

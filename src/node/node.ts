@@ -1,61 +1,121 @@
-import { Agenda } from '../runner/agenda.ts';
-import { Claims } from '../runner/claims.ts';
-import { closeClient, openClient, ready, silenceMs } from '../redis/connection.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
-import { Heartbeat } from './heartbeat.ts';
-import { Membership } from '../protocol/membership.ts';
 import type { Settings } from '../base/options.ts';
+import { Teller, type ConnectionName } from '../observe/events.ts';
 import { Owner } from '../owner/owner.ts';
-import { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import type { Sink } from '../owner/results.ts';
-import { Claimer } from '../runner/claimer.ts';
+import { Membership } from '../protocol/membership.ts';
+import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
+import { closeClient, openClient, ready, silenceMs, troubleOf } from '../redis/connection.ts';
 import type { Client } from '../redis/run-script.ts';
 import { serverWarnings } from '../redis/suitability.ts';
-import { Shard } from '../protocol/shard.ts';
-import { Shards } from '../protocol/shards.ts';
+import { ReplicatedPuts } from '../redis/wait-replicas.ts';
+import { Agenda } from '../runner/agenda.ts';
+import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
+import { Claims } from '../runner/claims.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
 /**
  * The parts of one node, wired to each other: its connections, its membership, its shards, what it does as an owner and
  * as a runner, its heartbeat and its wake-ups. It joins, it leaves, and it is over when its membership is.
+ *
+ * The parts need each other in a circle: a shard asks the claimer at every put, the claimer asks the shards and the
+ * heartbeat, the heartbeat asks owner, claims and shards. Each gets an object of functions that look the others up when
+ * they are called (`#localClaims`, `#claimerNode`, `#rings`), so every part is made once, complete.
  */
 export class Node<Request, Output> {
   readonly membership: Membership;
   readonly owner: Owner<Output>;
   readonly claims: Claims<Request, Output>;
-  readonly claimer: Claimer<Request, Output>;
+  readonly claimer: Claimer<Request>;
+  readonly teller: Teller;
   readonly #settings: Settings<Request, Output>;
   readonly #client: Client;
   readonly #subscriber: Client;
   readonly #shards: Shards;
-  readonly #agenda: Agenda;
   readonly #heartbeat: Heartbeat;
 
   /** @param sinkOf where results of requests go that a predecessor put */
-  constructor(settings: Settings<Request, Output>, sinkOf: (id: string) => Sink<Output>) {
+  constructor(given: Settings<Request, Output>, sinkOf: (id: string) => Sink<Output>) {
+    this.teller = new Teller(given.events, () => this.#origin(), given.onWarning);
+    const settings = { ...given, onWarning: (message: string) => this.#warn(given.onWarning, message) };
     this.#settings = settings;
-    this.#client = openClient(settings.redis, silenceMs(settings));
-    this.#subscriber = openClient(settings.redis, silenceMs(settings));
-    const membership = new Membership(this.#client, settings);
-    this.membership = membership;
-    const sides = { replication: this.#openReplication(), runner: () => this.claimer };
-    this.#shards = new Shards((number) => new Shard(number, this.#client, membership, settings, sides));
-    this.#agenda = new Agenda({ ...settings, home: 0, shards: 1 });
-    this.owner = new Owner(this.#shards, membership, settings, settings.takeover ? sinkOf : undefined);
-    this.claims = new Claims(membership, settings, this.owner);
-    this.claimer = new Claimer(this.#shards, membership, settings, this.claims, this.#agenda);
-    this.#heartbeat = new Heartbeat(this.#shards, membership, settings, this.owner, this.claims);
-    this.claimer.beforeClaim = (shard) => this.#heartbeat.beforeClaim(shard);
-    this.claimer.onDue = (shard, dueMs) => this.#heartbeat.due(shard, dueMs);
-    membership.over.addEventListener('abort', () => this.#over(membership.over.reason as SchedulerError));
+    this.#client = this.#open('commands', silenceMs(settings));
+    this.#subscriber = this.#open('wake-ups', silenceMs(settings));
+    this.membership = new Membership(this.#client, settings);
+    this.#shards = new Shards({
+      client: this.#client,
+      membership: this.membership,
+      rules: settings,
+      teller: this.teller,
+      replicatedPuts: this.#openReplicatedPuts(),
+      localClaims: this.#localClaims(),
+    });
+    this.owner = new Owner(
+      this.#shards,
+      this.membership,
+      settings,
+      settings.takeover ? sinkOf : undefined,
+      this.teller,
+    );
+    this.claims = new Claims(this.membership, settings, this.owner, this.teller);
+    this.claimer = new Claimer(this.#claimerNode(), settings, new Agenda(this.membership, settings));
+    this.#heartbeat = new Heartbeat(this.#shards, this.membership, settings, this.owner, this.claims);
+    const { over } = this.membership;
+    over.addEventListener('abort', () => this.#over(over.reason as SchedulerError));
   }
 
-  #openReplication(): ReplicatedPuts | undefined {
-    const { redis, waitReplicas, scripts, onWarning } = this.#settings;
+  /** A connection of our own that tells when it comes up and breaks. */
+  #open(connection: ConnectionName, silence: number): Client {
+    const client = openClient(this.#settings.redis, silence);
+    let isUp = false;
+    client.on('ready', () => {
+      isUp = true;
+      this.teller.heard('connectionUp')?.({ connection });
+    });
+    client.on('close', () => {
+      if (!isUp) return;
+      isUp = false;
+      this.teller.heard('connectionDown')?.({ connection, reason: troubleOf(client)?.message });
+    });
+    return client;
+  }
+
+  #openReplicatedPuts(): ReplicatedPuts | undefined {
+    const { waitReplicas, scripts, onWarning } = this.#settings;
     if (!waitReplicas) return undefined;
-    const client = openClient(redis, silenceMs(this.#settings) + waitReplicas.timeoutMs);
+    const client = this.#open('replicated puts', silenceMs(this.#settings) + waitReplicas.timeoutMs);
     this.membership.over.addEventListener('abort', () => closeClient(client));
     return new ReplicatedPuts(client, { waitReplicas, scripts, onWarning });
+  }
+
+  #localClaims(): LocalClaims {
+    return {
+      claimsBehind: (shard) => this.claimer.claimsBehind(shard),
+      claimIfWaiting: (shard) => this.claimer.claimIfWaiting(shard),
+    };
+  }
+
+  #claimerNode(): ClaimerNode<Request> {
+    const shardOf = (number: number): Shard => this.#shards.get(number);
+    return {
+      over: this.membership.over,
+      within: (operation, promise) => this.membership.within(operation, promise),
+      beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
+      claim: (shard, item) => shardOf(shard).claim(item),
+      due: (shard, dueMs) => this.#heartbeat.due(shardOf(shard), dueMs),
+      open: (shard, claimed) => this.claims.open(shardOf(shard), claimed),
+      pushBack: (shard, claims) => this.claims.pushBack(shardOf(shard), claims),
+    };
+  }
+
+  #origin(): { topic: string; node: string } {
+    return { topic: this.#settings.topic, node: this.membership.name };
+  }
+
+  #warn(onWarning: (message: string) => void, message: string): void {
+    this.teller.heard('warning')?.({ message });
+    onWarning(message);
   }
 
   /** With `takeover` it has joined when every shard has heard of it. If it cannot, it is over. */
@@ -76,7 +136,6 @@ export class Node<Request, Output> {
     for (const warning of await serverWarnings(this.#client)) this.#settings.onWarning(warning);
     await this.membership.take();
     const { home, shardsInUse } = this.membership;
-    this.#agenda.setShards(home, shardsInUse);
     const numbers = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
     const shards = numbers.map((number) => this.#shards.get(number));
     await Promise.all(shards.map((shard) => this.#heartbeat.refresh(shard)));
@@ -86,8 +145,18 @@ export class Node<Request, Output> {
 
   /** @param shards where results may wait from before */
   async #listen(shards: readonly Shard[]): Promise<void> {
+    const { topic } = this.#settings;
+    await new Wakeup(this.#subscriber, this.#rings(shards), {
+      topic,
+      node: this.membership.name,
+      silenceMs: silenceMs(this.#settings),
+      teller: this.teller,
+    }).subscribe();
+  }
+
+  #rings(shards: readonly Shard[]): Rings {
     const empty = (shard: Shard): void => this.#quietly('take_results', this.owner.mailbox(shard).empty());
-    const rings: Rings = {
+    return {
       claim: (number, delayMs) => this.claimer.ring(number, delayMs),
       results: (number) => empty(this.#shards.get(number)),
       refresh: (number) => this.#quietly('refresh', this.#heartbeat.refresh(this.#shards.get(number))),
@@ -96,9 +165,6 @@ export class Node<Request, Output> {
         for (const shard of new Set([...shards, ...this.owner.shardsInUse()])) empty(shard);
       },
     };
-    const { topic } = this.#settings;
-    const silence = silenceMs(this.#settings);
-    await new Wakeup(this.#subscriber, topic, this.membership.name, rings, silence).subscribe();
   }
 
   #quietly(what: string, work: Promise<void>): void {
@@ -111,7 +177,6 @@ export class Node<Request, Output> {
   async reshard(loadShards: number, reallocate: boolean): Promise<void> {
     this.membership.reshard(loadShards, reallocate);
     await this.membership.within('updateConfig', this.membership.renew());
-    this.#agenda.setShards(this.membership.home, this.membership.shardsInUse);
     this.claimer.lookAround();
     await this.#heartbeat.refresh(this.#shards.get(this.membership.home));
   }
@@ -131,7 +196,7 @@ export class Node<Request, Output> {
 
   async #sayGoodbye(): Promise<void> {
     const shards = this.#shards.all();
-    await Promise.all(shards.map((shard) => this.claimer.passOn(shard)));
+    await Promise.all(shards.map((shard) => this.claimer.passOn(shard.number)));
     await Promise.all(shards.map((shard) => shard.flushed()));
     await this.#heartbeat.stop();
     await this.membership.leave();

@@ -1,4 +1,5 @@
 import { wakePrefix } from '../base/keys.ts';
+import type { Teller } from '../observe/events.ts';
 import type { Client } from '../redis/run-script.ts';
 
 export interface Rings {
@@ -12,22 +13,31 @@ export interface Rings {
   subscribed(): void;
 }
 
+export interface WakeupOptions {
+  topic: string;
+  node: string;
+  /** ms between two questions whether the server is there. */
+  silenceMs: number;
+  teller: Teller;
+}
+
 /**
  * This node's wake-up channel, on a connection of its own. A lost message costs at most one fallback poll. The server
  * is asked now and then whether it is still there: a subscriber sends nothing else, and would never notice.
  */
 export class Wakeup {
   readonly #client: Client;
-  readonly #channel: string;
   readonly #rings: Rings;
-  readonly #silenceMs: number;
+  readonly #options: WakeupOptions;
 
-  /** @param silenceMs between two questions whether the server is there */
-  constructor(client: Client, topic: string, node: string, rings: Rings, silenceMs: number) {
+  constructor(client: Client, rings: Rings, options: WakeupOptions) {
     this.#client = client;
-    this.#channel = wakePrefix(topic) + node;
     this.#rings = rings;
-    this.#silenceMs = silenceMs;
+    this.#options = options;
+  }
+
+  get #channel(): string {
+    return wakePrefix(this.#options.topic) + this.#options.node;
   }
 
   /** Resolves when the server has the subscription. */
@@ -47,7 +57,7 @@ export class Wakeup {
       asked = true;
       const answered = (): void => void (asked = false);
       this.#client.ping().then(answered, answered);
-    }, this.#silenceMs);
+    }, this.#options.silenceMs);
     this.#client.once('end', () => clearInterval(timer));
   }
 
@@ -61,11 +71,13 @@ export class Wakeup {
   }
 
   #hear(message: string): void {
-    const [what, shard, delay] = message.split(' ');
-    const number = Number(shard);
-    if (!Number.isInteger(number)) return;
-    if (what === 'claim') this.#rings.claim(number, Number(delay));
-    else if (what === 'results') this.#rings.results(number);
-    else if (what === 'refresh') this.#rings.refresh(number);
+    const [what, number, delay = '0'] = message.split(' ');
+    const shard = Number(number);
+    if (!Number.isInteger(shard)) return;
+    const delayMs = Number(delay);
+    if (what !== 'claim' && what !== 'results' && what !== 'refresh') return;
+    this.#options.teller.heard('ring')?.({ what, shard, delayMs });
+    if (what === 'claim') this.#rings.claim(shard, delayMs);
+    else this.#rings[what](shard);
   }
 }

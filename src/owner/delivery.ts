@@ -1,19 +1,16 @@
 /**
- * Results to their requests: matched by ticket, never by id; in order, each once (results.ts has the rule). What is not
- * for a pending request is held while a put is unanswered (a result can overtake it), is a predecessor's after a
- * takeover unless it was pending here before, and is dropped otherwise.
+ * Results to their requests: matched by ticket, never by id; in order, each once (attempts.ts has the rule). A result of
+ * no pending request is held while a put is unanswered, as it can overtake the put's answer. After a takeover it is a
+ * predecessor's, unless its ticket was pending here before. Otherwise it is dropped.
  */
-import { toBuffer, type Codec, type Payload } from '../base/codec.ts';
+import { toBuffer, type Codec } from '../base/codec.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Mail } from '../protocol/wire.ts';
+import type { Delivered, Mail } from '../protocol/wire.ts';
 import type { Pending, PendingTable } from './pending.ts';
 import { Attempts } from './attempts.ts';
-import type { Result, Sink } from './results.ts';
+import { isFinal, type Result, type Sink } from './results.ts';
 import type { Shard } from '../protocol/shard.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
-
-/** A result from the mailbox, or of a request that this node ran itself. */
-export type Delivered = Omit<Mail, 'payload'> & { payload: Payload };
 
 export interface DeliveryOptions<Output> {
   outputCodec: Codec<Output>;
@@ -92,11 +89,12 @@ export class Delivery<Output> {
       this.#options.failEarly(pending, `a result could not be decoded: ${result.message}`);
       return;
     }
-    if (result.kind !== 'chunk') {
-      this.#pendings.remove(pending);
-      if (own) own.ended = true;
+    if (!isFinal(result)) {
+      pending.sink.deliver(result);
+      return;
     }
-    pending.sink.deliver(result);
+    if (own) own.ended = true;
+    this.#pendings.end(pending, result, mail.ranHere);
   }
 
   #stranger(shard: Shard, mail: Delivered): Pending<Output> | undefined {
@@ -116,6 +114,7 @@ export class Delivery<Output> {
       shard,
       promptTokens: tokens,
       headStartMs: 0,
+      putAt: undefined,
       deadlineAt: Infinity,
       attempts: new Attempts(true),
       sink: this.#options.predecessor(id),

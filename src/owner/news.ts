@@ -1,8 +1,14 @@
+import type { Teller } from '../observe/events.ts';
 import type { Result, Sink } from './results.ts';
 
 /** The results of requests put by `putRequests`, kept until `getResults` asks. */
 export class News<Output> {
   #byId = new Map<string, Result<Output>[]>();
+  readonly #teller: Teller;
+
+  constructor(teller: Teller) {
+    this.#teller = teller;
+  }
 
   /** A sink for one request of this id. */
   sink(id: string): Sink<Output> {
@@ -11,6 +17,7 @@ export class News<Output> {
         const results = this.#byId.get(id);
         if (results) results.push(result);
         else this.#byId.set(id, [result]);
+        this.#teller.heard('news')?.({ id });
       },
       fail: () => undefined,
     };

@@ -5,18 +5,18 @@
  */
 import type { Payload } from '../base/codec.ts';
 import { backoff, monotonic, sleep } from '../base/clock.ts';
-import { Delivery, type Delivered } from './delivery.ts';
+import { Delivery } from './delivery.ts';
 import { messageOf, type SchedulerError } from '../base/errors.ts';
 import { Mailbox } from './mailbox.ts';
 import type { Membership } from '../protocol/membership.ts';
-import { MAX_ITEMS } from '../protocol/wire.ts';
+import { MAX_ITEMS, type Delivered } from '../protocol/wire.ts';
 import type { Rules, Settings } from '../base/options.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
 import { duplicate, expired, full } from './refusals.ts';
 import { Attempts } from './attempts.ts';
-import type { Sink } from './results.ts';
-import type { Shard } from '../protocol/shard.ts';
-import type { Shards } from '../protocol/shards.ts';
+import type { FinalResult, Sink } from './results.ts';
+import type { Teller } from '../observe/events.ts';
+import type { Shard, Shards } from '../protocol/shard.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
 
 /** A request to put, encoded. */
@@ -36,6 +36,7 @@ export class Owner<Output> {
   readonly #rules: Rules;
   readonly #pendings: PendingTable<Output>;
   readonly #delivery: Delivery<Output>;
+  readonly #teller: Teller;
   readonly #mailboxes = new Map<Shard, Mailbox>();
 
   /** @param predecessor where results of unknown tickets go; undefined: they are dropped */
@@ -44,13 +45,15 @@ export class Owner<Output> {
     membership: Membership,
     settings: Rules & Pick<Settings<never, Output>, 'outputCodec'>,
     predecessor: ((id: string) => Sink<Output>) | undefined,
+    teller: Teller,
   ) {
+    this.#teller = teller;
     this.#shards = shards;
     this.#membership = membership;
     this.#rules = settings;
     // results of tickets that it does not know are a predecessor's; those that a rollback of Redis brings back are not,
     // and what is older than ttl has expired
-    this.#pendings = new PendingTable(predecessor && settings.ttlMs);
+    this.#pendings = new PendingTable((...ended) => this.#tellEnded(...ended), predecessor && settings.ttlMs);
     this.#delivery = new Delivery(this.#pendings, {
       outputCodec: settings.outputCodec,
       onRestart: settings.onRestart,
@@ -86,6 +89,7 @@ export class Owner<Output> {
     headStartMs,
     deadlineMs,
   }: NewRequest<Output>): Pending<Output> {
+    const now = monotonic();
     const pending: Pending<Output> = {
       id,
       promptTokens,
@@ -93,7 +97,8 @@ export class Owner<Output> {
       payload,
       sink,
       shard: this.#shards.get(this.#membership.home),
-      deadlineAt: monotonic() + deadlineMs,
+      putAt: now,
+      deadlineAt: now + deadlineMs,
       attempts: new Attempts(),
       triesLeft: this.#rules.tries,
       triesSpent: 0,
@@ -126,12 +131,26 @@ export class Owner<Output> {
   #accept(pending: Pending<Output>, { ticket, replicated }: { ticket: Ticket; replicated?: boolean }): void {
     if (replicated !== undefined) pending.replicated = replicated;
     this.#pendings.setTicket(pending, ticket);
-    if (!pending.abandoned) return;
-    this.#pendings.remove(pending);
-    this.#disown(pending.shard, ticket);
+    if (pending.abandoned) {
+      this.#pendings.remove(pending);
+      this.#disown(pending.shard, ticket);
+      return;
+    }
+    const { id, shard, promptTokens } = pending;
+    this.#teller.heard('accepted')?.({ id, ticket, shard: shard.number, promptTokens, replicated });
   }
 
-  /** Cancels a ticket whose final is nobody's news. */
+  #tellEnded(
+    { id, ticket = '', shard, putAt }: Pending<Output>,
+    { kind, reason }: FinalResult<Output>,
+    ranHere: boolean,
+  ): void {
+    const ended = this.#teller.heard('ended');
+    const afterMs = putAt === undefined ? undefined : monotonic() - putAt;
+    ended?.({ id, ticket, shard: shard.number, kind, reason, afterMs, ranHere });
+  }
+
+  /** Cancels a ticket and drops its final: the caller was told otherwise, or has gone. */
   #disown(shard: Shard, ticket: Ticket): void {
     this.#delivery.disown(ticket);
     this.#quietly(this.#cancelTicket(shard, ticket));
@@ -179,9 +198,8 @@ export class Owner<Output> {
 
   /** Ends a pending request here and cancels what is left of it in Redis. */
   #failEarly(pending: Pending<Output>, reason: string): void {
-    this.#pendings.remove(pending);
     this.#disown(pending.shard, pending.ticket!);
-    pending.sink.deliver({ kind: 'failed', reason });
+    this.#pendings.end(pending, { kind: 'failed', reason });
   }
 
   /** Ends a pending request at once, waiting or claimed; its final comes as a result. */
@@ -224,12 +242,13 @@ export class Owner<Output> {
   async #putAgain(pending: Pending<Output>): Promise<void> {
     const lost = pending.ticket!;
     if (pending.payload === undefined) {
-      this.#pendings.remove(pending);
-      pending.sink.deliver({ kind: 'failed', reason: 'Redis lost the request of a predecessor' });
+      this.#pendings.end(pending, { kind: 'failed', reason: 'Redis lost the request of a predecessor' });
       return;
     }
+    const { id, shard } = pending;
+    this.#teller.heard('putAgain')?.({ id, ticket: lost, shard: shard.number });
     this.#pendings.clearTicket(pending);
-    // who cancels meanwhile waits for the ticket
+    // a cancel meanwhile waits for the new ticket
     pending.accepted = this.#delivery.during(pending.shard, () => this.#place(pending, lost));
     await pending.accepted;
   }
@@ -245,8 +264,7 @@ export class Owner<Output> {
         this.#accept(pending, answer);
         return;
       } else if (answer.status === 'EXPIRED' || monotonic() > pending.deadlineAt) {
-        this.#pendings.remove(pending);
-        pending.sink.deliver({ kind: 'expired' });
+        this.#pendings.end(pending, { kind: 'expired' });
         return;
       } else if (answer.status === 'FULL') {
         await sleep(answer.retryAfterMs, this.#membership.over);
@@ -280,8 +298,7 @@ export class Owner<Output> {
   #drop(ticket: Ticket): string {
     const pending = this.#pendings.withTicket(ticket);
     if (!pending) return parseTicket(ticket).id;
-    this.#pendings.remove(pending);
-    pending.sink.deliver({ kind: 'cancelled', reason: 'reset' });
+    this.#pendings.end(pending, { kind: 'cancelled', reason: 'reset' });
     return pending.id;
   }
 

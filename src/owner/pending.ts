@@ -2,7 +2,7 @@ import { monotonic } from '../base/clock.ts';
 import { samePayload, type Payload } from '../base/codec.ts';
 import type { PutItem } from '../protocol/wire.ts';
 import type { Attempts } from './attempts.ts';
-import type { Sink } from './results.ts';
+import type { FinalResult, Sink } from './results.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Ticket } from '../base/ticket.ts';
 
@@ -12,22 +12,23 @@ export interface Pending<Output> {
   readonly shard: Shard;
   readonly promptTokens: number;
   readonly headStartMs: number;
-  /** On the monotonic clock. */
+  /** On the monotonic clock, as `deadlineAt`. Missing for a predecessor's request. */
+  readonly putAt: number | undefined;
   readonly deadlineAt: number;
   readonly attempts: Attempts;
   /** Missing for a predecessor's request. */
   payload?: Payload;
   sink: Sink<Output>;
-  /** Runners that may still lose it, and that have. */
+  /** Tries left and tries used; losing its runner uses one. */
   triesLeft: number;
   triesSpent: number;
   /** Missing until the put is answered. */
   ticket?: Ticket;
   /** With waitReplicas: whether they had it in time. */
   replicated?: boolean;
-  /** Answers the put, for whoever still waits for it. */
+  /** Settles with the answer to the put. */
   accepted?: Promise<void>;
-  /** Nobody waits for the put any more: cancel it should it be accepted. */
+  /** The caller gave up waiting for the put: cancel it should it be accepted. */
   abandoned: boolean;
 }
 
@@ -57,14 +58,21 @@ class RecentTickets {
   }
 }
 
+type OnEnd<Output> = (pending: Pending<Output>, final: FinalResult<Output>, ranHere: boolean) => void;
+
 /** The pending requests of this node, by id and by ticket. */
 export class PendingTable<Output> {
   readonly #byId = new Map<string, Pending<Output>>();
   readonly #byTicket = new Map<Ticket, Pending<Output>>();
   readonly #over: RecentTickets | undefined;
+  readonly #onEnd: OnEnd<Output>;
 
-  /** @param rememberMs for how long to know tickets that are no longer pending */
-  constructor(rememberMs?: number) {
+  /**
+   * @param onEnd told of every request that ends here
+   * @param rememberMs for how long to know tickets that are no longer pending
+   */
+  constructor(onEnd: OnEnd<Output> = () => undefined, rememberMs?: number) {
+    this.#onEnd = onEnd;
     if (rememberMs !== undefined) this.#over = new RecentTickets(rememberMs);
   }
 
@@ -94,6 +102,13 @@ export class PendingTable<Output> {
   remove(pending: Pending<Output>): void {
     this.clearTicket(pending);
     if (this.#byId.get(pending.id) === pending) this.#byId.delete(pending.id);
+  }
+
+  /** It has ended: its sink gets its final, the last that this node tells of it. */
+  end(pending: Pending<Output>, final: FinalResult<Output>, ranHere = false): void {
+    this.remove(pending);
+    this.#onEnd(pending, final, ranHere);
+    pending.sink.deliver(final);
   }
 
   withId(id: string): Pending<Output> | undefined {

@@ -18,3 +18,12 @@ export interface Sink<Output> {
   /** The scheduler ends before the request does (CLOSED, EVICTED). */
   fail(error: Error): void;
 }
+
+/** How a request ended: a {@link Result} that is its last. */
+export type FinalResult<Output = unknown> = Result<Output> & {
+  kind: 'finished' | 'failed' | 'cancelled' | 'expired';
+};
+
+export function isFinal<Output>(result: Result<Output>): result is FinalResult<Output> {
+  return result.kind !== 'chunk' && result.kind !== 'restart';
+}

@@ -1,6 +1,6 @@
 import { SchedulerError } from '../base/errors.ts';
 import type { Pending } from './pending.ts';
-import type { Result, Sink } from './results.ts';
+import { isFinal, type Result, type Sink } from './results.ts';
 
 /** How a submission reaches its owner. */
 interface Way<Output> {
@@ -80,7 +80,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
 
   #deliver(result: Result<Output>): void {
     this.#results.push(result);
-    if (result.kind !== 'chunk' && result.kind !== 'restart') this.#end();
+    if (isFinal(result)) this.#end();
     this.#news();
   }
 

@@ -1,6 +1,6 @@
 import type { SchedulerError } from '../base/errors.ts';
-import type { Membership } from './membership.ts';
 import { hex, type Tick } from '../base/ticket.ts';
+import { StaleReply } from './resend.ts';
 
 interface Waiting<Item, Answer> {
   item: Item;
@@ -8,41 +8,33 @@ interface Waiting<Item, Answer> {
   reject: (error: SchedulerError) => void;
 }
 
-/** A script answered STALE: the lane's last number on the server. */
-export class StaleReply extends Error {
-  readonly last: number;
-  constructor(last: number) {
-    super(`call ${last} was seen`);
-    this.last = last;
-  }
+export interface LaneOptions<Item, Answer> {
+  /** Named in errors. */
+  operation: string;
+  /** The node's epoch: a new one begins with number 1. */
+  epoch: () => Tick;
+  /** Sends until it is answered; see `Resend`. */
+  answered: <T>(operation: string, send: () => Promise<T>) => Promise<T>;
+  /** How many from the front of the queue go together in one call, at least 1. */
+  cut: (queue: readonly { item: Item }[]) => number;
+  /** One attempt of a call. @throws StaleReply */
+  send: (laneCall: string, items: Item[]) => Promise<Answer[]>;
 }
 
 /**
- * One numbered call in flight; what comes meanwhile goes out together in the next (DESIGN.md section 3). A number is
+ * One numbered call in flight; what comes meanwhile goes out together in the next (lua/README.md#lanes). A number is
  * sent until it is answered; it is never used for another call, and the server answers a number it has seen from
  * memory. So a call whose answer was lost takes effect once.
  */
 export class Lane<Item, Answer> {
-  readonly #membership: Membership;
-  readonly #operation: string;
-  readonly #send: (laneCall: string, items: Item[]) => Promise<Answer[]>;
-  readonly #cut: (items: readonly { item: Item }[]) => number;
+  readonly #options: LaneOptions<Item, Answer>;
   #queue: Waiting<Item, Answer>[] = [];
   #flying: Promise<void> | undefined;
   #number = 0;
   #epoch: Tick = '';
 
-  /** @param cut how many from the front of the queue go together in one call, at least 1 */
-  constructor(
-    membership: Membership,
-    operation: string,
-    send: (laneCall: string, items: Item[]) => Promise<Answer[]>,
-    cut: (items: readonly { item: Item }[]) => number,
-  ) {
-    this.#membership = membership;
-    this.#operation = operation;
-    this.#send = send;
-    this.#cut = cut;
+  constructor(options: LaneOptions<Item, Answer>) {
+    this.#options = options;
   }
 
   /** Items whose answer is not known. */
@@ -66,7 +58,7 @@ export class Lane<Item, Answer> {
     // items pushed in the same turn of the event loop go together
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, this.#cut(this.#queue));
+      const batch = this.#queue.splice(0, this.#options.cut(this.#queue));
       try {
         const answers = await this.#call(batch.map(({ item }) => item));
         batch.forEach(({ resolve }, i) => resolve(answers[i]!));
@@ -79,20 +71,21 @@ export class Lane<Item, Answer> {
 
   #call(items: Item[]): Promise<Answer[]> {
     let laneCall = '';
-    return this.#membership.answered(this.#operation, async () => {
-      if (this.#epoch !== this.#membership.epoch) {
-        this.#epoch = this.#membership.epoch;
+    return this.#options.answered(this.#options.operation, async () => {
+      const epoch = this.#options.epoch();
+      if (this.#epoch !== epoch) {
+        this.#epoch = epoch;
         this.#number = 0;
         laneCall = '';
       }
       if (laneCall === '') laneCall = hex(++this.#number, 12);
       try {
-        return await this.#send(laneCall, items);
+        return await this.#options.send(laneCall, items);
       } catch (error) {
         if (!(error instanceof StaleReply)) throw error;
         this.#number = error.last + 1;
         laneCall = hex(this.#number, 12);
-        return this.#send(laneCall, items);
+        return this.#options.send(laneCall, items);
       }
     });
   }

@@ -1,31 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { backoff, sleep, within } from '../base/clock.ts';
-import { troubleOf } from '../redis/connection.ts';
-import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
-import { registryKeys, shardKey, shardOf } from '../base/keys.ts';
+import { within } from '../base/clock.ts';
+import { ConfigError, SchedulerError } from '../base/errors.ts';
+import { shardKey, shardOf } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
-import { runScript, type Client } from '../redis/run-script.ts';
 import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
+import { troubleOf } from '../redis/connection.ts';
+import type { Client } from '../redis/run-script.ts';
+import { register, type RegisterAction, type RegisterAnswer } from './register.ts';
+import { Resend } from './resend.ts';
 
 /** Names tried in one call: `name`, `name:1`, … as the reference does. */
 const CANDIDATES = 16;
-
-// What Redis says when it did not run the command: a resend is due, not an answer (DESIGN.md section 3).
-const NO_ANSWER =
-  /^(TRYAGAIN|MOVED|ASK|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN|BUSY|EXECABORT|UNKILLABLE)|^(Connection is closed|Stream isn't writeable|Command timed out|Command aborted|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Too many Cluster redirections|connect |read |write )/;
-
-/** A script answered EVICTED: another epoch of this name stands. */
-export class EvictedReply extends Error {
-  readonly epoch: Tick;
-  constructor(epoch: Tick) {
-    super(`epoch ${epoch} stands`);
-    this.epoch = epoch;
-  }
-}
+/** Schema of the tables that this version reads and writes. */
+const SCHEMA = 1;
 
 /**
  * This process' place in the topic: name, epoch and instance. An EVICTED answer is contested at the registry: if this
- * instance still holds the name (a rollback, a clock step) it goes on under a higher epoch, else it is over.
+ * instance still holds the name (after a rollback of Redis, or a step of its clock) it goes on under a higher epoch, else
+ * it is over.
  */
 export class Membership {
   name = '';
@@ -36,11 +28,9 @@ export class Membership {
   readonly #instance = randomUUID();
   readonly #client: Client;
   readonly #rules: Rules;
+  readonly #resend = new Resend((standing) => this.#contest(standing));
   #loadShards: number;
-  #contest: Promise<boolean> | undefined;
-  readonly #over = new AbortController();
-  /** Rejects, each, what waits for an answer. */
-  readonly #waiting = new Set<(reason: SchedulerError) => void>();
+  #contested: Promise<boolean> | undefined;
 
   constructor(client: Client, rules: Rules) {
     this.#client = client;
@@ -50,33 +40,58 @@ export class Membership {
 
   /** Fires with a SchedulerError (CLOSED or EVICTED) when this node is no more. */
   get over(): AbortSignal {
-    return this.#over.signal;
+    return this.#resend.over;
   }
 
+  /** The node is no more: what waits for an answer rejects with the reason. */
   end(reason: SchedulerError): void {
-    this.#over.abort(reason);
-    for (const reject of this.#waiting) reject(this.over.reason as SchedulerError);
-    this.#waiting.clear();
+    this.#resend.end(reason);
   }
 
-  /** Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself. */
+  /** Sends until it is answered; see {@link Resend.answered}. */
+  answered<T>(operation: string, send: () => Promise<T>, unanswered?: (reason: string) => void): Promise<T> {
+    return this.#resend.answered(operation, send, unanswered);
+  }
+
+  /** What the promise gives, or TIMEOUT after commandTimeout; the call behind the promise goes on. */
+  within<T>(operation: string, promise: Promise<T>): Promise<T> {
+    return within(this.#rules.commandTimeout, operation, promise, () => troubleOf(this.#client));
+  }
+
+  /**
+   * Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself, whoever holds it.
+   * @throws ConfigError loadUnit if the topic's load is in another unit; SchedulerError CONFIG if it is of another schema
+   */
   async take(): Promise<void> {
     const { node, takeover } = this.#rules;
-    for (let first = 0; ; first += CANDIDATES) {
-      const names = takeover
-        ? [node]
-        : Array.from({ length: CANDIDATES }, (_, i) => (first + i === 0 ? node : `${node}:${first + i}`));
-      if (await this.#register(takeover ? 'over' : 'take', names, NO_TICK)) return;
+    for (let first = 0; this.name === ''; first += CANDIDATES) {
+      const names = takeover ? [node] : candidates(node, first);
+      await this.#takeOneOf(names, takeover ? 'over' : 'take');
     }
+  }
+
+  /** Leaves `name` empty if others hold all of them. */
+  async #takeOneOf(names: readonly string[], action: 'take' | 'over'): Promise<void> {
+    let answer = await this.#register(action, names);
+    if (answer.status === 'UNIT') {
+      const use = answer.living === '' ? await this.#waits(answer.shards) : `node ${answer.living} uses it`;
+      if (use !== undefined) throw this.#otherUnit(answer.unit, use);
+      answer = await this.#register(action, names, NO_TICK, true);
+      // meanwhile another node came, with the old unit
+      if (answer.status === 'UNIT') throw this.#otherUnit(answer.unit, `node ${answer.living} uses it`);
+    }
+    if (answer.status !== 'OK') return;
+    this.home = shardOf(answer.name, this.#loadShards);
+    this.#goOn(answer);
   }
 
   /** Keeps the name; false if another instance holds it now. */
   renew(): Promise<boolean> {
-    return this.#register('renew', [this.name], NO_TICK);
+    return this.#renew(NO_TICK);
   }
 
   async leave(): Promise<void> {
-    await this.#register('leave', [this.name], NO_TICK);
+    await this.#register('leave', [this.name]);
   }
 
   reshard(loadShards: number, reallocate: boolean): void {
@@ -85,44 +100,62 @@ export class Membership {
     if (reallocate) this.home = shardOf(this.name, loadShards);
   }
 
-  /** @param empty this process has seen that nothing waits in the topic */
-  async #register(action: string, names: readonly string[], above: Tick, empty = false): Promise<boolean> {
-    const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = this.#rules;
-    const reply = await this.answered('register', () =>
-      runScript(this.#client, scripts, 'register', registryKeys(topic), [
-        action,
-        this.#instance,
-        '',
-        String(keepAliveMs),
-        String(ttlMs),
-        above,
-        this.name === '' ? '' : this.epoch,
-        String(this.#loadShards),
-        loadUnit,
-        empty ? '1' : '',
-        ...names.flatMap((name) => [name, String(shardOf(name, this.#loadShards))]),
-      ]),
-    );
-    const [status, name, epoch, shards] = reply.map(String);
-    if (status === 'SCHEMA') {
-      throw new SchedulerError(
-        'CONFIG',
-        'start',
-        `topic ${topic} is of schema ${name}; this version reads schema 1`,
-      );
-    }
-    if (status === 'UNIT' && this.name === '') {
-      const [, unit, living] = reply.map(String);
-      const use = living ? `node ${living} uses it` : await this.#waits(Number(shards));
-      if (!use) return this.#register(action, names, above, true);
-      throw new ConfigError('loadUnit', loadUnit, `"${unit}", the unit of topic ${topic}: ${use}`);
-    }
-    if (status !== 'OK' || action === 'leave') return false;
-    if (this.name === '') this.home = shardOf(name!, this.#loadShards);
-    this.name = name!;
-    this.epoch = epoch!;
-    this.shardsInUse = Math.max(this.#loadShards, Number(shards));
+  evicted(): void {
+    this.end(new SchedulerError('EVICTED', 'renew', `another instance took the name ${this.name}`));
+  }
+
+  /** An epoch of this name stands. True: go on under a higher one. False: this node was taken over, `over` has fired. */
+  #contest(standing: Tick): Promise<boolean> {
+    this.#contested ??= this.#settle(standing).finally(() => (this.#contested = undefined));
+    return this.#contested;
+  }
+
+  async #settle(standing: Tick): Promise<boolean> {
+    if (this.epoch > standing) return true;
+    if (await this.#renew(laterTick(standing, this.epoch))) return true;
+    this.evicted();
+    return false;
+  }
+
+  async #renew(above: Tick): Promise<boolean> {
+    const answer = await this.#register('renew', [this.name], above);
+    if (answer.status !== 'OK') return false;
+    this.#goOn(answer);
     return true;
+  }
+
+  #goOn({ name, epoch, shards }: RegisterAnswer & { status: 'OK' }): void {
+    this.name = name;
+    this.epoch = epoch;
+    this.shardsInUse = Math.max(this.#loadShards, shards);
+  }
+
+  /** @param empty this process has seen that nothing waits in the topic */
+  async #register(
+    action: RegisterAction,
+    names: readonly string[],
+    above = NO_TICK,
+    empty = false,
+  ): Promise<RegisterAnswer> {
+    const answer = await this.answered('register', () =>
+      register(this.#client, this.#rules, {
+        action,
+        instance: this.#instance,
+        above,
+        epoch: this.name === '' ? '' : this.epoch,
+        loadShards: this.#loadShards,
+        names,
+        empty,
+      }),
+    );
+    if (answer.status !== 'SCHEMA') return answer;
+    const message = `topic ${this.#rules.topic} is of schema ${answer.schema}; this version reads schema ${SCHEMA}`;
+    throw new SchedulerError('CONFIG', 'start', message);
+  }
+
+  #otherUnit(unit: string, use: string): ConfigError {
+    const allowed = `"${unit}", the unit of topic ${this.#rules.topic}: ${use}`;
+    return new ConfigError('loadUnit', this.#rules.loadUnit, allowed);
   }
 
   /** Where a request waits in the topic, or undefined. */
@@ -134,71 +167,9 @@ export class Membership {
     }
     return undefined;
   }
+}
 
-  /** True: go on under the new epoch. False: this node was taken over, `over` has fired. */
-  contest(standing: Tick): Promise<boolean> {
-    this.#contest ??= this.#settle(standing).finally(() => (this.#contest = undefined));
-    return this.#contest;
-  }
-
-  async #settle(standing: Tick): Promise<boolean> {
-    if (this.epoch > standing) return true;
-    if (await this.#register('renew', [this.name], laterTick(standing, this.epoch))) return true;
-    this.evicted();
-    return false;
-  }
-
-  evicted(): void {
-    this.end(new SchedulerError('EVICTED', 'renew', `another instance took the name ${this.name}`));
-  }
-
-  /** What the promise gives, or TIMEOUT after commandTimeout; the call behind the promise goes on. */
-  within<T>(operation: string, promise: Promise<T>): Promise<T> {
-    return within(this.#rules.commandTimeout, operation, promise, () => troubleOf(this.#client));
-  }
-
-  /** What the promise gives, or the reason why the node is over. No listener each: this is on every call's way. */
-  #unlessOver<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject);
-      const settled = (): void => void this.#waiting.delete(reject);
-      promise.then(
-        (value) => {
-          settled();
-          resolve(value);
-        },
-        (error: unknown) => {
-          settled();
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever it was
-          reject(error);
-        },
-      );
-    });
-  }
-
-  /**
-   * Sends until it is answered: what broke on the way is sent again, with backoff. Rejects with the reason when the
-   * node is over, and with REDIS when Redis refuses.
-   */
-  async answered<T>(operation: string, send: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      if (this.over.aborted) throw this.over.reason;
-      try {
-        // a client that is cut off while it reconnects never answers what waits in it
-        return await this.#unlessOver(send());
-      } catch (error) {
-        if (error instanceof EvictedReply) {
-          if (!(await this.contest(error.epoch))) throw this.over.reason;
-        } else if (error instanceof SchedulerError) {
-          throw error;
-        } else if (NO_ANSWER.test(messageOf(error))) {
-          await sleep(backoff(attempt), this.over);
-        } else {
-          throw new SchedulerError('REDIS', operation, `Redis refused ${operation}: ${messageOf(error)}`, {
-            cause: error,
-          });
-        }
-      }
-    }
-  }
+/** `name`, `name:1`, `name:2` …, from the given one on. */
+function candidates(name: string, first: number): string[] {
+  return Array.from({ length: CANDIDATES }, (_, i) => (first + i === 0 ? name : `${name}:${first + i}`));
 }

@@ -1,41 +1,24 @@
 /**
- * One shard's scripts as typed calls; nothing above this file knows arguments or replies. Calls wait for Redis and are
- * sent again until answered (see `membership.answered`); who cannot wait gives up waiting, the call does not.
+ * One shard's scripts as a table of typed calls; nothing above this file knows arguments or replies (they are in wire.ts).
+ * A call waits for Redis and is sent again until it is answered (resend.ts). A caller that cannot wait so long gives up
+ * waiting; the call itself goes on.
  */
 import { shardKeys, wakePrefix } from '../base/keys.ts';
-import { Lane, StaleReply } from './lane.ts';
-import { EvictedReply, type Membership } from './membership.ts';
-import {
-  MAX_BYTES,
-  MAX_ITEMS,
-  cutPuts,
-  fitting,
-  parseClaims,
-  parseMail,
-  parseTickets,
-  putArguments,
-  sizeOf,
-  wait,
-  type CancelAnswer,
-  type ClaimAnswer,
-  type ClaimItem,
-  type Held,
-  type Mail,
-  type PutAnswer,
-  type PutCall,
-  type PutItem,
-  type RefreshAnswer,
-  type ResetAnswer,
-  type ResultAnswer,
-  type ResultItem,
-} from './wire.ts';
 import type { Rules } from '../base/options.ts';
-import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
-import { runScript, type Argument, type Client } from '../redis/run-script.ts';
+import { NO_TICK, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
+import type { Teller } from '../observe/events.ts';
 import type { ScriptName } from '../redis/declarations.ts';
-import { NO_TICK, hex, joinTicket, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
+import { runScript, type Argument, type Client } from '../redis/run-script.ts';
+import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
+import { Lane } from './lane.ts';
+import type { Membership } from './membership.ts';
+import { EvictedReply, StaleReply } from './resend.ts';
+import { ShardTeller } from './shard-teller.ts';
+import * as wire from './wire.ts';
 
 const REAP_LIMIT = 128;
+/** No order is as high: no own ticket's body is withheld. */
+const NEVER: Tick = 'ffffffffffffff';
 
 /** The runner's side of a put by its own node. */
 export interface LocalClaims {
@@ -48,75 +31,69 @@ export interface LocalClaims {
   claimIfWaiting(shard: number): void;
 }
 
+/** What the shards of one node share. */
+export interface ShardContext {
+  client: Client;
+  membership: Membership;
+  rules: Rules;
+  teller: Teller;
+  /** For puts, on a connection of their own; missing: they wait for no replica. */
+  replicatedPuts?: ReplicatedPuts | undefined;
+  /** Asked at every put; missing: this node never waits for work. */
+  localClaims?: LocalClaims;
+}
+
 export class Shard {
   readonly number: number;
+  readonly #context: ShardContext;
+  readonly #keys: string[];
+  readonly #teller: ShardTeller;
   /** Highest tick this process has seen here. */
   #seen: Tick = NO_TICK;
   /** From this order on, own tickets were put by this process under this epoch: no predecessor can have put them. */
   #since: { epoch: Tick; tick: Tick } | undefined;
-  readonly #keys: string[];
-  readonly #client: Client;
-  readonly #membership: Membership;
-  readonly #rules: Rules;
-  readonly #replication: ReplicatedPuts | undefined;
-  readonly #runner: (() => LocalClaims) | undefined;
-  readonly #puts: Lane<PutCall, PutAnswer | ResetAnswer>;
-  readonly #claims: Lane<ClaimItem, ClaimAnswer>;
-  readonly #results: Lane<ResultItem, ResultAnswer>;
+  readonly #puts: Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>;
+  readonly #claims: Lane<wire.ClaimItem, wire.ClaimAnswer>;
+  readonly #results: Lane<wire.ResultItem, wire.ResultAnswer>;
 
-  /**
-   * @param replication for puts; missing: they wait for no replica
-   * @param runner of the same node, asked at every put; missing: it never waits for work
-   */
-  constructor(
-    number: number,
-    client: Client,
-    membership: Membership,
-    settings: Rules,
-    { replication, runner }: { replication?: ReplicatedPuts | undefined; runner?: () => LocalClaims } = {},
-  ) {
-    this.#replication = replication;
-    this.#runner = runner;
+  constructor(number: number, context: ShardContext) {
     this.number = number;
-    this.#keys = shardKeys(settings.topic, number);
-    this.#client = client;
-    this.#membership = membership;
-    this.#rules = settings;
-    this.#puts = new Lane<PutCall, PutAnswer | ResetAnswer>(
-      membership,
-      'put_requests',
-      (laneCall, items): Promise<(PutAnswer | ResetAnswer)[]> =>
+    this.#context = context;
+    this.#keys = shardKeys(context.rules.topic, number);
+    this.#teller = new ShardTeller(number, context.teller);
+    const lane = {
+      epoch: () => context.membership.epoch,
+      answered: <T>(operation: string, send: () => Promise<T>) => this.#answered(operation, send),
+    };
+    this.#puts = new Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>({
+      ...{ ...lane, operation: 'put_requests', cut: wire.cutPuts },
+      send: (laneCall, items): Promise<(wire.PutAnswer | wire.ResetAnswer)[]> =>
         'reset' in items[0]! ? this.#reset(laneCall, items[0].reset) : this.#put(laneCall, items),
-      cutPuts,
-    );
-    this.#claims = new Lane(
-      membership,
-      'claim',
-      (laneCall, [item]) => this.#claim(laneCall, item!),
-      () => 1,
-    );
-    this.#results = new Lane(
-      membership,
-      'put_results',
-      (laneCall, items) => this.#putResults(laneCall, items),
-      (queue) => fitting(queue.map(({ item }) => sizeOf(item.payload))),
-    );
+    });
+    this.#claims = new Lane({
+      ...{ ...lane, operation: 'claim', cut: () => 1 },
+      send: (laneCall, [item]) => this.#claim(laneCall, item!),
+    });
+    this.#results = new Lane({
+      ...{ ...lane, operation: 'put_results', cut: wire.cutResults },
+      send: (laneCall, items) => this.#putResults(laneCall, items),
+    });
   }
 
-  put(item: PutItem): Promise<PutAnswer> {
-    return this.#puts.push({ put: item }) as Promise<PutAnswer>;
+  put(item: wire.PutItem): Promise<wire.PutAnswer> {
+    return this.#puts.push({ put: item }) as Promise<wire.PutAnswer>;
   }
 
   /** In its place among the puts. */
-  reset(pending: readonly Ticket[]): Promise<ResetAnswer> {
-    return this.#puts.push({ reset: pending }) as Promise<ResetAnswer>;
+  reset(pending: readonly Ticket[]): Promise<wire.ResetAnswer> {
+    return this.#puts.push({ reset: pending }) as Promise<wire.ResetAnswer>;
   }
 
-  claim(item: ClaimItem): Promise<ClaimAnswer> {
+  claim(item: wire.ClaimItem): Promise<wire.ClaimAnswer> {
     return this.#claims.push(item);
   }
 
-  putResult(item: ResultItem): Promise<ResultAnswer> {
+  putResult(item: wire.ResultItem): Promise<wire.ResultAnswer> {
     return this.#results.push(item);
   }
 
@@ -133,143 +110,104 @@ export class Shard {
     this.#since = undefined;
   }
 
-  async pushBack(claims: readonly Held[]): Promise<void> {
-    for (let from = 0; from < claims.length; from += MAX_ITEMS) {
-      const slice = claims.slice(from, from + MAX_ITEMS);
-      await this.#persist(
-        'push_back',
-        slice.flatMap(({ ticket, fence }) => [ticket, fence]),
-      );
-    }
+  async pushBack(claims: readonly wire.Held[]): Promise<void> {
+    this.#teller.givenBack(claims);
+    for (let from = 0; from < claims.length; from += wire.MAX_ITEMS)
+      await this.#persist('push_back', wire.heldArguments(claims.slice(from, from + wire.MAX_ITEMS)));
   }
 
-  async takeResults(cursor: Tick): Promise<{ mails: Mail[]; more: boolean }> {
-    const reply = await this.#persist('take_results', [
-      cursor === NO_TICK ? '' : cursor,
-      String(MAX_ITEMS),
-      String(MAX_BYTES),
-    ]);
-    return { more: String(reply[2]) === '1', mails: reply.slice(3).map(parseMail) };
+  async takeResults(cursor: Tick): Promise<{ mails: wire.Mail[]; more: boolean }> {
+    const limits = [String(wire.MAX_ITEMS), String(wire.MAX_BYTES)];
+    const reply = await this.#persist('take_results', [wire.cursorArgument(cursor), ...limits]);
+    const answer = wire.parseTaken(reply);
+    this.#teller.taken(answer.mails);
+    return answer;
   }
 
   /** `held` are extended; of `pending`, those the shard does not know are answered. At most 500 of each. */
-  async refresh<H extends Held>(
+  async refresh<H extends wire.Held>(
     held: readonly H[],
     pending: readonly Ticket[],
     cursor: Tick,
-  ): Promise<RefreshAnswer<H>> {
+  ): Promise<wire.RefreshAnswer<H>> {
     const reply = await this.#persist('refresh', [
       String(REAP_LIMIT),
-      cursor === NO_TICK ? '' : cursor,
+      wire.cursorArgument(cursor),
       String(held.length),
-      ...held.flatMap(({ ticket, fence }) => [ticket, fence]),
+      ...wire.heldArguments(held),
       ...pending,
     ]);
-    const indexes = (text: string): number[] => (text === '' ? [] : text.split(' ').map(Number));
-    return {
-      lost: indexes(String(reply[2])).map((i) => held[i]!),
-      unknown: indexes(String(reply[3])).map((i) => pending[i]!),
-      more: String(reply[4]) === '1',
-      ...wait('dueMs', reply[5]),
-    };
+    return wire.parseRefresh(reply, held, pending);
   }
 
-  async cancel(tickets: readonly Ticket[]): Promise<CancelAnswer[]> {
-    const reply = await this.#persist('cancel', tickets);
-    return String(reply[2]).split(' ') as CancelAnswer[];
+  async cancel(tickets: readonly Ticket[]): Promise<wire.CancelAnswer[]> {
+    return wire.parseCancel(await this.#persist('cancel', tickets));
   }
 
-  async #put(laneCall: string, calls: PutCall[]): Promise<PutAnswer[]> {
-    const items = calls.map((call) => (call as { put: PutItem }).put);
+  async #put(laneCall: string, calls: readonly wire.PutCall[]): Promise<wire.PutAnswer[]> {
+    const { rules, membership, replicatedPuts, localClaims } = this.#context;
+    const items = calls.map((call) => (call as { put: wire.PutItem }).put);
+    // replicated puts have a connection of their own: no claim can leave right behind one
+    const claims = replicatedPuts ? undefined : localClaims;
+    const claimsInMs = claims?.claimsBehind(this.number);
+    const claimsIn = claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
+    const args = [String(rules.maxWaiting), claimsIn, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;
-    const andReplicate = async (args: readonly Argument[]): Promise<Buffer[]> => {
-      const answer = await this.#replication!.run('put_requests', this.#keys, args);
+    const send: Send = async (name, all) => {
+      if (!replicatedPuts) return this.#send(name, all);
+      const answer = await replicatedPuts.run(name, this.#keys, all);
       replicated = answer.replicated;
       return answer.reply;
     };
-    // with replication puts have a connection of their own
-    const runner = this.#replication ? undefined : this.#runner?.();
-    const claimsInMs = runner?.claimsBehind(this.number);
-    const reply = await this.#run(
-      'put_requests',
-      laneCall,
-      [
-        String(this.#rules.maxWaiting),
-        claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs)),
-        ...items.flatMap(putArguments),
-      ],
-      this.#replication && andReplicate,
-    );
-    if (claimsInMs === 0) runner!.claimIfWaiting(this.number);
-    return String(reply[2])
-      .split(',')
-      .map((answer, i): PutAnswer => {
-        const [status, detail] = answer.split(' ');
-        if (status === 'FULL') return { status, retryAfterMs: Number(detail) };
-        if (status === 'EXPIRED') return { status };
-        const ticket = joinTicket(this.#membership.name, detail!, items[i]!.id);
-        return { status: status as 'OK', ticket, ...(replicated === undefined ? {} : { replicated }) };
-      });
+    const reply = await this.#run('put_requests', laneCall, args, send);
+    if (claimsInMs === 0) claims!.claimIfWaiting(this.number);
+    const answers = wire.parsePut(reply, membership.name, items);
+    this.#teller.placed(items, answers);
+    if (replicated === undefined) return answers;
+    return answers.map((answer) => ('ticket' in answer ? { ...answer, replicated: replicated! } : answer));
   }
 
-  async #reset(laneCall: string, pending: readonly Ticket[]): Promise<ResetAnswer[]> {
-    const reply = await this.#run('reset', laneCall, [String(MAX_ITEMS), ...pending]);
-    const answer = reply[2]!;
-    return [{ more: answer.toString('latin1', 0, 1) === '1', dropped: parseTickets(answer, 1) }];
+  async #reset(laneCall: string, pending: readonly Ticket[]): Promise<wire.ResetAnswer[]> {
+    return [wire.parseReset(await this.#run('reset', laneCall, [String(wire.MAX_ITEMS), ...pending]))];
   }
 
-  async #claim(laneCall: string, item: ClaimItem): Promise<ClaimAnswer[]> {
-    const since = this.#since?.epoch === this.#membership.epoch ? this.#since.tick : 'ffffffffffffff';
-    const reply = await this.#run('claim', laneCall, [
-      String(item.limit),
-      String(item.aloneTokens),
-      String(item.sumTokens),
-      String(item.totalTokens),
-      String(MAX_BYTES),
-      since,
-      String(Math.ceil(item.idleForMs)),
-      String(Math.floor(Math.random() * 2 ** 31)),
-    ]);
-    const remembered = reply.length === 3;
-    return [
-      {
-        status: String(reply[0]) as 'OK',
-        claims: parseClaims(reply[2]!, reply.slice(5)),
-        remembered,
-        ...(remembered ? {} : { ...wait('againMs', reply[3]), ...wait('dueMs', reply[4]) }),
-      },
-    ];
+  async #claim(laneCall: string, item: wire.ClaimItem): Promise<wire.ClaimAnswer[]> {
+    const since = this.#since?.epoch === this.#context.membership.epoch ? this.#since.tick : NEVER;
+    const answer = wire.parseClaim(await this.#run('claim', laneCall, wire.claimArguments(item, since)));
+    this.#teller.claimed(answer.claims, this.#context.membership.name);
+    return [answer];
   }
 
-  async #putResults(laneCall: string, items: ResultItem[]): Promise<ResultAnswer[]> {
-    const reply = await this.#run('put_results', laneCall, [
-      String(this.#rules.maxResults),
-      ...items.flatMap((item) => [
-        item.ticket,
-        item.fence,
-        hex(item.number, 8),
-        item.kind,
-        item.dead ? '1' : '0',
-        item.payload,
-      ]),
-    ]);
-    return String(reply[2]).split(' ') as ResultAnswer[];
+  async #putResults(laneCall: string, items: readonly wire.ResultItem[]): Promise<wire.ResultAnswer[]> {
+    const args = [String(this.#context.rules.maxResults), ...items.flatMap(wire.resultArguments)];
+    return wire.parseResults(await this.#run('put_results', laneCall, args));
   }
 
   #persist(name: ScriptName, args: readonly Argument[]): Promise<Buffer[]> {
-    return this.#membership.answered(name, () => this.#run(name, '', args));
+    return this.#answered(name, () => this.#run(name, '', args));
   }
 
+  #answered<T>(operation: string, send: () => Promise<T>): Promise<T> {
+    return this.#context.membership.answered(operation, send, (reason) =>
+      this.#teller.unanswered(operation, reason),
+    );
+  }
+
+  #send(name: ScriptName, args: readonly Argument[]): Promise<Buffer[]> {
+    return runScript(this.#context.client, this.#context.rules.scripts, name, this.#keys, args);
+  }
+
+  /** One attempt of a call: what every script is told, then `args`; the guards' answers become errors. */
   async #run(
     name: ScriptName,
     laneCall: string,
     args: readonly Argument[],
-    run: (args: readonly Argument[]) => Promise<Buffer[]> = (all) =>
-      runScript(this.#client, this.#rules.scripts, name, this.#keys, all),
+    send: Send = (script, all) => this.#send(script, all),
   ): Promise<Buffer[]> {
-    const { topic, ttlMs, leaseMs, policy, minLoadScore, loadUnit, stealAfterMs } = this.#rules;
-    const { name: node, epoch } = this.#membership;
-    const reply = await run([
+    const { topic, ttlMs, leaseMs, policy, minLoadScore, loadUnit, stealAfterMs } = this.#context.rules;
+    const { name: node, epoch } = this.#context.membership;
+    const answered = this.#teller.sending(name);
+    const reply = await send(name, [
       node,
       epoch,
       this.#seen,
@@ -285,6 +223,7 @@ export class Shard {
       laneCall,
       ...args,
     ]);
+    answered?.();
     const status = String(reply[0]);
     if (status === 'EVICTED') throw new EvictedReply(String(reply[1]));
     if (status === 'STALE') throw new StaleReply(parseInt(String(reply[1]), 16));
@@ -292,5 +231,27 @@ export class Shard {
     this.#seen = laterTick(this.#seen, tick);
     if (this.#since?.epoch !== epoch) this.#since = { epoch, tick };
     return reply;
+  }
+}
+
+type Send = (name: ScriptName, args: readonly Argument[]) => Promise<Buffer[]>;
+
+/** The shards that this process has spoken of, made when first asked for. */
+export class Shards {
+  readonly #made = new Map<number, Shard>();
+  readonly #context: ShardContext;
+
+  constructor(context: ShardContext) {
+    this.#context = context;
+  }
+
+  get(number: number): Shard {
+    let shard = this.#made.get(number);
+    if (!shard) this.#made.set(number, (shard = new Shard(number, this.#context)));
+    return shard;
+  }
+
+  all(): Shard[] {
+    return [...this.#made.values()];
   }
 }

@@ -1,6 +1,6 @@
 /** What goes into a shard's scripts and what they answer; how answers are read. Pure. */
 import type { Payload } from '../base/codec.ts';
-import { hex, type Tick, type Ticket } from '../base/ticket.ts';
+import { NO_TICK, hex, joinTicket, type Tick, type Ticket } from '../base/ticket.ts';
 
 /** A call carries at most this, or one larger item (DESIGN.md section 3). */
 export const MAX_ITEMS = 128;
@@ -13,7 +13,7 @@ export interface PutItem {
   /** ms from now. */
   deadlineMs: number;
   headStartMs: number;
-  /** Runners that may still lose it, and that have. */
+  /** Tries left and tries used; losing its runner uses one. */
   triesLeft: number;
   triesSpent: number;
   payload: Payload;
@@ -76,6 +76,9 @@ export interface Mail {
   payload: Buffer;
 }
 
+/** A result from the mailbox, or (`ranHere`) of a request that this node accepted and ran itself. */
+export type Delivered = Omit<Mail, 'payload'> & { payload: Payload; ranHere?: true };
+
 export interface Held {
   ticket: Ticket;
   fence: Tick;
@@ -105,11 +108,12 @@ const KINDS: Record<string, ResultKind> = {
   e: 'expired',
 };
 
-export function sizeOf(payload: Payload): number {
+function sizeOf(payload: Payload): number {
   return typeof payload === 'string' ? payload.length : payload.byteLength;
 }
 
-export function fitting(sizes: Iterable<number>): number {
+/** How many of these sizes, from the first on, go into one call. At least one. */
+function fitting(sizes: Iterable<number>): number {
   let count = 0;
   let bytes = 0;
   for (const size of sizes) {
@@ -120,6 +124,7 @@ export function fitting(sizes: Iterable<number>): number {
   return count;
 }
 
+/** How many puts of a queue go into one call. A reset goes alone. */
 export function cutPuts(queue: readonly { item: PutCall }[]): number {
   const first = queue[0]!.item;
   if ('reset' in first) return 1;
@@ -129,6 +134,11 @@ export function cutPuts(queue: readonly { item: PutCall }[]): number {
     sizes.push(sizeOf(item.put.payload));
   }
   return fitting(sizes);
+}
+
+/** How many results of a queue go into one call. */
+export function cutResults(queue: readonly { item: ResultItem }[]): number {
+  return fitting(queue.map(({ item }) => sizeOf(item.payload)));
 }
 
 /** What `put_requests` is told of one request. */
@@ -144,12 +154,37 @@ export function putArguments(item: PutItem): (string | Buffer)[] {
   ];
 }
 
-export function wait<K extends string>(key: K, reply: Buffer | undefined): { [P in K]?: number } {
-  const ms = Number(String(reply));
-  return (ms >= 0 ? { [key]: ms } : {}) as { [P in K]?: number };
+/** What `claim` is told. @param since bodies of own tickets from this order on stay in Redis: the caller has them */
+export function claimArguments(item: ClaimItem, since: Tick): string[] {
+  return [
+    String(item.limit),
+    String(item.aloneTokens),
+    String(item.sumTokens),
+    String(item.totalTokens),
+    String(MAX_BYTES),
+    since,
+    String(Math.ceil(item.idleForMs)),
+    String(Math.floor(Math.random() * 2 ** 31)),
+  ];
 }
 
-export function parseClaims(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] {
+/** What `put_results` is told of one result. */
+export function resultArguments(item: ResultItem): (string | Buffer)[] {
+  const { ticket, fence, number, kind, dead, payload } = item;
+  return [ticket, fence, hex(number, 8), kind, dead ? '1' : '0', payload];
+}
+
+/** Claims, by ticket and fence. */
+export function heldArguments(held: readonly Held[]): string[] {
+  return held.flatMap(({ ticket, fence }) => [ticket, fence]);
+}
+
+/** A mailbox' cursor. */
+export function cursorArgument(cursor: Tick): string {
+  return cursor === NO_TICK ? '' : cursor;
+}
+
+function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] {
   const claims: ClaimedTicket[] = [];
   let nextBody = 0;
   for (let at = 0; at < text.length;) {
@@ -184,7 +219,7 @@ export function parseMail(mail: Buffer): Mail {
 }
 
 /** Tickets, each with its length in front. */
-export function parseTickets(text: Buffer, from: number): Ticket[] {
+function parseTickets(text: Buffer, from: number): Ticket[] {
   const tickets: Ticket[] = [];
   for (let at = from; at < text.length;) {
     const end = at + 4 + parseInt(text.toString('latin1', at, at + 4), 16);
@@ -192,4 +227,70 @@ export function parseTickets(text: Buffer, from: number): Ticket[] {
     at = end;
   }
   return tickets;
+}
+
+// Replies: the status, the tick, then what the script's header says. EVICTED and STALE never come here.
+
+/** @param owner the caller, of whom every ticket is */
+export function parsePut(reply: readonly Buffer[], owner: string, items: readonly PutItem[]): PutAnswer[] {
+  return String(reply[2])
+    .split(',')
+    .map((answer, i): PutAnswer => {
+      const [status, detail] = answer.split(' ');
+      if (status === 'FULL') return { status, retryAfterMs: Number(detail) };
+      if (status === 'EXPIRED') return { status };
+      return { status: status as 'OK' | 'DUPLICATE', ticket: joinTicket(owner, detail!, items[i]!.id) };
+    });
+}
+
+export function parseReset(reply: readonly Buffer[]): ResetAnswer {
+  const answer = reply[2]!;
+  return { more: answer.toString('latin1', 0, 1) === '1', dropped: parseTickets(answer, 1) };
+}
+
+export function parseClaim(reply: readonly Buffer[]): ClaimAnswer {
+  const remembered = reply.length === 3;
+  return {
+    status: String(reply[0]) as ClaimAnswer['status'],
+    claims: parseClaimed(reply[2]!, reply.slice(5)),
+    remembered,
+    ...(remembered ? {} : { ...milliseconds('againMs', reply[3]), ...milliseconds('dueMs', reply[4]) }),
+  };
+}
+
+export function parseResults(reply: readonly Buffer[]): ResultAnswer[] {
+  return words(reply[2]) as ResultAnswer[];
+}
+
+export function parseTaken(reply: readonly Buffer[]): { mails: Mail[]; more: boolean } {
+  return { more: String(reply[2]) === '1', mails: reply.slice(3).map(parseMail) };
+}
+
+/** @param held and `pending`: what the call named, of which the reply gives indexes */
+export function parseRefresh<H extends Held>(
+  reply: readonly Buffer[],
+  held: readonly H[],
+  pending: readonly Ticket[],
+): RefreshAnswer<H> {
+  return {
+    lost: words(reply[2]).map((i) => held[Number(i)]!),
+    unknown: words(reply[3]).map((i) => pending[Number(i)]!),
+    more: String(reply[4]) === '1',
+    ...milliseconds('dueMs', reply[5]),
+  };
+}
+
+export function parseCancel(reply: readonly Buffer[]): CancelAnswer[] {
+  return words(reply[2]) as CancelAnswer[];
+}
+
+function words(text: Buffer | undefined): string[] {
+  const joined = String(text);
+  return joined === '' ? [] : joined.split(' ');
+}
+
+/** A time to wait; -1 says that there is none. */
+function milliseconds<K extends string>(key: K, reply: Buffer | undefined): { [P in K]?: number } {
+  const ms = Number(String(reply));
+  return (ms >= 0 ? { [key]: ms } : {}) as { [P in K]?: number };
 }

@@ -6,29 +6,36 @@
 import type { ClaimBounds } from '../base/budget.ts';
 import { jittered } from '../base/clock.ts';
 
+/** The topic's shards, read whenever they are needed: a renewal of the registration may bring more. */
+export interface TopicShards {
+  readonly home: number;
+  readonly shardsInUse: number;
+}
+
 export class Agenda {
   readonly #due = new Map<number, number>();
   readonly #refused = new Map<number, { bounds: ClaimBounds; until: number }>();
   /** Shards that believe this node idle, and until when: work there rings. */
   readonly #idle = new Map<number, number>();
+  readonly #topic: TopicShards;
   readonly #pollMs: number;
   readonly #lookup: number;
-  #home: number;
-  #shards: number;
   #pollAt = 0;
   #rotation = 0;
   #next = 0;
 
-  constructor(options: { home: number; shards: number; loadLookup: number; pollMs: number }) {
-    this.#home = options.home;
-    this.#shards = options.shards;
+  constructor(topic: TopicShards, options: { loadLookup: number; pollMs: number }) {
+    this.#topic = topic;
     this.#lookup = options.loadLookup;
     this.#pollMs = options.pollMs;
   }
 
-  setShards(home: number, shards: number): void {
-    this.#home = home;
-    this.#shards = shards;
+  get #home(): number {
+    return this.#topic.home;
+  }
+
+  get #shards(): number {
+    return this.#topic.shardsInUse;
   }
 
   /** Shards that the fallback poll goes round: the home shard, and the others if it may look at any. */

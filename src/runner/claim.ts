@@ -1,6 +1,6 @@
-import type { Held } from '../protocol/wire.ts';
-import type { Shard } from '../protocol/shard.ts';
 import type { Tick, Ticket } from '../base/ticket.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Held } from '../protocol/wire.ts';
 
 /** What this node holds of one request. */
 export class Claim implements Held {
@@ -26,7 +26,7 @@ export class Claim implements Held {
     this.id = id;
   }
 
-  /** Made when it is first asked for: it costs more than all else here. */
+  /** Made when it is first asked for: an AbortController costs more than everything else here. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();

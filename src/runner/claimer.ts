@@ -2,33 +2,45 @@
  * Asks for work: when there is a reason (agenda.ts), as much as the budget may hold (budget.ts). What the budget refuses
  * is given back to its place. A ring that finds this node busy is passed on.
  */
-import type { Agenda } from './agenda.ts';
 import { admit, claimBounds, validateBudget, type Budget, type ClaimBounds } from '../base/budget.ts';
-import type { ClaimedRequest, Claims } from './claims.ts';
 import { Alarm, monotonic } from '../base/clock.ts';
-import type { Membership } from '../protocol/membership.ts';
-import type { ClaimAnswer } from '../protocol/wire.ts';
 import type { Rules } from '../base/options.ts';
-import type { Shard } from '../protocol/shard.ts';
-import type { Shards } from '../protocol/shards.ts';
 import { parseTicket } from '../base/ticket.ts';
+import type { ClaimAnswer, ClaimItem, ClaimedTicket, Held } from '../protocol/wire.ts';
+import type { Agenda } from './agenda.ts';
 import { Askers } from './askers.ts';
+import type { ClaimedRequest } from './claims.ts';
 
 /**
- * A node that was rung and asks within so many times stealAfterMs keeps the ring, and else passes it on; within so many ms
- * at the most. One that asked in vain so recently is taken to ask again as soon.
+ * How soon this node must be able to claim to keep a wake-up instead of passing it on: SOON x stealAfterMs, at most SOON_MS.
+ * One that asked in vain so recently is taken to ask again as soon.
  */
 const SOON = 2.5;
 const SOON_MS = 50;
 const ANY_TOKENS = 2 ** 32 - 1;
 
-export class Claimer<Request, Output> {
-  readonly #shards: Shards;
-  readonly #membership: Membership;
-  readonly #rules: Rules;
-  readonly #claims: Claims<Request, Output>;
+/** What the claimer needs of its node. Shards go by number. */
+export interface ClaimerNode<Request> {
+  /** Fires when the node is no more. */
+  readonly over: AbortSignal;
+  /** What the promise gives, or TIMEOUT after commandTimeout. */
+  within<T>(operation: string, promise: Promise<T>): Promise<T>;
+  /** Called before a claim: after a stall what is held must be refreshed first. */
+  beforeClaim(shard: number): Promise<void>;
+  claim(shard: number, item: ClaimItem): Promise<ClaimAnswer>;
+  /** The first `due` of a shard is near. */
+  due(shard: number, dueMs: number): void;
+  /** Holds a claim and decodes its request; undefined: there is nothing to run. */
+  open(shard: number, claimed: ClaimedTicket): ClaimedRequest<Request> | undefined;
+  /** Never rejects. */
+  pushBack(shard: number, claims: readonly Held[]): Promise<void>;
+}
+
+export class Claimer<Request> {
+  readonly #node: ClaimerNode<Request>;
+  readonly #rules: Pick<Rules, 'pollMs' | 'stealAfterMs'>;
   readonly #agenda: Agenda;
-  readonly #waiters = new Askers();
+  readonly #askers = new Askers();
   /** Per shard: when a peer's head there comes of age. */
   readonly #alarms = new Map<number, Alarm>();
   /** Per shard: when a ring that was kept is passed on, should nobody here have asked. */
@@ -36,22 +48,10 @@ export class Claimer<Request, Output> {
   #askedInVainAt = -Infinity;
   #stopped = false;
   #engine: Budget | undefined;
-  /** Called before a claim: after a stall what is held must be refreshed first. */
-  beforeClaim: (shard: Shard) => Promise<void> = () => Promise.resolve();
-  /** Told when the first `due` of a shard is near. */
-  onDue: (shard: Shard, dueMs: number) => void = () => undefined;
 
-  constructor(
-    shards: Shards,
-    membership: Membership,
-    rules: Rules,
-    claims: Claims<Request, Output>,
-    agenda: Agenda,
-  ) {
-    this.#shards = shards;
-    this.#membership = membership;
+  constructor(node: ClaimerNode<Request>, rules: Pick<Rules, 'pollMs' | 'stealAfterMs'>, agenda: Agenda) {
+    this.#node = node;
     this.#rules = rules;
-    this.#claims = claims;
     this.#agenda = agenda;
   }
 
@@ -68,26 +68,27 @@ export class Claimer<Request, Output> {
     const from = monotonic();
     const wait = { bounds, readyAt: from + (budget.readyInMs ?? 0), until: from + waitMs, stale };
     for (let looked = false, woken = false; ;) {
-      if (this.#membership.over.aborted) throw this.#membership.over.reason;
+      if (this.#node.over.aborted) throw this.#node.over.reason;
       if (bounds.limit === 0 || this.#stopped) return [];
       const now = monotonic();
       const isReady = now >= wait.readyAt;
-      // what comes at the last moment is left to the next call: this one's engine has begun before it is here
+      // after the first look, no claim once `until` has passed unless a ring woke us: the answer would arrive after the
+      // engine's iteration began
       const asks = isReady && (!looked || woken || now < wait.until);
       const shard = asks ? this.#agenda.next(now, bounds) : undefined;
       looked ||= isReady;
       woken = false;
       if (shard !== undefined) {
-        const requests = await this.#claim(this.#shards.get(shard), bounds, budget);
+        const requests = await this.#claim(shard, bounds, budget);
         // the others wait for what was on the agenda before
-        this.#waiters.wake();
+        this.#askers.wake();
         if (requests.length > 0) return requests;
       } else if (now >= wait.until || stale?.aborted) {
         this.#askedInVainAt = now;
         return [];
       } else {
         const at = isReady ? this.#agenda.nextAt(bounds, now) : wait.readyAt;
-        woken = await this.#waiters.woken(wait, Math.min(wait.until, at) - now);
+        woken = await this.#askers.woken(wait, Math.min(wait.until, at) - now);
       }
     }
   }
@@ -112,21 +113,21 @@ export class Claimer<Request, Output> {
     if (inMs === Infinity) return undefined;
     // on the agenda whoever is woken first, by another shard's put, say; woken when the put is written
     this.#agenda.at(shard, now);
-    if (inMs === 0) queueMicrotask(() => this.#waiters.wake());
+    if (inMs === 0) queueMicrotask(() => this.#askers.wake());
     else this.#keep(shard, inMs);
     return inMs;
   }
 
   /** Work may be in this shard: it is asked if anybody here waits. */
   claimIfWaiting(shard: number): void {
-    if (!this.#waiters.any) return;
+    if (!this.#askers.any) return;
     this.#agenda.at(shard, monotonic());
-    this.#waiters.wake();
+    this.#askers.wake();
   }
 
   /** ms until somebody who waits here asks this shard if there is a reason to; Infinity: nobody does. */
   #readyIn(shard: number, now: number): number {
-    return this.#waiters.readyIn(now, (bounds) => this.#agenda.isRefused(shard, bounds, now));
+    return this.#askers.readyIn(now, (bounds) => this.#agenda.isRefused(shard, bounds, now));
   }
 
   /** Work can be taken here now: asked for if that will be soon, else somebody who may be sooner is told at once. */
@@ -137,7 +138,7 @@ export class Claimer<Request, Output> {
     const soonMs = Math.min(SOON_MS, SOON * this.#rules.stealAfterMs);
     const readyIn = this.#readyIn(shard, now);
     const asksIn = now - this.#askedInVainAt < soonMs ? Math.min(soonMs, readyIn) : readyIn;
-    if (asksIn === 0) this.#waiters.wake();
+    if (asksIn === 0) this.#askers.wake();
     else if (asksIn <= soonMs) this.#keep(shard, asksIn);
     else this.#passOnQuietly(shard);
   }
@@ -153,50 +154,50 @@ export class Claimer<Request, Output> {
   /** Work may wait that nobody rang for: asks every shard once. */
   lookAround(): void {
     this.#agenda.sweepAll(monotonic());
-    this.#waiters.wake();
+    this.#askers.wake();
   }
 
   /** Leaves `idle` and rings the next runner, if work waits. */
-  async passOn(shard: Shard): Promise<void> {
-    this.#agenda.notIdle(shard.number);
-    await shard.claim({ limit: 0, aloneTokens: 0, sumTokens: 0, totalTokens: 0, idleForMs: 0 });
+  async passOn(shard: number): Promise<void> {
+    this.#agenda.notIdle(shard);
+    await this.#node.claim(shard, { limit: 0, aloneTokens: 0, sumTokens: 0, totalTokens: 0, idleForMs: 0 });
   }
 
   #passOnQuietly(shard: number): void {
-    this.passOn(this.#shards.get(shard)).catch(() => undefined);
+    this.passOn(shard).catch(() => undefined);
   }
 
-  async #claim(shard: Shard, bounds: ClaimBounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
-    await this.beforeClaim(shard);
+  async #claim(shard: number, bounds: ClaimBounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
+    await this.#node.beforeClaim(shard);
     const idleForMs = 1.5 * this.#rules.pollMs * this.#agenda.rotation;
     const idleUntil = monotonic() + idleForMs;
     let waited = true;
-    const call = shard.claim({
+    const call = this.#node.claim(shard, {
       ...bounds,
       totalTokens: largestPrompt(budget),
       idleForMs,
     });
     const admitted = call.then((answer) => {
-      if (answer.status === 'IDLE') this.#agenda.idle(shard.number, idleUntil);
-      else this.#agenda.notIdle(shard.number);
+      if (answer.status === 'IDLE') this.#agenda.idle(shard, idleUntil);
+      else this.#agenda.notIdle(shard);
       if (waited && !this.#stopped) return this.#admit(shard, answer, bounds, budget);
-      void this.#claims.pushBack(shard, answer.claims);
+      void this.#node.pushBack(shard, answer.claims);
       return [];
     });
     try {
-      return await this.#membership.within('getRequests', admitted);
+      return await this.#node.within('getRequests', admitted);
     } catch (error) {
       waited = false;
       throw error;
     }
   }
 
-  #admit(shard: Shard, answer: ClaimAnswer, bounds: ClaimBounds, budget: Budget): ClaimedRequest<Request>[] {
+  #admit(shard: number, answer: ClaimAnswer, bounds: ClaimBounds, budget: Budget): ClaimedRequest<Request>[] {
     const now = monotonic();
     const { claims } = answer;
-    if (answer.dueMs !== undefined) this.onDue(shard, answer.dueMs);
-    if (answer.status === 'BLOCKED') this.#agenda.refused(shard.number, bounds, now);
-    if (answer.againMs !== undefined) this.#agenda.at(shard.number, now + answer.againMs);
+    if (answer.dueMs !== undefined) this.#node.due(shard, answer.dueMs);
+    if (answer.status === 'BLOCKED') this.#agenda.refused(shard, bounds, now);
+    if (answer.againMs !== undefined) this.#agenda.at(shard, now + answer.againMs);
     if (claims.length === 0) return [];
     this.#agenda.sweep(now);
     // a remembered answer has no bodies: they went with the answer that was lost
@@ -207,19 +208,19 @@ export class Claimer<Request, Output> {
           budget,
         );
     if (count < claims.length) {
-      void this.#claims.pushBack(shard, claims.slice(count));
+      void this.#node.pushBack(shard, claims.slice(count));
       // behind admitted ones it may be first, and fit, the next time
-      if (count === 0 && !answer.remembered) this.#agenda.refused(shard.number, bounds, now);
-      else this.#agenda.at(shard.number, now);
+      if (count === 0 && !answer.remembered) this.#agenda.refused(shard, bounds, now);
+      else this.#agenda.at(shard, now);
     }
-    return claims.slice(0, count).flatMap((claimed) => this.#claims.open(shard, claimed) ?? []);
+    return claims.slice(0, count).flatMap((claimed) => this.#node.open(shard, claimed) ?? []);
   }
 
   /** No more claims: waiting `getRequests` answer `[]`, or throw if the node is over. */
   stop(): void {
     this.#stopped = true;
     for (const alarm of [...this.#alarms.values(), ...this.#kept.values()]) alarm.clear();
-    this.#waiters.wake();
+    this.#askers.wake();
   }
 }
 

@@ -1,16 +1,17 @@
 /**
- * What this node holds. A claim is held from its answer to its final result, its give-back or its loss; losing it fires
- * its `signal`. Its results carry its fence and consecutive numbers, and are refused once the fence no longer holds.
+ * What this node holds. A claim is held from its answer to its final result, its give-back or its loss. Losing it fires
+ * its `signal`.
  */
-import { Claim } from './claim.ts';
-import { toPayload, type Payload } from '../base/codec.ts';
+import type { Payload } from '../base/codec.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
-import type { Membership } from '../protocol/membership.ts';
-import type { ClaimedTicket, Held, ResultAnswer } from '../protocol/wire.ts';
 import type { Settings } from '../base/options.ts';
-import type { Owner } from '../owner/owner.ts';
-import type { Shard } from '../protocol/shard.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
+import type { Teller } from '../observe/events.ts';
+import type { Membership } from '../protocol/membership.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { ClaimedTicket, Held } from '../protocol/wire.ts';
+import { Claim } from './claim.ts';
+import { Outbox, type OwnRequests, type ResultStatus, type RunnerResult } from './outbox.ts';
 
 /** A request to execute. */
 export interface ClaimedRequest<Request> {
@@ -29,34 +30,24 @@ export interface ClaimedRequest<Request> {
   giveBack(): Promise<void>;
 }
 
-/** One result of a claimed request. `finished` ends it with success, `failed` with a reason; else it is a chunk. */
-export interface RunnerResult<Output> {
-  claim: string;
-  output?: Output;
-  finished?: boolean;
-  /** Why the request failed; ends it. */
-  failed?: string;
-}
-
-/**
- * `ok`: accepted. `orphan`: accepted, but its owner is silent. `lost`: this node no longer holds the claim, or it has
- * ended. `overflow`: its owner has no room, the request was ended as failed. `too_large`: over maxResultBytes, send it in
- * chunks. `encode`: the codec could not encode it. The last two were not sent; the claim stands.
- */
-export type ResultStatus = 'ok' | 'orphan' | 'lost' | 'overflow' | 'too_large' | 'encode';
-
-type FinalKind = 'finished' | 'failed';
-
 export class Claims<Request, Output> {
   readonly #byKey = new Map<string, Claim>();
   readonly #membership: Membership;
   readonly #settings: Settings<Request, Output>;
-  readonly #owner: Owner<Output>;
+  readonly #own: OwnRequests;
+  readonly #outbox: Outbox<Output>;
+  readonly #teller: Teller;
 
-  constructor(membership: Membership, settings: Settings<Request, Output>, owner: Owner<Output>) {
+  constructor(membership: Membership, settings: Settings<Request, Output>, own: OwnRequests, teller: Teller) {
     this.#membership = membership;
     this.#settings = settings;
-    this.#owner = owner;
+    this.#own = own;
+    this.#teller = teller;
+    const held = {
+      ended: (claim: Claim) => void this.#byKey.delete(claim.key),
+      lose: (claim: Claim) => this.lose(claim),
+    };
+    this.#outbox = new Outbox(membership, settings, own, held, teller);
   }
 
   /**
@@ -66,7 +57,7 @@ export class Claims<Request, Output> {
   open(shard: Shard, claimed: ClaimedTicket): ClaimedRequest<Request> | undefined {
     const { ticket, fence } = claimed;
     const { owner, id, tokens } = parseTicket(ticket);
-    const body = claimed.body ?? this.#owner.payloadOf(ticket);
+    const body = claimed.body ?? this.#own.payloadOf(ticket);
     if (body === undefined) {
       // own by name, but not known to this process: ask for bodies again
       shard.forgetSince();
@@ -97,7 +88,7 @@ export class Claims<Request, Output> {
       return { value: this.#settings.codec.decode(Buffer.from(body)) };
     } catch (error) {
       const reason = `the request could not be decoded: ${messageOf(error)}`;
-      this.#send(claim, 'failed', reason, true).catch((unsent: unknown) => {
+      this.#outbox.send(claim, 'failed', reason, true).catch((unsent: unknown) => {
         if (this.#membership.over.aborted) return;
         this.#settings.onWarning(`${claim.id}: ${reason}; ${messageOf(unsent)}`);
         void this.surrender(claim.key);
@@ -142,90 +133,35 @@ export class Claims<Request, Output> {
 
   async put(item: RunnerResult<Output>): Promise<ResultStatus> {
     const claim = this.#byKey.get(item.claim);
-    if (!claim || claim.ending) return 'lost';
-    let payload: Payload;
-    try {
-      payload =
-        item.failed === undefined
-          ? this.#encode(item.output)
-          : cut(item.failed, this.#settings.maxResultBytes);
-    } catch {
-      return 'encode';
-    }
-    if (Buffer.byteLength(payload) > this.#settings.maxResultBytes) return 'too_large';
-    const kind = item.failed !== undefined ? 'failed' : item.finished ? 'finished' : 'chunk';
-    const answer = await this.#send(claim, kind, payload, false);
-    return answer.toLowerCase() as ResultStatus;
+    return !claim || claim.ending ? 'lost' : this.#outbox.put(claim, item);
   }
 
-  #encode(output: Output | undefined): Payload {
-    return output === undefined ? '' : toPayload(this.#settings.outputCodec.encode(output));
-  }
-
-  async #send(
-    claim: Claim,
-    kind: 'chunk' | FinalKind,
-    payload: Payload,
-    dead: boolean,
-  ): Promise<ResultAnswer> {
-    const { shard, ticket, fence } = claim;
-    const number = ++claim.number;
-    if (kind !== 'chunk') claim.ending = true;
-    const isOwn = claim.owner === this.#membership.name;
-    const sent = isOwn ? this.#owner.sending(ticket) : undefined;
-    try {
-      const answer = await shard.putResult({ ticket, fence, number, kind, dead, payload });
-      if (answer === 'LOST') {
-        this.lose(claim);
-      } else if (answer === 'OVERFLOW') {
-        await this.#overflow(claim);
-      } else {
-        if (kind !== 'chunk') this.#byKey.delete(claim.key);
-        if (isOwn) this.#owner.deliver(shard, { tick: fence, ticket, fence, number, kind, payload });
-      }
-      return answer;
-    } catch (error) {
-      // refused: neither its number nor its end was taken
-      claim.number = Math.min(claim.number, number - 1);
-      if (kind !== 'chunk') claim.ending = false;
-      throw error;
-    } finally {
-      sent?.();
-    }
-  }
-
-  async #overflow(claim: Claim): Promise<void> {
-    if (claim.ending) return;
-    const end = this.#send(
-      claim,
-      'failed',
-      'its owner has no room for more results (option maxResults)',
-      false,
-    );
-    claim.abort(new SchedulerError('FULL', 'putResults', `the owner of ${claim.id} has no room for results`));
-    await end;
-  }
-
-  /** This node no longer holds the claim: its handler is aborted. */
+  /** Redis says that this node no longer holds the claim: its handler is aborted. */
   lose(claim: Claim): void {
-    if (!this.#byKey.delete(claim.key)) return;
+    if (!this.#drop(claim)) return;
+    const { id, ticket, fence, owner, shard } = claim;
+    this.#teller.heard('lost')?.({ id, ticket, fence, owner, shard: shard.number });
+  }
+
+  /** Its handler is aborted. False: it was not held any more. */
+  #drop(claim: Claim): boolean {
+    if (!this.#byKey.delete(claim.key)) return false;
     claim.ending = true;
     claim.abort(new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${claim.id}`));
+    return true;
   }
 
   /** Redis refuses this claim's results: its handler is aborted, and the request given back. */
   async surrender(key: string): Promise<void> {
     const claim = this.#byKey.get(key);
-    if (!claim) return;
-    this.lose(claim);
-    await this.pushBack(claim.shard, [claim]);
+    if (claim && this.#drop(claim)) await this.pushBack(claim.shard, [claim]);
   }
 
   /** Aborts every claim and gives those that are not ending back. */
   async giveBackAll(): Promise<void> {
     for (const shard of this.shards()) {
       const claims = this.heldIn(shard).filter((claim) => !claim.ending);
-      for (const claim of claims) this.lose(claim);
+      for (const claim of claims) this.#drop(claim);
       await this.pushBack(shard, claims);
     }
   }
@@ -235,12 +171,4 @@ export class Claims<Request, Output> {
     for (const claim of this.#byKey.values()) claim.abort(reason);
     this.#byKey.clear();
   }
-}
-
-/** The text, or as much of its beginning as this many bytes hold. */
-function cut(text: string, bytes: number): string {
-  if (Buffer.byteLength(text) <= bytes) return text;
-  return Buffer.from(text)
-    .toString('utf8', 0, bytes)
-    .replace(/\uFFFD$/, '');
 }

@@ -5,7 +5,8 @@
 import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
-import type { ClaimedRequest, Claims, ResultStatus, RunnerResult } from './claims.ts';
+import type { ClaimedRequest, Claims } from './claims.ts';
+import type { ResultStatus, RunnerResult } from './outbox.ts';
 import type { Claimer } from './claimer.ts';
 
 /**
@@ -38,7 +39,7 @@ export type BudgetSource = Budget | (() => Budget) | Engine;
 const LOOK_AGAIN_MS = 100;
 
 export class RunLoop<Request, Output> {
-  readonly #runner: Claimer<Request, Output>;
+  readonly #claimer: Claimer<Request>;
   readonly #claims: Claims<Request, Output>;
   readonly #handler: Handler<Request, Output>;
   readonly #source: BudgetSource;
@@ -51,7 +52,7 @@ export class RunLoop<Request, Output> {
   #stale = new AbortController();
 
   constructor(
-    runner: Claimer<Request, Output>,
+    claimer: Claimer<Request>,
     claims: Claims<Request, Output>,
     handler: Handler<Request, Output>,
     source: BudgetSource,
@@ -66,7 +67,7 @@ export class RunLoop<Request, Output> {
           'given by an engine or a function: it changes',
         );
     }
-    this.#runner = runner;
+    this.#claimer = claimer;
     this.#claims = claims;
     this.#handler = handler;
     this.#source = source;
@@ -104,7 +105,7 @@ export class RunLoop<Request, Output> {
     const readyAt = Math.min(this.#readyAt, now + (budget.readyInMs ?? 0));
     this.#readyAt = readyAt;
     const readyInMs = Math.max(0, readyAt - now);
-    const requests = await this.#runner.getRequests({ ...budget, readyInMs }, this.#pollMs, stale);
+    const requests = await this.#claimer.getRequests({ ...budget, readyInMs }, this.#pollMs, stale);
     if (monotonic() >= readyAt) this.#readyAt = Infinity;
     return requests;
   }

@@ -15,7 +15,8 @@ function asked(agenda: Agenda, now: number, bounds = BOUNDS): number[] {
 
 /** One whose first fallback poll is over, so that only other reasons count until `POLL_MS * 0.75`. */
 function agendaOf(options: { home?: number; shards?: number; loadLookup?: number } = {}): Agenda {
-  const agenda = new Agenda({ home: 0, shards: 8, loadLookup: 5, pollMs: POLL_MS, ...options });
+  const { home = 0, shards = 8, loadLookup = 5 } = options;
+  const agenda = new Agenda({ home, shardsInUse: shards }, { loadLookup, pollMs: POLL_MS });
   asked(agenda, 0);
   return agenda;
 }

@@ -1,11 +1,12 @@
 // Found by `npm run chaos -- --seed 11`: a node that has taken a name over, and stalled while it ran its own request.
 import { expect } from 'chai';
 import { jsonCodec } from '../../../src/index.ts';
-import { Delivery, type Delivered } from '../../../src/owner/delivery.ts';
+import { Delivery } from '../../../src/owner/delivery.ts';
 import { PendingTable, type Pending } from '../../../src/owner/pending.ts';
 import { Attempts } from '../../../src/owner/attempts.ts';
 import type { Result, Sink } from '../../../src/owner/results.ts';
 import { Shard } from '../../../src/protocol/shard.ts';
+import type { Delivered } from '../../../src/protocol/wire.ts';
 import { joinTicket } from '../../../src/base/ticket.ts';
 
 const shard = Object.create(Shard.prototype) as Shard;
@@ -28,7 +29,7 @@ describe('a successor whose own claim was lost', () => {
       onGap: () => undefined,
     });
     const pending: Pending<unknown> = {
-      ...{ id: 'r1', shard, promptTokens: 1, headStartMs: 0, deadlineAt: Infinity, payload: '{}' },
+      ...{ id: 'r1', shard, promptTokens: 1, headStartMs: 0, putAt: 0, deadlineAt: Infinity, payload: '{}' },
       ...{ attempts: new Attempts(), sink, triesLeft: 3, triesSpent: 0, abandoned: false },
     };
     pendings.add(pending);

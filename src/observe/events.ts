@@ -1,0 +1,159 @@
+/**
+ * What happens in a scheduler, told to those who want to know: metrics, logs, the chaos run. Nothing is computed for an
+ * event that nobody listens to. `docs/events.md` has a row for each event.
+ *
+ * This is the lowest room of `src/`: it imports nothing of ours, so that every other room can tell what it does.
+ */
+import { EventEmitter } from 'node:events';
+
+/** Every event says which scheduler tells it: one emitter may be given to several. */
+export interface Origin {
+  topic: string;
+  /** The scheduler's node. Empty until it has a name. */
+  node: string;
+}
+
+/** One request, named by its ticket: an id may come again once its request has ended. */
+interface OfRequest {
+  id: string;
+  ticket: string;
+  /** Load shard in which it lives. */
+  shard: number;
+}
+
+/** One claim of a request: `fence` is the shard's tick at which it was granted, so a later claim has a higher one. */
+interface OfClaim extends OfRequest {
+  fence: string;
+  /** The node that accepted the request. */
+  owner: string;
+}
+
+export type ResultWord = 'chunk' | 'finished' | 'failed' | 'cancelled' | 'expired';
+
+/** What each event tells, beside its {@link Origin}. Times are ms, sizes bytes. */
+export interface EventMap {
+  /** A put was answered with a ticket. `stands`: an earlier request of this id had not ended, and the ticket is its. */
+  placed: OfRequest & { stands: boolean };
+  /** A request of this node is in Redis, once. */
+  accepted: OfRequest & { promptTokens: number; replicated: boolean | undefined };
+  /** A put was refused, with the code of its SchedulerError. */
+  refused: { id: string; code: string };
+  /** Redis lost this request; the process that accepted it puts it again. `ticket` is the lost one. */
+  putAgain: OfRequest;
+  /** Redis granted a claim to this node, whether or not the budget then has room for it. */
+  claimed: OfClaim & { triesSpent: number };
+  /** The same, for a request that another node accepted. */
+  stolen: OfClaim;
+  /** This node gives a claim back from now on: the request returns to its place in line. */
+  givenBack: OfClaim;
+  /** This node no longer holds a claim that it had not ended: its lease ran out, or the request was cancelled. */
+  lost: OfClaim;
+  /** A result of a claim was answered by Redis. `answer`: what became of it. */
+  resultSent: OfClaim & { number: number; kind: ResultWord; bytes: number; answer: string };
+  /** A result came out of this node's mailbox. A later take may bring it again; it is delivered once. */
+  resultTaken: OfRequest & { fence: string; number: number; kind: ResultWord; bytes: number };
+  /** `getResults` has something for this id. */
+  news: { id: string };
+  /**
+   * A request of this node has ended. `afterMs`: since it was accepted here; missing for a predecessor's. `ranHere`: this
+   * node ran it. The name of another runner does not travel with a result.
+   */
+  ended: OfRequest & {
+    kind: Exclude<ResultWord, 'chunk'>;
+    reason: string | undefined;
+    afterMs: number | undefined;
+    ranHere: boolean;
+  };
+  /** A wake-up came. `delayMs`: the work can be taken so much later. */
+  ring: { what: 'claim' | 'results' | 'refresh'; shard: number; delayMs: number };
+  /** Redis took over a second to answer a script of this shard, or did not run it and said why. It is sent again. */
+  slowShard: { shard: number; script: string; ms: number; reason: string | undefined };
+  /** A connection is usable, for the first time or again. */
+  connectionUp: { connection: ConnectionName };
+  /** A usable connection broke. `reason`: the last error, if there was one. */
+  connectionDown: { connection: ConnectionName; reason: string | undefined };
+  /** What `onWarning` is told. */
+  warning: { message: string };
+}
+
+/** `commands` carries the scripts, `wake-ups` the subscription, `replicated puts` those that wait for replicas. */
+export type ConnectionName = 'commands' | 'wake-ups' | 'replicated puts';
+
+export type EventName = keyof EventMap;
+
+/** Every {@link EventName}, for those who listen to all. */
+export const EVENT_NAMES = [
+  'placed',
+  'accepted',
+  'refused',
+  'putAgain',
+  'claimed',
+  'stolen',
+  'givenBack',
+  'lost',
+  'resultSent',
+  'resultTaken',
+  'news',
+  'ended',
+  'ring',
+  'slowShard',
+  'connectionUp',
+  'connectionDown',
+  'warning',
+] as const satisfies readonly EventName[];
+
+/** What a listener of this event is called with. */
+export type EventOf<Name extends EventName> = Readonly<EventMap[Name] & Origin>;
+
+/**
+ * The emitter of one or several schedulers: `on`, `once` and `off` of Node's EventEmitter, with types. Listeners are called
+ * at once, in the middle of the scheduler's work: a slow one holds it up. One that throws is warned of, and harms nothing.
+ */
+export class SchedulerEvents extends EventEmitter<{ [Name in EventName]: [event: EventOf<Name>] }> {}
+
+/** Tells the events of one scheduler. */
+export class Teller {
+  readonly #events: SchedulerEvents;
+  readonly #origin: () => Origin;
+  readonly #warn: (message: string) => void;
+
+  /** @param warn told of a listener that threw, and of nothing else */
+  constructor(events: SchedulerEvents, origin: () => Origin, warn: (message: string) => void) {
+    this.#events = events;
+    this.#origin = origin;
+    this.#warn = warn;
+  }
+
+  /**
+   * Tells an event, or is undefined if nobody listens: `heard('claimed')?.({ … })` computes nothing then.
+   * Never throws.
+   */
+  heard<Name extends EventName>(name: Name): ((event: EventMap[Name]) => void) | undefined {
+    if (this.#events.listenerCount(name) === 0) return undefined;
+    return (event) => this.#tell(name, { ...this.#origin(), ...event });
+  }
+
+  #tell<Name extends EventName>(name: Name, event: EventOf<Name>): void {
+    const failed = (error: unknown): void => {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#warn(`a listener of the event "${name}" threw: ${why}`);
+    };
+    for (const listener of this.#events.rawListeners(name)) {
+      try {
+        const answer: unknown = Reflect.apply(listener, this.#events, [event]);
+        if (answer instanceof Promise) answer.catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    }
+  }
+}
+
+/** For parts that are made without a scheduler, in tests and tools: it tells nobody. */
+export function silentTeller(): Teller {
+  return new Teller(
+    new SchedulerEvents(),
+    () => ({ topic: '', node: '' }),
+    () => undefined,
+  );
+}

@@ -1,0 +1,61 @@
+/** The script `register` as a typed call: one process' entry in the registry of its topic. */
+import { registryKeys, shardOf } from '../base/keys.ts';
+import type { LoadUnit, Rules } from '../base/options.ts';
+import type { Tick } from '../base/ticket.ts';
+import { runScript, type Client } from '../redis/run-script.ts';
+
+/** `over`: take the name whoever holds it. `leave`: give it up; others may take it at once. */
+export type RegisterAction = 'take' | 'over' | 'renew' | 'leave';
+
+export interface Registration {
+  action: RegisterAction;
+  /** Random id of this process' scheduler: a repeated call finds its own entry. */
+  instance: string;
+  /** The new epoch must exceed this one. */
+  above: Tick;
+  /** The caller's epoch; empty while it has no name. */
+  epoch: Tick;
+  loadShards: number;
+  /** Candidates, the first free one is taken. */
+  names: readonly string[];
+  /** The caller has seen that nothing waits in the topic. */
+  empty: boolean;
+}
+
+export type RegisterAnswer =
+  /** `shards`: the highest loadShards that any node of the topic ever gave. For `leave` the epoch is empty. */
+  | { status: 'OK'; name: string; epoch: Tick; shards: number }
+  /** Other instances hold every candidate. */
+  | { status: 'TAKEN' }
+  /** The topic is of another schema. */
+  | { status: 'SCHEMA'; schema: string }
+  /** The topic's load is in another unit. `living`: a node that is registered; empty: none is. */
+  | { status: 'UNIT'; unit: LoadUnit; living: string; shards: number };
+
+export async function register(client: Client, rules: Rules, call: Registration): Promise<RegisterAnswer> {
+  const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = rules;
+  const reply = await runScript(client, scripts, 'register', registryKeys(topic), [
+    call.action,
+    call.instance,
+    '',
+    String(keepAliveMs),
+    String(ttlMs),
+    call.above,
+    call.epoch,
+    String(call.loadShards),
+    loadUnit,
+    call.empty ? '1' : '',
+    ...call.names.flatMap((name) => [name, String(shardOf(name, call.loadShards))]),
+  ]);
+  const [status, first = '', second = '', shards] = reply.map(String);
+  switch (status) {
+    case 'OK':
+      return { status, name: first, epoch: second, shards: Number(shards) };
+    case 'SCHEMA':
+      return { status, schema: first };
+    case 'UNIT':
+      return { status, unit: first as LoadUnit, living: second, shards: Number(shards) };
+    default:
+      return { status: 'TAKEN' };
+  }
+}

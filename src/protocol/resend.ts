@@ -1,0 +1,104 @@
+/**
+ * Calls that Redis answers in the end. A call that was not answered is sent again, with backoff, until it is answered,
+ * refused, or the node is over. So every script may run twice, or late: lua/README.md#what-runs-twice.
+ */
+import { backoff, sleep } from '../base/clock.ts';
+import { SchedulerError, messageOf } from '../base/errors.ts';
+import type { Tick } from '../base/ticket.ts';
+
+// What Redis says when it did not run the command, and what ioredis says when a connection broke: no answer either way.
+const NO_ANSWER =
+  /^(TRYAGAIN|MOVED|ASK|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN|BUSY|EXECABORT|UNKILLABLE)|^(Connection is closed|Stream isn't writeable|Command timed out|Command aborted|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Too many Cluster redirections|connect |read |write )/;
+
+/** A script answered EVICTED: another epoch of this name stands. */
+export class EvictedReply extends Error {
+  readonly epoch: Tick;
+  constructor(epoch: Tick) {
+    super(`epoch ${epoch} stands`);
+    this.epoch = epoch;
+  }
+}
+
+/** A script answered STALE: the lane's last number on the server. */
+export class StaleReply extends Error {
+  readonly last: number;
+  constructor(last: number) {
+    super(`call ${last} was seen`);
+    this.last = last;
+  }
+}
+
+export class Resend {
+  readonly #contest: (standing: Tick) => Promise<boolean>;
+  readonly #over = new AbortController();
+  /** Rejects, each, what waits for an answer. */
+  readonly #waiting = new Set<(reason: SchedulerError) => void>();
+
+  /** @param contest told of an EVICTED answer; answers whether this node goes on, under a new epoch */
+  constructor(contest: (standing: Tick) => Promise<boolean>) {
+    this.#contest = contest;
+  }
+
+  /** Fires with a SchedulerError (CLOSED or EVICTED) when nothing is sent any more. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Rejects every call that waits, and every later one, with the reason. The first reason stays. */
+  end(reason: SchedulerError): void {
+    this.#over.abort(reason);
+    for (const reject of this.#waiting) reject(this.over.reason as SchedulerError);
+    this.#waiting.clear();
+  }
+
+  /**
+   * Sends until it is answered.
+   * @param unanswered told why an attempt was no answer, before the next one
+   * @throws SchedulerError REDIS if Redis refuses; CLOSED or EVICTED if the node is over
+   */
+  async answered<T>(
+    operation: string,
+    send: () => Promise<T>,
+    unanswered?: (reason: string) => void,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      if (this.over.aborted) throw this.over.reason;
+      try {
+        // a client that is cut off while it reconnects never answers what waits in it
+        return await this.#unlessOver(send());
+      } catch (error) {
+        if (error instanceof EvictedReply) {
+          if (!(await this.#contest(error.epoch))) throw this.over.reason;
+        } else if (error instanceof SchedulerError) {
+          throw error;
+        } else if (NO_ANSWER.test(messageOf(error))) {
+          unanswered?.(messageOf(error));
+          await sleep(backoff(attempt), this.over);
+        } else {
+          throw new SchedulerError('REDIS', operation, `Redis refused ${operation}: ${messageOf(error)}`, {
+            cause: error,
+          });
+        }
+      }
+    }
+  }
+
+  /** What the promise gives, or the reason why the node is over. No abort listener per call: every call comes by here. */
+  #unlessOver<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      const settled = (): void => void this.#waiting.delete(reject);
+      promise.then(
+        (value) => {
+          settled();
+          resolve(value);
+        },
+        (error: unknown) => {
+          settled();
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
+          reject(error);
+        },
+      );
+    });
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Results of claims on their way to Redis. Each carries its claim's fence and the next number of that claim; Redis refuses
+ * them once the fence no longer holds. A result of a request that this node accepted itself does not travel: Redis fences
+ * it, and it is delivered here.
+ */
+import { toPayload, type Codec, type Payload } from '../base/codec.ts';
+import { SchedulerError } from '../base/errors.ts';
+import type { Ticket } from '../base/ticket.ts';
+import type { Teller } from '../observe/events.ts';
+import type { Membership } from '../protocol/membership.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Delivered, ResultAnswer } from '../protocol/wire.ts';
+import type { Claim } from './claim.ts';
+
+/** One result of a claimed request. `finished` ends it with success, `failed` with a reason; else it is a chunk. */
+export interface RunnerResult<Output> {
+  claim: string;
+  output?: Output;
+  finished?: boolean;
+  /** Why the request failed; ends it. */
+  failed?: string;
+}
+
+/**
+ * `ok`: accepted. `orphan`: accepted, but its owner is silent. `lost`: this node no longer holds the claim, or it has
+ * ended. `overflow`: its owner has no room, the request was ended as failed. `too_large`: over maxResultBytes, send it in
+ * chunks. `encode`: the codec could not encode it. The last two were not sent; the claim stands.
+ */
+export type ResultStatus = 'ok' | 'orphan' | 'lost' | 'overflow' | 'too_large' | 'encode';
+
+/** What the runner asks of the requests that this node accepted itself. */
+export interface OwnRequests {
+  /** The payload of a request that this process accepted; undefined: it did not. */
+  payloadOf(ticket: Ticket): Payload | undefined;
+  /** A result of an own request is being sent; call what this gives when it was answered and delivered. */
+  sending(ticket: Ticket): () => void;
+  /** A result of an own request that Redis accepted. */
+  deliver(shard: Shard, result: Delivered): void;
+}
+
+/** What this node holds, told of what the outbox learns about it. */
+export interface HeldClaims {
+  /** Redis has accepted its final result. */
+  ended(claim: Claim): void;
+  /** Its fence no longer holds. */
+  lose(claim: Claim): void;
+}
+
+export interface OutboxRules<Output> {
+  outputCodec: Codec<Output>;
+  maxResultBytes: number;
+}
+
+type ResultKind = 'chunk' | 'finished' | 'failed';
+
+export class Outbox<Output> {
+  readonly #membership: Membership;
+  readonly #rules: OutboxRules<Output>;
+  readonly #own: OwnRequests;
+  readonly #held: HeldClaims;
+  readonly #teller: Teller;
+
+  constructor(
+    membership: Membership,
+    rules: OutboxRules<Output>,
+    own: OwnRequests,
+    held: HeldClaims,
+    teller: Teller,
+  ) {
+    this.#membership = membership;
+    this.#rules = rules;
+    this.#own = own;
+    this.#held = held;
+    this.#teller = teller;
+  }
+
+  /** @throws SchedulerError REDIS if Redis refuses it: the claim stands, and the result was not taken */
+  async put(claim: Claim, item: RunnerResult<Output>): Promise<ResultStatus> {
+    let payload: Payload;
+    try {
+      payload =
+        item.failed === undefined ? this.#encode(item.output) : cut(item.failed, this.#rules.maxResultBytes);
+    } catch {
+      return 'encode';
+    }
+    if (Buffer.byteLength(payload) > this.#rules.maxResultBytes) return 'too_large';
+    const kind = item.failed !== undefined ? 'failed' : item.finished ? 'finished' : 'chunk';
+    const answer = await this.send(claim, kind, payload);
+    return answer.toLowerCase() as ResultStatus;
+  }
+
+  #encode(output: Output | undefined): Payload {
+    return output === undefined ? '' : toPayload(this.#rules.outputCodec.encode(output));
+  }
+
+  /** @param dead Redis keeps a copy of the request among its dead letters */
+  async send(claim: Claim, kind: ResultKind, payload: Payload, dead = false): Promise<ResultAnswer> {
+    const { shard, ticket, fence } = claim;
+    const number = ++claim.number;
+    if (kind !== 'chunk') claim.ending = true;
+    const isOwn = claim.owner === this.#membership.name;
+    const sent = isOwn ? this.#own.sending(ticket) : undefined;
+    try {
+      const answer = await shard.putResult({ ticket, fence, number, kind, dead, payload });
+      this.#tell(claim, number, kind, payload, answer);
+      if (answer === 'LOST') {
+        this.#held.lose(claim);
+      } else if (answer === 'OVERFLOW') {
+        await this.#overflow(claim);
+      } else {
+        if (kind !== 'chunk') this.#held.ended(claim);
+        if (isOwn)
+          this.#own.deliver(shard, { tick: fence, ticket, fence, number, kind, payload, ranHere: true });
+      }
+      return answer;
+    } catch (error) {
+      // refused: neither its number nor its end was taken
+      claim.number = Math.min(claim.number, number - 1);
+      if (kind !== 'chunk') claim.ending = false;
+      throw error;
+    } finally {
+      sent?.();
+    }
+  }
+
+  async #overflow(claim: Claim): Promise<void> {
+    if (claim.ending) return;
+    const end = this.send(claim, 'failed', 'its owner has no room for more results (option maxResults)');
+    claim.abort(new SchedulerError('FULL', 'putResults', `the owner of ${claim.id} has no room for results`));
+    await end;
+  }
+
+  #tell(claim: Claim, number: number, kind: ResultKind, payload: Payload, answer: ResultAnswer): void {
+    const { id, ticket, fence, owner, shard } = claim;
+    this.#teller.heard('resultSent')?.({
+      ...{ id, ticket, fence, owner, shard: shard.number, number, kind, answer },
+      bytes: Buffer.byteLength(payload),
+    });
+  }
+}
+
+/** The text, or as much of its beginning as this many bytes hold. */
+function cut(text: string, bytes: number): string {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  return Buffer.from(text)
+    .toString('utf8', 0, bytes)
+    .replace(/\uFFFD$/, '');
+}
