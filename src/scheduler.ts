@@ -20,7 +20,7 @@ export interface PutOutcome {
   id: string;
   /** Why it was refused; missing: it is in Redis, once. */
   error?: SchedulerError;
-  /** With waitReplicas: whether so many replicas had it in time. */
+  /** With waitReplicas: whether that many replicas had it in time. */
   replicated?: boolean;
 }
 

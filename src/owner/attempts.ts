@@ -4,8 +4,8 @@ import { NO_TICK, type Tick } from '../base/ticket.ts';
 export type Verdict = 'take' | 'restart' | 'drop' | 'gap';
 
 /**
- * The rule of delivery for one request (DESIGN.md section 6, results): number n + 1 of the current fence, or number 1
- * of a higher one. Finals that the shard itself wrote carry no fence, and a failure needs no complete stream.
+ * The rule of delivery for one request (lua/README.md#promises): the owner takes number n + 1 of the current fence, or
+ * number 1 of a higher fence. A final that the shard itself wrote carries no fence. A failure needs no complete stream.
  */
 export class Attempts {
   #fence: Tick = NO_TICK;

@@ -26,11 +26,11 @@ export interface DeliveryOptions<Output> {
 export class Delivery<Output> {
   readonly #pendings: PendingTable<Output>;
   readonly #options: DeliveryOptions<Output>;
-  /** Tickets cancelled behind the caller's back: their finals are nobody's news. */
+  /** Tickets that this node cancelled by itself: their finals are dropped. */
   readonly #disowned = new Set<Ticket>();
   /** Puts without an answer, and results that may be theirs. */
   readonly #early = new Map<Shard, { unanswered: number; mails: Mail[] }>();
-  /** Tickets with own results on their way: should such a request end meanwhile, they are nobody's news. */
+  /** Tickets with own results on their way to Redis: if such a request ends meanwhile, they are dropped. */
   readonly #own = new Map<Ticket, { unanswered: number; ended: boolean }>();
 
   constructor(pendings: PendingTable<Output>, options: DeliveryOptions<Output>) {
@@ -55,7 +55,7 @@ export class Delivery<Output> {
     }
   }
 
-  /** This node sends a result of its own request; call what this answers when its answer has been dealt with. */
+  /** This node sends a result of its own request; call what this gives when the answer has been dealt with. */
   sending(ticket: Ticket): () => void {
     const own = this.#own.get(ticket) ?? { unanswered: 0, ended: false };
     this.#own.set(ticket, own);

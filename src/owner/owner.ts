@@ -1,7 +1,7 @@
 /**
- * For the requests this node accepted: put them, get their results delivered, cancel them, and put again what Redis
- * lost. The encoded payload is kept from the put to the final, so that a run of its own needs no body and a loss in
- * Redis can be mended.
+ * For the requests this node accepted: puts them, gets their results delivered, cancels them, and puts again what Redis
+ * lost. The encoded payload is kept from the put to the final: a node that runs its own request needs no body, and a loss
+ * in Redis can be mended.
  */
 import type { Payload } from '../base/codec.ts';
 import { backoff, monotonic, sleep } from '../base/clock.ts';

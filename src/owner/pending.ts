@@ -28,7 +28,7 @@ export interface Pending<Output> {
   replicated?: boolean;
   /** Settles with the answer to the put. */
   accepted?: Promise<void>;
-  /** The caller gave up waiting for the put: cancel it should it be accepted. */
+  /** The caller gave up waiting for the put: if it is accepted after all, it is cancelled. */
   abandoned: boolean;
 }
 
@@ -94,7 +94,7 @@ export class PendingTable<Output> {
     this.#over?.add(pending.ticket);
   }
 
-  /** It was pending here, and is no more, by this ticket. */
+  /** A request of this ticket was pending here, and no longer is. */
   wasPending(ticket: Ticket): boolean {
     return this.#over?.has(ticket) === true && !this.#byTicket.has(ticket);
   }
@@ -119,7 +119,7 @@ export class PendingTable<Output> {
     return this.#byTicket.get(ticket);
   }
 
-  /** A put of the same id and bytes that timed out: the new put takes it over. */
+  /** A put of the same id and bytes whose caller gave up: the new put takes it over. */
   adoptable(id: string, payload: Payload): Pending<Output> | undefined {
     const standing = this.#byId.get(id);
     return standing?.abandoned && standing.payload && samePayload(standing.payload, payload)

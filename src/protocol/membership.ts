@@ -38,12 +38,12 @@ export class Membership {
     this.#loadShards = rules.loadShards;
   }
 
-  /** Fires with a SchedulerError (CLOSED or EVICTED) when this node is no more. */
+  /** Fires with a SchedulerError (CLOSED or EVICTED) when this node is over. */
   get over(): AbortSignal {
     return this.#resend.over;
   }
 
-  /** The node is no more: what waits for an answer rejects with the reason. */
+  /** The node is over: what waits for an answer rejects with the reason. */
   end(reason: SchedulerError): void {
     this.#resend.end(reason);
   }
@@ -59,7 +59,7 @@ export class Membership {
   }
 
   /**
-   * Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself, whoever holds it.
+   * Takes the name, or the first free of `name:1`, `name:2` …; with `takeover` the name itself, even if another holds it.
    * @throws ConfigError loadUnit if the topic's load is in another unit; SchedulerError CONFIG if it is of another schema
    */
   async take(): Promise<void> {

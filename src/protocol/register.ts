@@ -4,7 +4,7 @@ import type { LoadUnit, Rules } from '../base/options.ts';
 import type { Tick } from '../base/ticket.ts';
 import { runScript, type Client } from '../redis/run-script.ts';
 
-/** `over`: take the name whoever holds it. `leave`: give it up; others may take it at once. */
+/** `over`: take the name even if another holds it. `leave`: give it up; others may take it at once. */
 export type RegisterAction = 'take' | 'over' | 'renew' | 'leave';
 
 export interface Registration {

@@ -27,7 +27,7 @@ export interface LocalClaims {
    * none does, as far as is known.
    */
   claimsBehind(shard: number): number | undefined;
-  /** A put with its claim right behind was answered: should the claim have overtaken it, another is due. */
+  /** A put with its claim right behind was answered. If the claim overtook the put, another claim is due. */
   claimIfWaiting(shard: number): void;
 }
 

@@ -2,7 +2,7 @@
 import type { Payload } from '../base/codec.ts';
 import { NO_TICK, hex, joinTicket, type Tick, type Ticket } from '../base/ticket.ts';
 
-/** A call carries at most this, or one larger item (DESIGN.md section 3). */
+/** A call carries at most this, or one larger item (lua/README.md#scripts). */
 export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
 const MAX_TOKENS = 2 ** 32 - 1;

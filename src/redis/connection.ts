@@ -11,7 +11,7 @@ const MIN_SILENCE_MS = 500;
 
 /**
  * What our connections need, whatever the user's own have: commands wait for Redis and are sent again after a broken
- * connection (each may run twice, see DESIGN.md section 3), and are not pipelined automatically (lanes batch already;
+ * connection (each may run twice: lua/README.md#what-runs-twice), and are not pipelined automatically (lanes batch already;
  * autopipelining halves EVALSHA throughput).
  */
 const OPTIONS = {
@@ -19,7 +19,7 @@ const OPTIONS = {
   enableOfflineQueue: true,
   autoResendUnfulfilledCommands: true,
   enableAutoPipelining: false,
-  // we subscribe again ourselves (wakeup.ts): ioredis' own promise for it is nobody's, and rejects unhandled on close
+  // we subscribe again ourselves (wakeup.ts): ioredis hands out no promise for its own, and that rejects unhandled on close
   autoResubscribe: false,
   lazyConnect: true,
   retryStrategy: (times: number): number =>
@@ -30,7 +30,7 @@ const OPTIONS = {
  * Opens a connection of our own to the source. Nothing is sent before the first command; the caller closes it.
  *
  * @param silenceMs how long a command may go unanswered before the connection is given up and made anew: a peer that
- *   vanished (a half-open connection) tells nobody. The source's own `socketTimeout` wins.
+ *   vanished sends no end of the connection (it stays half-open). The source's own `socketTimeout` wins.
  * @throws ConfigError if the source is none of the three, or has a keyPrefix (the topic is the prefix)
  */
 export function openClient(source: RedisSource, silenceMs?: number): Client {

@@ -21,7 +21,7 @@ export class ReplicatedPuts {
     this.#rules = rules;
   }
 
-  /** Runs a script; `replicated`: whether so many replicas had what it wrote in time. */
+  /** Runs a script. `replicated`: `waitReplicas.replicas` replicas had what it wrote within `timeoutMs`. */
   async run(
     name: ScriptName,
     keys: readonly string[],

@@ -1,7 +1,7 @@
 /**
- * In which shard to ask for work, and when. No polling: a shard is asked only for a reason. Reasons: the start, a ring,
- * work that was taken (more may wait), a peer's head coming of age, a budget that grew after a refusal, and, should a
- * ring be lost, one shard in rotation every `pollMs`. Pure: the caller brings the time (monotonic ms).
+ * In which shard to ask for work, and when. A shard is asked only for a reason: the start; a ring; work that was taken, as
+ * more may wait; a peer's head coming of age; a budget that grew after a refusal. As a ring may get lost, one shard in
+ * rotation is asked every `pollMs`. Pure: the caller brings the time (monotonic ms).
  */
 import type { ClaimBounds } from '../base/budget.ts';
 import { jittered } from '../base/clock.ts';

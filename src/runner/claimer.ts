@@ -21,7 +21,7 @@ const ANY_TOKENS = 2 ** 32 - 1;
 
 /** What the claimer needs of its node. Shards go by number. */
 export interface ClaimerNode<Request> {
-  /** Fires when the node is no more. */
+  /** Fires when the node is over. */
   readonly over: AbortSignal;
   /** What the promise gives, or TIMEOUT after commandTimeout. */
   within<T>(operation: string, promise: Promise<T>): Promise<T>;
@@ -43,7 +43,7 @@ export class Claimer<Request> {
   readonly #askers = new Askers();
   /** Per shard: when a peer's head there comes of age. */
   readonly #alarms = new Map<number, Alarm>();
-  /** Per shard: when a ring that was kept is passed on, should nobody here have asked. */
+  /** Per shard: when a ring that was kept is passed on, if no call here has asked the shard by then. */
   readonly #kept = new Map<number, Alarm>();
   #askedInVainAt = -Infinity;
   #stopped = false;
@@ -80,7 +80,7 @@ export class Claimer<Request> {
       woken = false;
       if (shard !== undefined) {
         const requests = await this.#claim(shard, bounds, budget);
-        // the others wait for what was on the agenda before
+        // the other calls wait for what the agenda said before
         this.#askers.wake();
         if (requests.length > 0) return requests;
       } else if (now >= wait.until || stale?.aborted) {
@@ -104,33 +104,33 @@ export class Claimer<Request> {
   }
 
   /**
-   * A put of this node is leaving for the shard: in how many ms a claim follows, so that nobody need be rung. It saves the
-   * idle owner a message and a round trip.
+   * A put of this node is leaving for the shard. Answers in how many ms a claim of this node follows: then no node need be
+   * rung, which saves an idle owner a message and a round trip. Undefined: none follows.
    */
   claimsBehind(shard: number): number | undefined {
     const now = monotonic();
     const inMs = this.#readyIn(shard, now);
     if (inMs === Infinity) return undefined;
-    // on the agenda whoever is woken first, by another shard's put, say; woken when the put is written
+    // on the agenda now, as the call may be woken by another shard's put first; woken when this put is written
     this.#agenda.at(shard, now);
     if (inMs === 0) queueMicrotask(() => this.#askers.wake());
     else this.#keep(shard, inMs);
     return inMs;
   }
 
-  /** Work may be in this shard: it is asked if anybody here waits. */
+  /** Work may be in this shard: it is asked if a call here waits for work. */
   claimIfWaiting(shard: number): void {
     if (!this.#askers.any) return;
     this.#agenda.at(shard, monotonic());
     this.#askers.wake();
   }
 
-  /** ms until somebody who waits here asks this shard if there is a reason to; Infinity: nobody does. */
+  /** ms until a waiting call can ask this shard; Infinity: none waits that may. */
   #readyIn(shard: number, now: number): number {
     return this.#askers.readyIn(now, (bounds) => this.#agenda.isRefused(shard, bounds, now));
   }
 
-  /** Work can be taken here now: asked for if that will be soon, else somebody who may be sooner is told at once. */
+  /** Work can be taken in this shard now. It is asked for if that can be soon; else the ring is passed on at once. */
   #rang(shard: number): void {
     const now = monotonic();
     this.#agenda.notIdle(shard);
@@ -143,7 +143,7 @@ export class Claimer<Request> {
     else this.#passOnQuietly(shard);
   }
 
-  /** Somebody here asks this shard within so many ms; if not, the ring is passed on. */
+  /** A call here asks this shard within `ms`. If none did, the ring is passed on. */
   #keep(shard: number, ms: number): void {
     const late = (): void => {
       if (this.#agenda.isDue(shard, monotonic())) this.#passOnQuietly(shard);
@@ -151,7 +151,7 @@ export class Claimer<Request> {
     alarmOf(this.#kept, shard, late).within(ms + SOON_MS);
   }
 
-  /** Work may wait that nobody rang for: asks every shard once. */
+  /** Rings may have been missed: every shard is asked once. */
   lookAround(): void {
     this.#agenda.sweepAll(monotonic());
     this.#askers.wake();

@@ -35,7 +35,7 @@ export interface Engine {
  */
 export type BudgetSource = Budget | (() => Budget) | Engine;
 
-/** Until a full engine is asked again, should it get room while no handler yields or ends; no word to Redis. */
+/** A full engine is asked again after so long: it may get room while no handler yields or ends. Redis is not asked. */
 const LOOK_AGAIN_MS = 100;
 
 export class RunLoop<Request, Output> {
@@ -99,7 +99,7 @@ export class RunLoop<Request, Output> {
     await this.drained();
   }
 
-  /** Not put off by what comes in between: handlers that yield often would put it off for ever. */
+  /** The time at which the engine is ready stands until it has come: handlers that yield often would put it off for ever. */
   async #claim(budget: Budget, stale: AbortSignal): Promise<ClaimedRequest<Request>[]> {
     const now = monotonic();
     const readyAt = Math.min(this.#readyAt, now + (budget.readyInMs ?? 0));
