@@ -12,7 +12,7 @@ export interface Asker {
   stale: AbortSignal | undefined;
 }
 
-/** Who waits for work on this node. */
+/** The calls of this node that wait for work. */
 export class Askers {
   readonly #waiting = new Map<Asker, () => void>();
 
@@ -30,7 +30,7 @@ export class Askers {
         resolve(woken);
       };
       const giveUp = (): void => end(false);
-      // it may fire up to 1 ms early: who is woken looks at the clock
+      // it may fire up to 1 ms early: the woken call looks at the clock
       const timer = setTimeout(giveUp, Math.ceil(ms));
       wait.stale?.addEventListener('abort', giveUp);
       this.#waiting.set(wait, () => end(true));
@@ -41,7 +41,7 @@ export class Askers {
     for (const wake of [...this.#waiting.values()]) wake();
   }
 
-  /** ms until one asks that is not `refused`, if there is a reason to; Infinity: none does. */
+  /** ms until the first call that is not `refused` can ask; Infinity: there is none. */
   readyIn(now: number, refused: (bounds: ClaimBounds) => boolean): number {
     let at = Infinity;
     for (const { bounds, readyAt, until } of this.#waiting.keys())
