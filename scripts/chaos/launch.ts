@@ -11,7 +11,8 @@ import { findImage, removeNow } from '../../src/testing/redis/container.ts';
 import { killContainer } from '../../src/testing/redis/docker.ts';
 import { installRedis } from '../lib/redis/install.ts';
 import { probe } from '../../src/testing/redis/probe.ts';
-import { reason, type Log } from '../../src/testing/redis/server.ts';
+import type { Log } from '../../src/testing/redis/server.ts';
+import { messageOf } from '../../src/base/errors.ts';
 
 const START_MS = 15_000;
 
@@ -41,7 +42,7 @@ export async function findLaunch(log: Log): Promise<Launch> {
   try {
     return await findContainers();
   } catch (error) {
-    log(`a container: ${reason(error)}`);
+    log(`a container: ${messageOf(error)}`);
     await installRedis(log);
     return launchProgram;
   }

@@ -10,7 +10,7 @@ import {
   type SchedulerOptions,
 } from '../../src/index.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { Engine } from '../../src/testing/engine/engine.ts';
+import { EmulatedEngine } from '../../src/testing/engine/engine.ts';
 import { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening, Output } from './history.ts';
 
@@ -56,7 +56,7 @@ const LOOK_MS = 20;
 class DemoNode {
   readonly #settings: NodeSettings;
   readonly #history: HistoryWriter<Happening>;
-  readonly #engine: Engine;
+  readonly #engine: EmulatedEngine;
   #scheduler: Scheduler<LlmRequest, Output> | undefined;
   #looking: NodeJS.Timeout | undefined;
   #served: Promise<void> | undefined;
@@ -64,7 +64,7 @@ class DemoNode {
   constructor(settings: NodeSettings) {
     this.#settings = settings;
     this.#history = new HistoryWriter(settings.history);
-    this.#engine = new Engine({ timeScale: settings.timeScale });
+    this.#engine = new EmulatedEngine({ timeScale: settings.timeScale });
   }
 
   async start(): Promise<void> {

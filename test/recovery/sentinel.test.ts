@@ -10,7 +10,7 @@ import { Redis } from 'ioredis';
 import { Scheduler } from '../../src/index.ts';
 import { findServer, startBinary } from '../../src/testing/redis/binary.ts';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
-import type { RedisServer } from '../../src/testing/redis/server.ts';
+import type { PrivateRedis } from '../../src/testing/redis/server.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { QUICK, ended, endings, requests, room, type Node, type Prompt } from '../support/fleet.ts';
 import { freshTopic, waitUntil } from '../support/server.ts';
@@ -71,11 +71,11 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const portOf = ({ url }: RedisServer): number => Number(new URL(url).port);
+const portOf = ({ url }: PrivateRedis): number => Number(new URL(url).port);
 
 describe('a failover by Sentinel', function () {
   this.timeout(90_000);
-  const servers: RedisServer[] = [];
+  const servers: PrivateRedis[] = [];
   const nodes: Node[] = [];
   let sentinel: Sentinel | undefined;
 

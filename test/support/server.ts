@@ -7,6 +7,8 @@ import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { findKeys, keysWithoutTtl, leftClients, leftHandles, openHandles } from './leaks.ts';
 import type { Handles } from './leaks.ts';
 
+export { waitUntil } from '../../src/testing/wait.ts';
+
 const startMs = 600_000;
 const checkMs = 30_000;
 const exitMs = 3_000;
@@ -32,33 +34,6 @@ export function freshTopic(): string {
 /** For a test that needs keys without a TTL: those of this topic are not complained about. */
 export function exemptFromTtlCheck(topic: string): void {
   exempt.add(topic);
-}
-
-/**
- * Waits until `condition` holds, looking every 5 ms.
- *
- * @param what a clause for the error, like `both results have arrived`
- * @throws when the time is over, also while `condition` itself hangs; an error of `condition` at once
- */
-export async function waitUntil(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  timeoutMs = 5_000,
-): Promise<void> {
-  const over = new AbortController();
-  const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new Error(`waited ${timeoutMs} ms in vain until ${what}`));
-    const timer = setTimeout(fail, timeoutMs);
-    over.signal.addEventListener('abort', () => clearTimeout(timer));
-  });
-  const look = async () => {
-    while (!over.signal.aborted && !(await condition())) await new Promise((next) => setTimeout(next, 5));
-  };
-  try {
-    await Promise.race([look(), late]);
-  } finally {
-    over.abort();
-  }
 }
 
 /**

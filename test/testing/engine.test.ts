@@ -3,7 +3,11 @@ import fc from 'fast-check';
 import { capacity } from '../../src/testing/engine/capacity.ts';
 import type { Clock } from '../../src/testing/engine/clock.ts';
 import { DEFAULT_ENGINE, EngineModel } from '../../src/testing/engine/engine-model.ts';
-import { Engine, type RealTimeOptions, type RunOptions } from '../../src/testing/engine/engine.ts';
+import {
+  EmulatedEngine,
+  type EmulatedEngineOptions,
+  type RunOptions,
+} from '../../src/testing/engine/engine.ts';
 import type { Completion } from '../../src/testing/engine/job.ts';
 import { ASK_AHEAD_MS } from '../../src/testing/engine/room.ts';
 import { drawArrivals } from '../../scripts/lib/traffic/quantiles.ts';
@@ -255,7 +259,12 @@ interface Watched {
   error?: Error;
 }
 
-function watch(engine: Engine, promptTokens: number, outputTokens: number, options?: RunOptions): Watched {
+function watch(
+  engine: EmulatedEngine,
+  promptTokens: number,
+  outputTokens: number,
+  options?: RunOptions,
+): Watched {
   const watched: Watched = { chunks: [] };
   const follow = async () => {
     const run = engine.run(promptTokens, outputTokens, options);
@@ -276,9 +285,9 @@ function watch(engine: Engine, promptTokens: number, outputTokens: number, optio
 
 describe('the engine in real time', () => {
   let clock: ManualClock;
-  const engines: Engine[] = [];
-  const start = (options: RealTimeOptions = {}) => {
-    const engine = new Engine({ clock, ...options });
+  const engines: EmulatedEngine[] = [];
+  const start = (options: EmulatedEngineOptions = {}) => {
+    const engine = new EmulatedEngine({ clock, ...options });
     engines.push(engine);
     return engine;
   };
@@ -505,7 +514,7 @@ describe('the engine in real time', () => {
     await turn();
     for (const { error } of refused) expect(error).to.be.instanceOf(RangeError);
     expect(clock.timers).to.equal(0);
-    expect(() => new Engine({ timeScale: 0 })).to.throw(RangeError, 'timeScale');
+    expect(() => new EmulatedEngine({ timeScale: 0 })).to.throw(RangeError, 'timeScale');
   });
 
   it('ends everything on close: requests, those who wait for room, and the timer', async () => {
@@ -556,7 +565,7 @@ describe('the engine in real time', () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     await turn(); // after the first turn mocha's own timer runs
     const before = timers();
-    const engine = new Engine({ timeScale: 0.05 });
+    const engine = new EmulatedEngine({ timeScale: 0.05 });
     const began = performance.now();
     const runs = [1, 2, 3].map(async () => {
       const run = engine.run(1000, 40);

@@ -1,11 +1,11 @@
 import { findServer, startBinary } from '../../../src/testing/redis/binary.ts';
-import { startContainer } from '../../../src/testing/redis/container.ts';
+import type { Log } from '../../../src/testing/redis/server.ts';
+import { firstThatWorks, waysToStart, type Way } from '../../../src/testing/redis/start.ts';
 import { installRedis } from './install.ts';
-import { reason } from '../../../src/testing/redis/server.ts';
-import type { Log, RedisServer } from '../../../src/testing/redis/server.ts';
-import { useUrl } from '../../../src/testing/redis/url.ts';
+import type { RedisServer } from './server.ts';
+import { useUrl } from './url.ts';
 
-export type { RedisServer } from '../../../src/testing/redis/server.ts';
+export type { RedisServer } from './server.ts';
 
 export interface FindOptions {
   /**
@@ -23,8 +23,6 @@ export interface FindOptions {
   log?: Log;
 }
 
-type Way = [name: string, start: () => Promise<RedisServer>];
-
 /**
  * Finds a Redis, or starts a private one that ends with `stop()` or with this process. A URL that was given
  * is used or fails: it is never replaced by another server.
@@ -39,28 +37,15 @@ export async function findRedis(options: FindOptions = {}): Promise<RedisServer>
     return useUrl(fromEnv, 'SCHED_LUA_REDIS_URL');
   }
 
-  const binary: Way = ['a server on PATH', () => startBinary(args)];
-  const container: Way = ['a container', () => startContainer(args, log)];
-  const install: Way = ['installing one', () => installAndStart(args, log)];
-  const ways = {
+  const { binary, container } = waysToStart(args, log);
+  const install: Way<RedisServer> = ['installing one', () => installAndStart(args, log)];
+  const ways: Way<RedisServer>[] = {
     default: [binary, container, install],
     container: [container, binary, install],
     binary: [binary, install],
   }[prefer];
-
-  const failures: string[] = [];
-  for (const [name, start] of ways) {
-    try {
-      return await start();
-    } catch (error) {
-      const failure = `${name}: ${reason(error)}`;
-      failures.push(failure);
-      log?.(failure);
-    }
-  }
-  throw new Error(
-    `found no Redis and could not start one; set SCHED_LUA_REDIS_URL to use your own. Tried:\n- ${failures.join('\n- ')}`,
-  );
+  const failure = 'found no Redis and could not start one; set SCHED_LUA_REDIS_URL to use your own';
+  return firstThatWorks(ways, failure, log);
 }
 
 async function installAndStart(args: readonly string[], log: Log | undefined): Promise<RedisServer> {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { messageOf } from '../../../src/base/errors.ts';
 import { onPath } from '../../../src/testing/redis/path.ts';
-import { reason } from '../../../src/testing/redis/server.ts';
 import type { Log } from '../../../src/testing/redis/server.ts';
 
 const run = promisify(execFile);
@@ -59,7 +59,7 @@ export async function installRedis(log?: Log): Promise<void> {
       await run(command[0]!, command.slice(1), { env, timeout: installMs });
       return true;
     } catch (error) {
-      failures.push(lastLines(reason(error)));
+      failures.push(lastLines(messageOf(error)));
       return false;
     }
   };

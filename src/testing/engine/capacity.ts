@@ -1,11 +1,11 @@
 import { EngineModel, type EngineOptions, type Sequence } from './engine-model.ts';
 
-/** Fewest requests to measure: the sample is served again and again until there are so many. */
+/** At least so many requests are measured; the sample is repeated until there are enough. */
 const LEAST_MEASURED = 2000;
 
 /**
- * Requests per second of model time that one engine serves of such requests when it is never short of work: the
- * model is run with an endless queue of the sample, and measured after two full batches have warmed it up.
+ * How many requests like those of `sample` one engine serves per second of model time when work always waits. The model
+ * runs with an endless queue of the sample, and is measured once two full batches have warmed it up.
  */
 export function capacity(
   sample: readonly Pick<Sequence, 'promptTokens' | 'outputTokens'>[],

@@ -1,12 +1,15 @@
-/** Time and one-shot timers, in real ms; replaced in tests. */
+/**
+ * Time and one-shot timers, in real ms. A test may bring its own, to move time by hand.
+ * @experimental
+ */
 export interface Clock {
-  /** Monotonic; only differences count. */
+  /** ms; never goes back, and only differences count. */
   now(): number;
-  /** Calls back after so many ms; the returned function cancels that. */
+  /** Calls back once after `ms`; the returned function cancels that. */
   after(ms: number, callback: () => void): () => void;
 }
 
-/** `performance.now` and `setTimeout`, which keeps the process alive. */
+/** `performance.now` and `setTimeout`; a running timer keeps the process alive. */
 export const REAL_CLOCK: Clock = {
   now: () => performance.now(),
   after(ms, callback) {

@@ -1,24 +1,29 @@
 /**
- * An inference engine as arithmetic: continuous batching with chunked prefill, in model time, no clock and no timer.
+ * An inference engine as arithmetic: continuous batching with chunked prefill, in model time, without clock and timers.
  *
- * One iteration decodes one token of every sequence whose prompt is done, and prefills up to a chunk of the others'
- * prompts, first come first served; the end of a prompt yields the first token. It takes 28 ms + 0.3 ms per decoding
- * sequence + 0.08 ms per prefill token: a fit to published A100/H100 measurements of a 70B model, tensor parallel 8.
+ * One iteration decodes one token of every sequence whose prompt is done. It also prefills up to a chunk of the other
+ * prompts, first come first served; the end of a prompt yields the first token. An iteration takes 28 ms + 0.3 ms per
+ * decoding sequence + 0.08 ms per prefill token: a fit to published A100/H100 measurements of a 70B model, tensor
+ * parallel 8.
  */
 import { fitsEngine, requiredBlocks } from '../../base/budget.ts';
 
+/**
+ * Size and speed of an emulated engine. Times are ms of model time.
+ * @experimental
+ */
 export interface EngineOptions {
   /** KV-cache blocks of the engine. */
   totalBlocks: number;
   /** Tokens in a block. */
   blockSize: number;
-  /** Blocks that a sequence holds for its output, beside those of its prompt. */
+  /** Blocks that each sequence holds for its output, in addition to those of its prompt. */
   reservedOutputBlocks: number;
   /** Most sequences at a time. */
   maxSequences: number;
   /** Most prompt tokens in one iteration. */
   prefillChunk: number;
-  /** ms of an iteration that does nothing. */
+  /** ms that every iteration takes, whatever is in it. */
   iterationMs: number;
   /** ms that each decoding sequence adds. */
   decodeMs: number;
@@ -27,8 +32,9 @@ export interface EngineOptions {
 }
 
 /**
- * 32,768 blocks are 524,288 tokens: 34 of the longest requests of the Azure conversation trace (15,050 tokens) fit,
- * and its longest output (1,000 tokens) fits the reserve.
+ * The default engine. Its 32,768 blocks are 524,288 tokens: 34 of the longest requests of the Azure conversation trace
+ * (15,050 tokens) fit, and the longest output of that trace (1,000 tokens) fits the reserve.
+ * @experimental
  */
 export const DEFAULT_ENGINE: Readonly<EngineOptions> = {
   totalBlocks: 32_768,

@@ -1,9 +1,9 @@
 /**
- * The engine model in real time, for handlers of `Scheduler.run`.
+ * The engine model in real time.
  *
- * Each iteration ends at a time fixed when it began: the end of the one before plus its duration. Late timers so
- * cause no drift; what is overdue is done at once, and every call first brings the engine up to now. While the
- * engine is empty no timer runs.
+ * The end of an iteration is fixed when it begins: the end of the one before plus its duration. So late timers cause no
+ * drift: what is overdue is done at once, and every call first brings the engine up to now. No timer runs while the
+ * engine is empty.
  */
 import { type Budget, claimBounds } from '../../base/budget.ts';
 import { type Clock, REAL_CLOCK } from './clock.ts';
@@ -11,35 +11,55 @@ import { EngineModel, type EngineOptions } from './engine-model.ts';
 import { type Chunk, type Completion, Job } from './job.ts';
 import { ASK_AHEAD_MS, roomOf } from './room.ts';
 
-export interface RealTimeOptions extends Partial<EngineOptions> {
-  /** Real ms per ms of the model; 0.05 runs twenty times as fast as the engine it stands for. Default 1. */
+/**
+ * Options of {@link EmulatedEngine}: the figures of {@link EngineOptions}, and how fast time passes.
+ * @experimental
+ */
+export interface EmulatedEngineOptions extends Partial<EngineOptions> {
+  /** Real ms per ms of model time; 0.05 runs twenty times as fast as a real engine. Default 1. */
   timeScale?: number;
+  /** Default: the clock and timers of Node. */
   clock?: Clock;
 }
 
+/**
+ * Options of {@link EmulatedEngine.run}.
+ * @experimental
+ */
 export interface RunOptions {
-  /** Leaves the engine and frees the blocks at once when it fires. */
+  /** When it fires, the request leaves the engine and frees its blocks at once. */
   signal?: AbortSignal | undefined;
-  /** Output tokens per chunk after the first token. Default 16. */
+  /** Output tokens per chunk after the first one. Default 16. */
   every?: number;
 }
 
-export class Engine {
+/**
+ * An inference engine that takes as long as a real one and computes nothing: continuous batching with chunked prefill,
+ * KV-cache blocks, a limit of sequences. Its figures are {@link DEFAULT_ENGINE} unless told otherwise. It is a budget
+ * source, and `run` serves a handler:
+ *
+ * ```ts
+ * const engine = new EmulatedEngine({ timeScale: 0.05 });
+ * scheduler.run(({ promptTokens, signal }) => engine.run(promptTokens, 100, { signal }), { budget: engine });
+ * ```
+ * @experimental
+ */
+export class EmulatedEngine {
   readonly #model: EngineModel;
   readonly #scale: number;
   readonly #clock: Clock;
-  /** Everything that has entered and not left, in the model or in the queue. */
+  /** Requests that have entered and not left, in the model or in the queue. */
   readonly #jobs = new Map<number, Job>();
-  /** What the model had no room for, first come first served. */
+  /** Requests for which the model has no room yet, first come first served. */
   #queue: Job[] = [];
-  /** End of the iteration under way, real ms; undefined while the engine is empty. */
+  /** When the iteration under way ends, real ms; undefined while the engine is empty. */
   #endsAt: number | undefined;
   #cancelTimer: (() => void) | undefined;
   readonly #roomWaiters = new Set<() => void>();
   #nextId = 0;
   #closed = false;
 
-  constructor(options: RealTimeOptions = {}) {
+  constructor(options: EmulatedEngineOptions = {}) {
     const { timeScale = 1, clock = REAL_CLOCK, ...model } = options;
     if (!(timeScale > 0 && timeScale < Infinity)) {
       throw new RangeError(`timeScale is ${timeScale}; it must be a number above 0`);
@@ -49,14 +69,17 @@ export class Engine {
     this.#clock = clock;
   }
 
-  /** What the engine can take now, see {@link roomOf}, and when it begins with it. */
+  /** What the engine can take now, and when it begins with it (`readyInMs`, real ms). `batch` is 0 while requests queue. */
   room(): Budget {
     this.#advance();
     const iterationMs = this.#endsAt === undefined ? 0 : this.#endsAt - this.#clock.now();
     return { ...this.#budget(), readyInMs: Math.max(0, iterationMs - ASK_AHEAD_MS) };
   }
 
-  /** Resolves when room() would admit anything; at once if so. Rejects when the signal fires or the engine closes. */
+  /**
+   * Resolves when `room()` would admit a request, at once if it does now.
+   * @throws the signal's reason when the signal fires; Error when the engine closes
+   */
   async whenRoom(signal?: AbortSignal): Promise<void> {
     this.#advance();
     while (!this.#isOpen()) {
@@ -75,10 +98,12 @@ export class Engine {
   }
 
   /**
-   * Runs a request: yields at its first output token and at every multiple of `every`, returns at its last. A handler
-   * can be `return yield* engine.run(...)`. The request enters the engine at the first `next()`, and queues there if
-   * it does not fit now. Leaving the loop early aborts it.
-   * @throws RangeError if it can never fit; the signal's reason; an Error when the engine closes
+   * Runs a request: yields at its first output token and at every multiple of `every`, returns at its last. The request
+   * enters the engine at the first `next()`, and queues there while it does not fit. Leaving the loop early aborts it.
+   * @param promptTokens at least 0
+   * @param outputTokens at least 1
+   * @throws RangeError if the request can never fit; the signal's reason when the signal fires; Error when the engine
+   *   closes
    */
   async *run(
     promptTokens: number,
@@ -100,7 +125,7 @@ export class Engine {
     }
   }
 
-  /** Aborts what runs, with an Error to its consumers, and takes nothing any more. */
+  /** Aborts all requests, with an Error to their consumers, and takes no more. */
   close(): void {
     this.#closed = true;
     for (const job of this.#jobs.values()) this.#leave(job, new Error('the engine is closed'));
@@ -157,7 +182,7 @@ export class Engine {
     while (this.#queue.length > 0 && this.#model.admit(this.#queue[0]!)) this.#queue.shift();
   }
 
-  /** After any change: an iteration and a timer run if there is work, none if not; those who wait for room hear. */
+  /** After every change: starts an iteration and its timer if there is work, stops both if not, and wakes who waits for room. */
   #settle(): void {
     this.#fill();
     if (this.#model.size === 0) this.#endsAt = undefined;

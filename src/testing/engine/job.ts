@@ -1,18 +1,26 @@
-/** What a request got so far. */
+/**
+ * How far a request has come.
+ * @experimental
+ */
 export interface Chunk {
   /** Output tokens so far. */
   tokens: number;
 }
 
-/** How a request went. Times are in ms of the model, from its entry. */
+/**
+ * How a request went. Times are ms of model time since the request entered the engine.
+ * @experimental
+ */
 export interface Completion {
   /** Output tokens. */
   tokens: number;
+  /** Until the first output token. */
   firstTokenMs: number;
+  /** Until the last output token. */
   totalMs: number;
 }
 
-/** A request between the engine, which makes progress, and its consumer, who follows at a pace of its own. */
+/** A request in the engine. The engine makes progress; the consumer follows at its own pace. */
 export class Job {
   readonly id: number;
   readonly promptTokens: number;
@@ -22,11 +30,11 @@ export class Job {
   #finishedAt: number | undefined;
   #failure: Error | undefined;
   #generated = 0;
-  /** Output tokens of the next chunk; before, the consumer is not woken. */
+  /** Output tokens at which the consumer is woken next. */
   #mark = 1;
   #wake: (() => void) | undefined;
 
-  /** Times here and below are real ms of the engine's clock. */
+  /** @param enteredAt like every time below in real ms of the engine's clock */
   constructor(id: number, promptTokens: number, outputTokens: number, enteredAt: number) {
     this.id = id;
     this.promptTokens = promptTokens;
@@ -34,7 +42,7 @@ export class Job {
     this.#enteredAt = enteredAt;
   }
 
-  /** So many output tokens are done now, at that time. */
+  /** @param generated output tokens done at time `at` */
   advance(generated: number, at: number): void {
     if (this.#generated === 0 && generated > 0) this.#firstTokenAt = at;
     this.#generated = generated;

@@ -1,15 +1,15 @@
 import type { Budget } from '../../base/budget.ts';
 import type { EngineModel } from './engine-model.ts';
 
-/** Real ms that a claim takes at the most, on a busy machine: so long before its next iteration an engine asks for work. */
+/** An engine asks for work this many real ms before its next iteration: the most that a claim took on a busy machine. */
 export const ASK_AHEAD_MS = 7;
 
-/** What comes later, real ms before the end of an iteration, is left for others: it would miss the next one. */
+/** Work that comes later than this many real ms before the next iteration is left to other nodes: it would miss it. */
 export const LAST_CALL_MS = 1;
 
 /**
- * What an engine can take now. `maxNumBatchedTokens` is what the next iteration could still prefill, and `batch` is 0
- * when that is nothing: work that would only wait here is better left in Redis, where any node can take it.
+ * What an engine can take now. `maxNumBatchedTokens` is how many tokens the next iteration can still prefill. If there
+ * are none, `batch` is 0: work that would only wait here is better left in Redis, where any node can take it.
  */
 export function roomOf(model: EngineModel): Budget {
   const { blockSize, reservedOutputBlocks, totalBlocks, prefillChunk } = model.options;

@@ -11,10 +11,13 @@ import { onProcessEnd } from './cleanup.ts';
 import { onPath } from './path.ts';
 import { probe } from './probe.ts';
 import { serverArgs } from './server.ts';
-import type { RedisServer } from './server.ts';
+import type { PrivateRedis } from './server.ts';
 
+/** Ports that are tried, should each be taken between finding and binding it. */
 const portTries = 5;
 const startMs = 10_000;
+/** How long a server has for SIGTERM before SIGKILL. */
+const endMs = 1_000;
 
 /** The full path of the server program on PATH, if there is one. */
 export function findServer(): string | undefined {
@@ -22,19 +25,20 @@ export function findServer(): string | undefined {
 }
 
 /**
- * Starts the `redis-server` (or `valkey-server`) on PATH for ourselves: a free loopback port, nothing
- * written to disk but a temporary folder that goes with it. It ends with `stop()` or with this process.
+ * Starts the `redis-server` (or `valkey-server`) on PATH on a free loopback port. It writes only into a temporary
+ * folder, which is removed with it. It ends with `stop()` or with this process.
  *
- * @param args for the server, after ours
+ * @param args for the server, after those of `serverArgs`
+ * @throws Error if there is none on PATH, or it ends at once or does not answer within 10 s
  */
-export async function startBinary(args: readonly string[] = []): Promise<RedisServer> {
+export async function startBinary(args: readonly string[] = []): Promise<PrivateRedis> {
   const program = findServer();
   if (program === undefined) throw new Error('neither redis-server nor valkey-server is on PATH');
   for (let tries = 1; ; tries += 1) {
     try {
       return await startOn(program, await freePort(), args);
     } catch (error) {
-      // between finding the port and binding it somebody else may have taken it
+      // another process may have taken the port between finding and binding it
       if (!(error instanceof PortTaken) || tries === portTries) throw error;
     }
   }
@@ -42,7 +46,7 @@ export async function startBinary(args: readonly string[] = []): Promise<RedisSe
 
 class PortTaken extends Error {}
 
-async function startOn(program: string, port: number, args: readonly string[]): Promise<RedisServer> {
+async function startOn(program: string, port: number, args: readonly string[]): Promise<PrivateRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'sched-lua-redis-'));
   const output = join(folder, 'output');
   const child = launch(program, output, [
@@ -76,8 +80,8 @@ async function startOn(program: string, port: number, args: readonly string[]): 
 }
 
 /**
- * A file takes the output: a pipe could fill up, and would keep our process alive. Detached, because a Ctrl-C
- * goes to the whole process group, and we may still need the server to shut down gracefully.
+ * The output goes to a file: a pipe could fill up, and would keep our process alive. The server is detached because
+ * Ctrl-C goes to the whole process group, and a test may still need the server while it shuts down.
  */
 function launch(program: string, output: string, args: readonly string[]): ChildProcess {
   const file = openSync(output, 'a');
@@ -97,14 +101,14 @@ function death(program: string, output: string, child: ChildProcess): Error {
   return /address already in use/i.test(said) ? new PortTaken(text) : new Error(text);
 }
 
-/** Also ends a server that a test has stopped with SIGSTOP, which hears only SIGKILL. */
+/** SIGTERM, then SIGKILL after a second: a server that a test has stopped with SIGSTOP ends by SIGKILL only. */
 async function end(child: ChildProcess): Promise<void> {
   if (isOver(child)) return;
   child.ref();
   const over = once(child, 'exit');
   child.kill('SIGTERM');
   const patience = new AbortController();
-  const late = sleep(1_000, true, { signal: patience.signal }).catch(() => false);
+  const late = sleep(endMs, true, { signal: patience.signal }).catch(() => false);
   if (await Promise.race([over.then(() => false), late])) child.kill('SIGKILL');
   patience.abort();
   await over;

@@ -1,11 +1,11 @@
-// A private server must not outlive us. 'exit' covers a normal end; a signal that nobody else handles ends a
-// process without 'exit', so it is caught here, cleaned up after, and raised again. Where somebody else
-// handles it (a graceful shutdown), the server stays until they are done and exit.
+// A private server ends with our process. The event 'exit' covers a normal end and an uncaught error. A signal without
+// a handler ends a process without that event: we handle it, clean up, and raise it again. Where the program handles
+// the signal itself (a graceful shutdown), the server stays until the program exits.
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const cleanups = new Set<() => void>();
 
-/** Runs `cleanup` (synchronous) when this process ends by itself or by a signal. Returns how to forget it. */
+/** Runs `cleanup` (synchronous) when this process ends, by itself or by a signal. The returned function forgets it. */
 export function onProcessEnd(cleanup: () => void): () => void {
   if (cleanups.size === 0) watch();
   cleanups.add(cleanup);
@@ -30,7 +30,10 @@ function onSignal(signal: NodeJS.Signals): void {
   process.kill(process.pid, signal);
 }
 
-/** signal-exit (in testcontainers) listens too, but handles a signal as little as we do: we would both wait. */
+/**
+ * Listeners of the package signal-exit (in testcontainers). Like ours they clean up and leave the signal to others, so
+ * they do not count as handlers: each side would wait for the other.
+ */
 function onlookers(): number {
   return (process as { __signal_exit_emitter__?: { count: number } }).__signal_exit_emitter__?.count ?? 0;
 }
@@ -41,7 +44,7 @@ function runAll(): void {
     try {
       cleanup();
     } catch {
-      // the others still have to run, and nobody is left to tell
+      // the other cleanups still have to run, and the process ends: there is no one to report to
     }
   }
   cleanups.clear();

@@ -1,32 +1,34 @@
 import { spawnSync } from 'node:child_process';
+import { messageOf } from '../../base/errors.ts';
 import { onProcessEnd } from './cleanup.ts';
 import { ensureImage, findEngine } from './docker.ts';
-import type { Engine } from './docker.ts';
+import type { ContainerEngine } from './docker.ts';
 import { probe } from './probe.ts';
 import { serverArgs } from './server.ts';
-import type { Log, RedisServer } from './server.ts';
+import type { Log, PrivateRedis } from './server.ts';
 
 const startMs = 30_000;
 const redisPort = 6379;
 
 /**
- * Starts a Redis in a container (testcontainers) from the image named by `SCHED_LUA_REDIS_IMAGE`, by default
- * `redis:7-alpine`. It ends with `stop()` or with this process.
+ * Starts a Redis in a container from the image named by `SCHED_LUA_REDIS_IMAGE`, by default `redis:7-alpine`. It ends
+ * with `stop()` or with this process.
  *
- * @param args for the server, after ours
- * @throws with the reason if no engine answers (within 2 s) or the image cannot be had (within 30 s)
+ * @param args for the server, after those of `serverArgs`
+ * @throws Error if no container engine answers (within 2 s), if the image is not there and cannot be pulled (within
+ *   30 s), or if the package testcontainers is not installed
  */
-export async function startContainer(args: readonly string[] = [], log?: Log): Promise<RedisServer> {
+export async function startContainer(args: readonly string[] = [], log?: Log): Promise<PrivateRedis> {
   const { engine, image } = await findImage();
   log?.(`starting a container of ${image}`);
-  const { GenericContainer, Wait } = await import('testcontainers');
+  const { GenericContainer, Wait } = await importTestcontainers();
   const container = await new GenericContainer(image)
     .withExposedPorts(redisPort)
     .withCommand(['--protected-mode', 'no', ...serverArgs(args)])
     .withWaitStrategy(Wait.forLogMessage('Ready to accept connections'))
     .withStartupTimeout(startMs)
-    // Ryuk would be a second image to pull, in a container that holds the engine's socket, to end this one
-    // after a SIGKILL; every other end is covered by the hook below.
+    // No Ryuk, testcontainers' own cleaner. It is a second image to pull, in a container that gets the engine's socket,
+    // and only needed after SIGKILL: the hook below covers every other end.
     .withAutoCleanup(false)
     .start();
   const forget = onProcessEnd(() => removeNow(engine, container.getId()));
@@ -46,17 +48,29 @@ export async function startContainer(args: readonly string[] = [], log?: Log): P
   }
 }
 
-/** The engine that answers, and the image that it has now; see {@link startContainer}. */
-export async function findImage(): Promise<{ engine: Engine; image: string }> {
+/** Finds the container engine and makes sure that it has the image; see {@link startContainer}. */
+export async function findImage(): Promise<{ engine: ContainerEngine; image: string }> {
   const engine = await findEngine();
   const image = process.env.SCHED_LUA_REDIS_IMAGE ?? 'redis:7-alpine';
   await ensureImage(engine, image);
   return { engine, image };
 }
 
-/** An exit hook cannot wait for an answer, so a short-lived child asks. */
-export function removeNow(engine: Engine, id: string): void {
+/** Removes a container before it returns: an exit hook cannot wait, so it runs a short-lived child process. */
+export function removeNow(engine: ContainerEngine, id: string): void {
   const options = { ...engine, method: 'DELETE', path: `/containers/${id}?force=1&v=1` };
   const script = `require('node:http').request(${JSON.stringify(options)}).on('error', () => {}).end()`;
   spawnSync(process.execPath, ['-e', script], { timeout: 5_000, stdio: 'ignore' });
+}
+
+/** An optional peer dependency, loaded (0.7 s) only when a container is started. */
+async function importTestcontainers() {
+  try {
+    return await import('testcontainers');
+  } catch (error) {
+    if (!/^Cannot find (package|module) 'testcontainers'/.test(messageOf(error))) throw error;
+    const text =
+      'the package testcontainers is not installed; run "npm install --save-dev testcontainers" to start containers';
+    throw new Error(text, { cause: error });
+  }
 }

@@ -1,46 +1,49 @@
-// The few questions we ask a container engine ourselves, over plain HTTP, before testcontainers is even
-// loaded (0.7 s): each has a bound of its own and leaves no socket behind when there is no answer.
+// The few calls to a container engine that we make ourselves, over plain HTTP. They come before testcontainers is loaded,
+// which takes 0.7 s. Each has a time limit and leaves no socket behind when no answer comes.
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import type { RequestOptions } from 'node:http';
 import { homedir } from 'node:os';
-import { reason } from './server.ts';
+import { messageOf } from '../../base/errors.ts';
 
 const answerMs = 2_000;
 const pullMs = 30_000;
 const killMs = 10_000;
 
-/** Where an engine listens; found as testcontainers finds it, so that both mean the same one. */
-export type Engine = Pick<RequestOptions, 'socketPath' | 'host' | 'port'>;
+/** Where a container engine listens. It is found as testcontainers finds it, so that both use the same one. */
+export type ContainerEngine = Pick<RequestOptions, 'socketPath' | 'host' | 'port'>;
 
-/** @throws with the reason, within 2 s, if no engine answers */
-export async function findEngine(): Promise<Engine> {
+/** @throws Error with the reason, within 2 s, if no engine answers */
+export async function findEngine(): Promise<ContainerEngine> {
   const engine = locate();
   const { status } = await call(engine, 'GET', '/_ping', answerMs).catch((error: unknown) => {
-    throw new Error(`the container engine does not answer: ${reason(error)}`, { cause: error });
+    throw new Error(`the container engine does not answer: ${messageOf(error)}`, { cause: error });
   });
   if (status !== 200) throw new Error(`the container engine answers its ping with status ${status}`);
   return engine;
 }
 
-/** Makes sure the engine has the image, pulling it for at most 30 s. */
-export async function ensureImage(engine: Engine, image: string): Promise<void> {
+/**
+ * Makes sure that the engine has the image; pulls it if not.
+ * @throws Error if it cannot be pulled within 30 s
+ */
+export async function ensureImage(engine: ContainerEngine, image: string): Promise<void> {
   if (await hasImage(engine, image)) return;
   const tag = /[:@][^/]+$/.test(image) ? '' : ':latest';
   const path = `/images/create?fromImage=${encodeURIComponent(image + tag)}`;
   const { body } = await call(engine, 'POST', path, pullMs).catch((error: unknown) => {
-    throw new Error(`no image ${image} here, and pulling it failed: ${reason(error)}`, { cause: error });
+    throw new Error(`no image ${image} here, and pulling it failed: ${messageOf(error)}`, { cause: error });
   });
   if (await hasImage(engine, image)) return;
   throw new Error(`no image ${image} here, and it cannot be pulled: ${pullError(body)}`);
 }
 
-/** As a crash does: SIGKILL; and the container is no more. */
-export async function killContainer(engine: Engine, id: string): Promise<void> {
+/** Ends a container as a crash would, by SIGKILL, and removes it. */
+export async function killContainer(engine: ContainerEngine, id: string): Promise<void> {
   await call(engine, 'DELETE', `/containers/${id}?force=1&v=1`, killMs);
 }
 
-/** Pulling is answered with status 200 and one JSON object a line; a refusal is one object. */
+/** The engine answers a pull with status 200 and one JSON object a line; a refusal is a single object. */
 function pullError(body: string): string {
   const last = body.trim().split('\n').at(-1) ?? '';
   try {
@@ -51,12 +54,12 @@ function pullError(body: string): string {
   }
 }
 
-async function hasImage(engine: Engine, image: string): Promise<boolean> {
+async function hasImage(engine: ContainerEngine, image: string): Promise<boolean> {
   const { status } = await call(engine, 'GET', `/images/${encodeURIComponent(image)}/json`, answerMs);
   return status === 200;
 }
 
-function locate(): Engine {
+function locate(): ContainerEngine {
   const host = process.env.DOCKER_HOST;
   if (host !== undefined && host !== '') return parse(host);
   const run = process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.getuid?.() ?? 0}`;
@@ -72,7 +75,7 @@ function locate(): Engine {
   return { socketPath };
 }
 
-function parse(host: string): Engine {
+function parse(host: string): ContainerEngine {
   const url = URL.canParse(host) ? new URL(host) : undefined;
   if (url?.protocol === 'unix:') return { socketPath: url.pathname };
   if (url && /^(tcp|http):$/.test(url.protocol) && process.env.DOCKER_TLS_VERIFY !== '1') {
@@ -87,7 +90,7 @@ interface Answer {
 }
 
 function call(
-  engine: Engine,
+  engine: ContainerEngine,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
   timeoutMs: number,

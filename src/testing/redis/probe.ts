@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { reason } from './server.ts';
+import { messageOf } from '../../base/errors.ts';
 
-/** What a server says of itself. */
+/** What a server says about itself. */
 export interface Probe {
   /** Like `redis-server 7.0.15`. */
   program: string;
@@ -12,7 +12,8 @@ export interface Probe {
 /**
  * Waits until the server answers PING and INFO, at most `timeoutMs`.
  *
- * @param giveUp thrown from between two tries, when waiting has become pointless
+ * @param giveUp asked after each failed try; the error that it answers ends the wait and is thrown
+ * @throws Error with the last reason after `timeoutMs`
  */
 export async function probe(
   url: string,
@@ -25,9 +26,10 @@ export async function probe(
     try {
       return await ask(url, Math.max(left, 100));
     } catch (error) {
-      const hopeless = giveUp?.();
-      if (hopeless) throw hopeless;
-      if (left <= 0) throw new Error(`no answer within ${timeoutMs} ms: ${reason(error)}`, { cause: error });
+      const final = giveUp?.();
+      if (final) throw final;
+      if (left <= 0)
+        throw new Error(`no answer within ${timeoutMs} ms: ${messageOf(error)}`, { cause: error });
       await sleep(20);
     }
   }
@@ -42,7 +44,7 @@ async function ask(url: string, timeoutMs: number): Promise<Probe> {
   });
   let cause: Error | undefined;
   redis.on('error', (error: Error) => (cause = error));
-  // not ioredis' commandTimeout, whose timer outlives a command that is refused
+  // ioredis' own commandTimeout is not used: its timer stays after a command was refused
   const timer = setTimeout(() => {
     cause ??= new Error('it takes a connection, but does not answer');
     redis.disconnect();
@@ -52,11 +54,11 @@ async function ask(url: string, timeoutMs: number): Promise<Probe> {
     await redis.ping();
     return parse(await redis.info('server'));
   } catch (error) {
-    // connect() only says that the connection is closed; the event says why
+    // connect() only says that the connection is closed; the event 'error' says why
     throw cause ?? error;
   } finally {
     clearTimeout(timer);
-    // a disconnect after the end leaves a timer of 2 s
+    // ioredis starts a timer of 2 s when a client that has ended is disconnected
     if (redis.status !== 'end') redis.disconnect();
   }
 }

@@ -1,24 +1,27 @@
-/** A Redis that answers, however it was found. */
-export interface RedisServer {
+/**
+ * A Redis (or Valkey) that was started for this process alone.
+ * @experimental
+ */
+export interface PrivateRedis {
+  /** Like `redis://127.0.0.1:41234`. */
   readonly url: string;
-  readonly kind: 'url' | 'binary' | 'container';
-  /** For people: program, version and where it is, never a password. */
+  /** A process of the program on PATH, or a container. */
+  readonly kind: 'binary' | 'container';
+  /** Program, version and address, for people. */
   readonly description: string;
-  /** Of a server process that we started ourselves. */
+  /** Process id of the server; only of a binary. */
   readonly pid?: number;
-  /** Ends a server that we started; one that was there before goes on. May be called again. */
+  /** Ends the server and removes what it wrote. A second call does nothing. */
   stop(): Promise<void>;
 }
 
-/** One line of progress, for people. */
+/**
+ * Receives one line of progress, for people.
+ * @experimental
+ */
 export type Log = (line: string) => void;
 
-/** What every server we start is told; `extra` comes last and so wins. */
+/** Arguments of every server that is started here: no persistence, no eviction. `extra` comes last and so wins. */
 export function serverArgs(extra: readonly string[]): string[] {
   return ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction', ...extra];
-}
-
-/** The text of anything thrown. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
-import { probe } from './probe.ts';
-import { reason } from './server.ts';
+import { messageOf } from '../../../src/base/errors.ts';
+import { probe } from '../../../src/testing/redis/probe.ts';
 import type { RedisServer } from './server.ts';
 
 /** The URL as it may be printed: `***` for the password. */
@@ -26,6 +26,6 @@ export async function useUrl(url: string, from: string): Promise<RedisServer> {
     const { program } = await probe(url, 5_000);
     return { url, kind: 'url', description: `${program} (${redact(url)})`, stop: () => Promise.resolve() };
   } catch (error) {
-    throw new Error(`no Redis answers at ${redact(url)} (${from}): ${reason(error)}`, { cause: error });
+    throw new Error(`no Redis answers at ${redact(url)} (${from}): ${messageOf(error)}`, { cause: error });
   }
 }
