@@ -33,6 +33,23 @@ describe('a bundle of the library', () => {
   before(async () => (folder = await mkdtemp(join(tmpdir(), 'sched-lua-bundle-'))));
   after(() => rm(folder, { recursive: true, force: true }));
 
+  it('holds nothing of sched-lua/testing or of the command line', async () => {
+    const { metafile } = await build({
+      entryPoints: [library],
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: 'node',
+      format: 'esm',
+      logLevel: 'silent',
+    });
+    const files = Object.keys(metafile.inputs);
+    expect(
+      files.filter((file) => /(^|\/)src\/(testing|cli)\/|testcontainers|commander/.test(file)),
+    ).to.deep.equal([]);
+    expect(files.filter((file) => /(^|\/)src\/scheduler\.ts$/.test(file)).length).to.equal(1);
+  });
+
   for (const format of ['esm', 'cjs'] as const) {
     it(`in one ${format} file runs in a folder that holds nothing else`, async () => {
       const home = await mkdtemp(join(folder, 'home-'));

@@ -1,0 +1,100 @@
+// What sched-lua/testing promises as a published module, read from its sources.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import ts from 'typescript';
+import * as face from '../../src/testing/index.ts';
+
+const folder = 'src/testing';
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+);
+const sources = new Map(
+  files.map((file) => {
+    const path = join(folder, file);
+    return [path, ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true)];
+  }),
+);
+
+/** Modules that a file names in `import`, `export … from` and `import()`. */
+function importsOf(source: ts.SourceFile): { static: string[]; dynamic: string[] } {
+  const found = { static: [] as string[], dynamic: [] as string[] };
+  const visit = (node: ts.Node): void => {
+    if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier)
+      found.static.push((node.moduleSpecifier as ts.StringLiteral).text);
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      found.dynamic.push((node.arguments[0] as ts.StringLiteral).text);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+/** The names that index.ts exports, with the file of each. */
+function exportsOfIndex(): { name: string; path: string }[] {
+  const index = sources.get(join(folder, 'index.ts'))!;
+  return index.statements.filter(ts.isExportDeclaration).flatMap((statement) => {
+    const path = join(folder, (statement.moduleSpecifier as ts.StringLiteral).text);
+    const { elements } = statement.exportClause as ts.NamedExports;
+    return elements.map(({ name }) => ({ name: name.text, path }));
+  });
+}
+
+function declarationOf(name: string, source: ts.SourceFile): ts.Statement | undefined {
+  return source.statements.find((statement) => {
+    if (ts.isVariableStatement(statement))
+      return statement.declarationList.declarations.some((one) => one.name.getText() === name);
+    const named = statement as ts.Statement & { name?: ts.Identifier };
+    return named.name?.text === name;
+  });
+}
+
+describe('the module sched-lua/testing', () => {
+  it('exports a Redis, an engine and a wait, and nothing that is not documented', () => {
+    const values = ['DEFAULT_ENGINE', 'EmulatedEngine', 'startRedis', 'waitUntil'];
+    expect(Object.keys(face).sort()).to.deep.equal(values);
+    const names = exportsOfIndex().map(({ name }) => name);
+    expect(names).to.include.members(values);
+    expect(names.length).to.be.greaterThan(values.length);
+  });
+
+  for (const { name, path } of exportsOfIndex()) {
+    it(`explains ${name} and marks it as experimental`, () => {
+      const declaration = declarationOf(name, sources.get(path)!);
+      expect(declaration, `${name} is declared in ${path}`).not.to.equal(undefined);
+      const docs = ts.getJSDocCommentsAndTags(declaration!).filter(ts.isJSDoc);
+      const text = docs.map(({ comment }) => ts.getTextOfJSDocComment(comment) ?? '').join('');
+      expect(text.length).to.be.greaterThan(20);
+      const tags = ts.getJSDocTags(declaration!).map((tag) => tag.tagName.text);
+      expect(tags).to.include('experimental');
+      // members of what is exported are explained one by one, but for those that say nothing: private, constructor
+      if (!ts.isInterfaceDeclaration(declaration!) && !ts.isClassDeclaration(declaration!)) return;
+      for (const member of declaration.members) {
+        if (!member.name || ts.isPrivateIdentifier(member.name)) continue;
+        const explained = ts.getJSDocCommentsAndTags(member).length > 0;
+        expect(explained, `${name}.${member.name.getText()} has a docstring`).to.equal(true);
+      }
+    });
+  }
+
+  it('imports only src/base, node and ioredis, and testcontainers when a container is started', () => {
+    for (const [path, source] of sources) {
+      const imports = importsOf(source);
+      for (const name of imports.static) {
+        const target = name.startsWith('.') ? join(path, '..', name) : name;
+        expect(target, path).to.match(/^(src\/testing\/|src\/base\/|node:|ioredis$)/);
+      }
+      expect(imports.dynamic, path).to.deep.equal(path.endsWith('container.ts') ? ['testcontainers'] : []);
+    }
+  });
+
+  it('adds no dependency: testcontainers is an optional peer', () => {
+    const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
+      string,
+      Record<string, unknown>
+    >;
+    expect(Object.keys(manifest.dependencies!)).to.deep.equal(['commander', 'crc', 'ioredis']);
+    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal(['testcontainers']);
+    expect(manifest.peerDependenciesMeta).to.deep.equal({ testcontainers: { optional: true } });
+  });
+});
