@@ -2,17 +2,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findServer } from '../../src/testing/redis/binary.ts';
+import { messageOf } from '../../src/base/errors.ts';
+import { findServer, freePort } from '../../src/testing/redis/binary.ts';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { findImage, removeNow } from '../../src/testing/redis/container.ts';
 import { killContainer } from '../../src/testing/redis/docker.ts';
 import { installRedis } from '../lib/redis/install.ts';
 import { probe } from '../../src/testing/redis/probe.ts';
 import type { Log } from '../../src/testing/redis/server.ts';
-import { messageOf } from '../../src/base/errors.ts';
 
 const START_MS = 15_000;
 
@@ -114,14 +113,4 @@ async function whenReady(port: number, kill: () => Promise<void>): Promise<Serve
 
 export function urlOf(port: number): string {
   return `redis://127.0.0.1:${port}`;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

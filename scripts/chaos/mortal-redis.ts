@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePort } from '../../src/testing/redis/binary.ts';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { markAof, removeAof, rollBackAof, type AofMark } from './aof.ts';
 import { now } from '../lib/harness/history.ts';
-import { freePort, urlOf, type Launch, type ServerProcess } from './launch.ts';
+import { urlOf, type Launch, type ServerProcess } from './launch.ts';
 import { Proxy } from './proxy.ts';
 
 const MARK_MS = 50;

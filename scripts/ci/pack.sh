@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the packed package in an empty project and uses it as a stranger would: import, types, command.
+# Installs the packed package in an empty project and uses it as a stranger would: import, types, examples, command.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -12,18 +12,44 @@ mkdir "$work/project"
 cd "$work/project"
 echo '{ "private": true, "type": "module" }' >package.json
 npm install --no-audit --no-fund --loglevel=error "$work"/*.tgz
+if [ -e node_modules/testcontainers ]; then
+  echo "testcontainers came with the package; it must stay an optional peer" >&2
+  exit 1
+fi
 
 cat >check.mjs <<'EOF'
 import { Scheduler } from 'sched-lua';
-if (typeof Scheduler !== 'function') throw new Error('sched-lua exports no Scheduler');
-console.log("import { Scheduler } from 'sched-lua' works");
+import { EmulatedEngine, startRedis, waitUntil } from 'sched-lua/testing';
+for (const [name, value] of Object.entries({ Scheduler, EmulatedEngine, startRedis, waitUntil })) {
+  if (typeof value !== 'function') throw new Error(`the package exports no ${name}`);
+}
+console.log("importing from 'sched-lua' and 'sched-lua/testing' works");
+
+// as a user's suite would, with the Redis of this machine; there may be none
+const redis = await startRedis().catch((error) => {
+  if (!error.message.startsWith('could not start a private Redis')) throw error;
+  console.log(`not tried with a Redis: ${error.message}`);
+});
+if (redis) {
+  const engine = new EmulatedEngine({ timeScale: 0.05 });
+  const node = await Scheduler.start({ redis: redis.url, onWarning: () => {} });
+  const served = node.run((request) => engine.run(request.promptTokens, 40), { budget: engine });
+  const answer = await node.submit({ request_id: 'r1', prompt_token_ids: [1, 2, 3] }).result();
+  if (answer?.tokens !== 40) throw new Error(`the emulated engine answered ${JSON.stringify(answer)}`);
+  await Promise.all([node.close(), served]);
+  await redis.stop();
+  console.log(`an emulated engine serves a request by ${redis.description}`);
+}
 EOF
 node check.mjs
 
 cat >check.ts <<'EOF'
 import type { Scheduler } from 'sched-lua';
+import type { EmulatedEngine, PrivateRedis, startRedis, waitUntil } from 'sched-lua/testing';
 type IsAny<T> = 0 extends 1 & T ? true : false;
-export const typesAreThere: IsAny<Scheduler> = false;
+type Exports = [Scheduler, EmulatedEngine, PrivateRedis, typeof startRedis, typeof waitUntil];
+type AreAny<T extends unknown[]> = { [I in keyof T]: IsAny<T[I]> };
+export const typesAreThere: AreAny<Exports> = [false, false, false, false, false];
 EOF
 cat >tsconfig.json <<'EOF'
 {
@@ -40,6 +66,18 @@ cat >tsconfig.json <<'EOF'
 EOF
 "$repo/node_modules/.bin/tsc"
 echo "its types work"
+
+cp -r "$repo/examples" .
+cat >examples/tsconfig.json <<EOF
+{
+  "extends": "../tsconfig.json",
+  "compilerOptions": { "types": ["node"], "typeRoots": ["$repo/node_modules/@types"] },
+  "files": [],
+  "include": ["*.ts"]
+}
+EOF
+"$repo/node_modules/.bin/tsc" -p examples
+echo "the examples compile"
 
 npx --no-install sched-lua --help >help.txt
 grep -q sched-lua help.txt

@@ -1,12 +1,11 @@
-import { startBinary } from '../../src/testing/redis/binary.ts';
-import { findRedis, type RedisServer } from '../../scripts/lib/redis/find.ts';
+import { startRedis, type PrivateRedis } from '../../src/testing/index.ts';
 
 /**
  * A server of the test's own, for what would disturb the others: SCRIPT FLUSH, passwords, pauses. Stop it when done.
- * A binary where there is one, in whatever the rest of the run lives.
+ * A binary where there is one, whatever the run's own Redis is.
  *
  * @param args for the server, like `['--cluster-enabled', 'yes']`
  */
-export async function privateRedis(args: string[] = []): Promise<RedisServer> {
-  return startBinary(args).catch(() => findRedis({ prefer: 'container', args }));
+export function privateRedis(args: string[] = []): Promise<PrivateRedis> {
+  return startRedis({ args });
 }

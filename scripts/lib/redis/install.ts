@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { messageOf } from '../../../src/base/errors.ts';
 import { onPath } from '../../../src/testing/redis/path.ts';
+import { messageOf } from '../../../src/base/errors.ts';
 import type { Log } from '../../../src/testing/redis/server.ts';
 
 const run = promisify(execFile);
