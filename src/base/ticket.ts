@@ -4,7 +4,7 @@ import { SchedulerError } from './errors.ts';
 export type Tick = string;
 export const NO_TICK: Tick = '00000000000000';
 
-/** `owner|order|tokens|deadline|id`: one accepted request and its place in line (DESIGN.md section 1). */
+/** `owner|order|tokens|deadline|id`: one accepted request and its place in line (lua/README.md#words). */
 export type Ticket = string;
 
 export interface TicketParts {
