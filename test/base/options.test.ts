@@ -20,7 +20,7 @@ function docstrings(): Map<string, string> {
   return new Map(
     options.members.map((member) => {
       const [comment] = ts.getJSDocCommentsAndTags(member);
-      const text = ts.getTextOfJSDocComment(comment?.comment as string | undefined) ?? '';
+      const text = ts.getTextOfJSDocComment(comment?.comment) ?? '';
       return [member.name!.getText(source), text.replace(/\s+/g, ' ')];
     }),
   );
