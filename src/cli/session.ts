@@ -47,7 +47,7 @@ export async function withRedis(options: GlobalOptions, command: Work): Promise<
   }
 }
 
-/** The error with the server's name in it. */
+/** The same error, with the server's name in its message. */
 function named(error: unknown, server: string, timeoutMs: number): unknown {
   const message = messageOf(error);
   if (message === 'Command timed out') {
@@ -87,8 +87,8 @@ export interface Server {
 }
 
 /**
- * The servers whose script caches matter: SCRIPT LOAD reaches just the one it is sent to. Today the one server of the
- * URL; for Sentinel and Cluster this is the place to answer every master and replica.
+ * The servers that must hold the scripts: SCRIPT LOAD reaches only the one it is sent to. Today that is the server of the
+ * URL; with Sentinel or Cluster it would be every master and replica.
  */
 export function serversOf(client: Client): Promise<Server[]> {
   const redis = client as Redis;
