@@ -36,6 +36,7 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['outputCodec', [{}, { decode: () => 1 }], /an object with the functions encode and decode/],
   ['idOf', ['id', {}], /a function/],
   ['promptTokensOf', [3, 'length'], /a function/],
+  ['events', ['all', {}, { on: () => 1 }], /a SchedulerEvents/],
   ['onWarning', ['console', true], /a function/],
   ['leaseMS', [30_000], /no option of this name/],
 ];
