@@ -1,12 +1,11 @@
 export { admit, type Budget } from './base/budget.ts';
 export { bytesCodec, jsonCodec, type Codec } from './base/codec.ts';
 export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
-export type { LoadUnit, SchedulerOptions, StealPolicy, WaitReplicas } from './base/options.ts';
+export type { LoadUnit, RedisSource, SchedulerOptions, StealPolicy, WaitReplicas } from './base/options.ts';
 export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
 export type { PutOptions } from './owner/prepare.ts';
 export type { Result } from './owner/results.ts';
 export type { Submission } from './owner/submission.ts';
-export type { RedisSource } from './redis/connection.ts';
 export type { ClaimedRequest } from './runner/claims.ts';
 export type { ResultStatus, RunnerResult } from './runner/outbox.ts';
 export type { BudgetSource, Engine, Handler } from './runner/run-loop.ts';

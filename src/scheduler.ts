@@ -1,7 +1,8 @@
 import type { Budget } from './base/budget.ts';
 import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
-import { settle, type SchedulerOptions, type Settings } from './base/options.ts';
+import type { SchedulerOptions, Settings } from './base/options.ts';
+import { settle } from './base/settle.ts';
 import { Node } from './node/node.ts';
 import type { SchedulerEvents } from './observe/events.ts';
 import { News } from './owner/news.ts';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shardKey } from '../../src/base/keys.ts';
-import { settle } from '../../src/base/options.ts';
+import { settle } from '../../src/base/settle.ts';
 import type { Client } from '../../src/redis/run-script.ts';
 import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
 import { idOf, type CodecName } from './payloads.ts';

@@ -1,10 +1,11 @@
 /** What the parent itself asks Redis: how many wait, what is left, and that nothing of the run stays. */
 import { openClient } from '../../src/redis/connection.ts';
-import { fieldOf } from '../../src/inspect/invariants.ts';
+import { fieldOf } from '../../src/inspect/decode.ts';
+import { readSnapshot } from '../../src/inspect/snapshot.ts';
+import { verifyTopic } from '../../src/inspect/verify.ts';
 import { registryKeys, shardKeys } from '../../src/base/keys.ts';
 import { parseMail } from '../../src/protocol/wire.ts';
 import { runScript, type Client } from '../../src/redis/run-script.ts';
-import { readSnapshot, verifyTopic } from '../../src/inspect/snapshot.ts';
 import type { Leftovers } from './audit.ts';
 
 /** The whole fleet has one shard, number 0. */

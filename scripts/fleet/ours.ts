@@ -1,6 +1,7 @@
 /** A node with our scheduler. */
 import { Scheduler, SchedulerError, type ClaimedRequest, type StealPolicy } from '../../src/index.ts';
-import { settle, type LoadUnit } from '../../src/base/options.ts';
+import type { LoadUnit } from '../../src/base/options.ts';
+import { settle } from '../../src/base/settle.ts';
 import { ASK_AHEAD_MS, LAST_CALL_MS } from '../../src/testing/engine/room.ts';
 import { LiveEngine } from './live-engine.ts';
 import { nameOf, type FleetNode, type NodeContext } from './node.ts';

@@ -1,9 +1,9 @@
 /**
- * What an engine has room for, and how much of a queue fits in: pure arithmetic, no I/O.
+ * What an engine has room for, and how much of a queue fits in (lua/README.md#budget). Pure.
  *
- * The rules are those of FastDeploy's `GlobalScheduler.get_requests`, with two mends: a first prompt is admitted
- * even if it alone exceeds `maxNumBatchedTokens` (the reference refuses it for ever), and a prompt that the
- * engine can never hold is recognised before it is put ({@link fitsEngine}).
+ * The rules are those of FastDeploy's `GlobalScheduler.get_requests`, with two changes. A prompt that is first in line is
+ * admitted even if it alone exceeds `maxNumBatchedTokens`; FastDeploy refuses it for ever. And a prompt that the engine can
+ * never hold is recognised before it is put ({@link fitsEngine}).
  */
 import { ConfigError } from './errors.ts';
 
@@ -16,19 +16,20 @@ export interface Budget {
   /** Blocks set aside for the output of each request. */
   reservedOutputBlocks: number;
   /**
-   * Most prompt tokens in one batch. A prompt that is alone in its batch may exceed it, even if it is 0. Not looked
-   * at with `chunkedPrefill`, as in the reference.
+   * Most prompt tokens in one batch. A prompt that is alone in its batch may exceed it, even if it is 0. Ignored with
+   * `chunkedPrefill`, as in FastDeploy.
    */
   maxNumBatchedTokens: number;
-  /** Most requests in one batch; 0 for "not now". */
+  /** Most requests in one batch; 0: claim nothing now. */
   batch: number;
-  /** Blocks of the whole engine, at least `availableBlocks`. When given, what can never fit is refused at put. */
+  /** Blocks of the whole engine, at least `availableBlocks`. When given, a request that can never fit is refused at put. */
   totalBlocks?: number | undefined;
   /** Limits in requests, instead of `maxNumBatchedTokens`, when the engine splits prompts into chunks. */
   chunkedPrefill?: ChunkedPrefill | undefined;
   /**
-   * ms until the engine can begin with new work: the rest of its iteration, less a few ms for the claim's way. Nothing is
-   * claimed before: it would wait in this engine, where no peer can take it that could begin sooner. Default 0.
+   * ms until the engine can begin with new work: the rest of its iteration, less a few ms for the round trip of the claim.
+   * Nothing is claimed before: it would wait in this engine, while a peer that can begin sooner could no longer take it.
+   * Default 0.
    */
   readyInMs?: number | undefined;
 }
@@ -55,7 +56,7 @@ export interface ClaimBounds {
 
 const MAX_UINT32 = 2 ** 32 - 1;
 
-/** Blocks that a prompt of so many tokens takes, those of its output included. */
+/** Blocks that a prompt of `promptTokens` tokens takes, those of its output included. */
 export function requiredBlocks(
   promptTokens: number,
   budget: Pick<Budget, 'blockSize' | 'reservedOutputBlocks'>,
@@ -63,7 +64,7 @@ export function requiredBlocks(
   return Math.ceil(promptTokens / budget.blockSize) + budget.reservedOutputBlocks;
 }
 
-/** Whether an empty engine could take a prompt of so many tokens; always true if `totalBlocks` is not known. */
+/** Whether an empty engine could take a prompt of `promptTokens` tokens; always true if `totalBlocks` is not known. */
 export function fitsEngine(
   promptTokens: number,
   engine: Pick<Budget, 'totalBlocks' | 'blockSize' | 'reservedOutputBlocks'>,
@@ -74,8 +75,8 @@ export function fitsEngine(
 }
 
 /**
- * How many requests are admitted from the front of a list, given the prompt tokens of each. The first refusal ends
- * the scan: nothing is admitted past it, so the order of a queue is kept.
+ * How many requests are admitted from the front of a list, given the prompt tokens of each. The first refusal ends the
+ * scan: a later request is not admitted past it, so the queue keeps its order.
  */
 export function admit(promptTokens: readonly number[], budget: Budget): number {
   if (isClosed(budget)) return 0;
@@ -102,9 +103,9 @@ export function admit(promptTokens: readonly number[], budget: Budget): number {
 }
 
 /**
- * Bounds that every list satisfies which {@link admit} admits whole, and each of its beginnings: a claim that
- * respects them leaves nothing behind that could have been admitted. The bounds are reached, but for `sumTokens`
- * when no long prompt is allowed, which is only an upper bound.
+ * The tightest bounds that hold for every list of requests that {@link admit} admits whole. A claim within these bounds
+ * therefore leaves no request behind that could have been admitted. Only `sumTokens` may be larger than needed, when no
+ * long prompt is allowed.
  */
 export function claimBounds(budget: Budget): ClaimBounds {
   const { availableBlocks, blockSize, reservedOutputBlocks, chunkedPrefill } = budget;
@@ -124,7 +125,10 @@ export function claimBounds(budget: Budget): ClaimBounds {
   return { limit: toUint32(limit), aloneTokens: toUint32(aloneTokens), sumTokens: toUint32(sumTokens) };
 }
 
-/** Throws a ConfigError that names the first bad field; for the public edge, nothing else here checks its input. */
+/**
+ * Checks a budget that a user gave; the other functions of this file trust theirs.
+ * @throws ConfigError naming the first bad field
+ */
 export function validateBudget(budget: unknown): asserts budget is Budget {
   const fields = record('budget', budget);
   const availableBlocks = count('budget.availableBlocks', fields.availableBlocks);
@@ -153,7 +157,7 @@ export function validateBudget(budget: unknown): asserts budget is Budget {
   }
 }
 
-/** Nothing is admitted whatever waits: "ask Redis nothing". */
+/** Nothing would be admitted, whatever waits, so Redis need not be asked. */
 function isClosed({ availableBlocks, reservedOutputBlocks, batch }: Budget): boolean {
   return availableBlocks <= reservedOutputBlocks || batch < 1;
 }

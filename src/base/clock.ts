@@ -1,16 +1,16 @@
 import { SchedulerError } from './errors.ts';
 
-/** ms that only grow, whatever is done to the machine's clock; not comparable between processes. */
+/** ms that only grow, also when the machine's clock is set back. Not comparable between processes. */
 export function monotonic(): number {
   return performance.now();
 }
 
-/** `ms`, a quarter more or less: nodes started together drift apart. */
+/** `ms`, up to a quarter more or less, so that nodes that started together do not stay in step. */
 export function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2);
 }
 
-/** Waits; answers early, and never rejects, when the signal fires. */
+/** Waits `ms`, or until the signal fires. Never rejects. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) {
@@ -32,7 +32,7 @@ export function backoff(attempt: number): number {
   return jittered(Math.min(1000, 5 * 2 ** Math.min(attempt, 10)));
 }
 
-/** One timer that is moved, never doubled: the earliest wanted time wins. */
+/** One timer for many wishes: it rings once, at the earliest time that was asked for. */
 export class Alarm {
   #timer: NodeJS.Timeout | undefined;
   #at = Infinity;
@@ -42,7 +42,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings `ms` from now, or earlier if it is already set to. */
+  /** Rings `ms` from now, unless it is already set to ring earlier. */
   within(ms: number): void {
     const at = monotonic() + ms;
     if (at >= this.#at) return;
@@ -60,7 +60,7 @@ export class Alarm {
   }
 }
 
-/** What the promise gives, or the signal's reason if it fires first. */
+/** Settles as the promise does, or rejects with the signal's reason if the signal fires first. */
 export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const fired = (): void => reject(signal.reason as Error);
@@ -71,9 +71,10 @@ export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> 
 }
 
 /**
- * What the promise gives, or SchedulerError TIMEOUT after `ms`; the call behind the promise goes on.
+ * Settles as the promise does, or rejects after `ms`; the call behind the promise goes on.
  * @param operation named in the error
- * @param trouble what is known to be wrong, asked when the time is over
+ * @param trouble asked when the time is over: what is known to be wrong, for the message and the cause
+ * @throws SchedulerError TIMEOUT
  */
 export async function within<T>(
   ms: number,

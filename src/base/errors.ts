@@ -1,13 +1,13 @@
 /** Stable codes of {@link SchedulerError}. */
 export type ErrorCode =
   | 'CONFIG' // an option, name, budget or id is wrong
-  | 'DUPLICATE' // a request of this id has been accepted by this node and has not ended
-  | 'FULL' // too many requests of this node wait; `retryAfterMs` says when to try again
+  | 'DUPLICATE' // this node has accepted a request of this id, which has not ended
+  | 'FULL' // maxWaiting requests of this node wait; `retryAfterMs` says when to try again
   | 'EXPIRED' // the deadline had passed when the request was put
   | 'ENCODE' // the codec could not encode the request or result
   | 'TOO_LARGE' // over maxBodyBytes, maxResultBytes, or what the engine can ever hold
-  | 'BAD_ID' // the id is no well-formed string of 1..512 bytes
-  | 'CANCELLED' // it was cancelled or reset
+  | 'BAD_ID' // the id is not a well-formed string of 1 to 512 bytes
+  | 'CANCELLED' // the request was cancelled or reset
   | 'FAILED' // the request ended as failed; the message has the reason
   | 'TIMEOUT' // Redis did not answer within commandTimeout; the call may still take effect
   | 'EVICTED' // another instance took this node's name

@@ -1,7 +1,7 @@
 import crc16CcittFalse from 'crc/crc16ccitt';
 import { ConfigError } from './errors.ts';
 
-/** The twelve tables of a shard, in the order of every shard script's KEYS (DESIGN.md section 2). */
+/** The twelve tables of a shard, in the order of every shard script's KEYS (lua/README.md#tables). */
 export const SHARD_TABLES = [
   'waiting',
   'head',
@@ -24,6 +24,7 @@ export function shardKeys(topic: string, shard: number): string[] {
   return SHARD_TABLES.map((table) => shardKey(topic, shard, table));
 }
 
+/** The key of one table of a shard. */
 export function shardKey(topic: string, shard: number, table: ShardTable): string {
   return `{${topic}.${shard}}:${table}`;
 }
@@ -38,20 +39,31 @@ export function wakePrefix(topic: string): string {
   return `{${topic}}:wake:`;
 }
 
-/** A node's home shard: CRC-16/CCITT-FALSE of its name, modulo the number of load shards (SEED.md 1.3). */
+/** A node's home shard: CRC-16/CCITT-FALSE of its name, modulo the number of load shards, as in FastDeploy. */
 export function shardOf(name: string, loadShards: number): number {
   return crc16CcittFalse(name) % loadShards;
 }
 
-const NODE_NAME = /^[A-Za-z0-9._:-]{1,128}$/;
-const TOPIC = /^[A-Za-z0-9_:-]{1,128}$/;
+/** Which node names are allowed, as a pattern and in words. */
+export const NODE_NAMES = {
+  pattern: /^[A-Za-z0-9._:-]{1,128}$/,
+  allowed: '1 to 128 characters of A-Z a-z 0-9 . _ : -',
+} as const;
 
+/** Which topics are allowed, as a pattern and in words. */
+export const TOPICS = {
+  pattern: /^[A-Za-z0-9_:-]{1,128}$/,
+  allowed: '1 to 128 characters of A-Z a-z 0-9 _ : -',
+} as const;
+
+/** @throws ConfigError unless it is a node name */
 export function checkNodeName(name: unknown): string {
-  if (typeof name === 'string' && NODE_NAME.test(name)) return name;
-  throw new ConfigError('node', name, '1 to 128 characters of A-Z a-z 0-9 . _ : -');
+  if (typeof name === 'string' && NODE_NAMES.pattern.test(name)) return name;
+  throw new ConfigError('node', name, NODE_NAMES.allowed);
 }
 
+/** @throws ConfigError unless it is a topic */
 export function checkTopic(topic: unknown): string {
-  if (typeof topic === 'string' && TOPIC.test(topic)) return topic;
-  throw new ConfigError('topic', topic, '1 to 128 characters of A-Z a-z 0-9 _ : -');
+  if (typeof topic === 'string' && TOPICS.pattern.test(topic)) return topic;
+  throw new ConfigError('topic', topic, TOPICS.allowed);
 }

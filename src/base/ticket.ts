@@ -1,15 +1,15 @@
 import { SchedulerError } from './errors.ts';
 
-/** A shard's clock reading in µs: 14 hex digits, so that text order is time order. */
+/** A reading of a shard's clock in µs, as 14 hex digits: sorted as text, ticks are in the order of time. */
 export type Tick = string;
 export const NO_TICK: Tick = '00000000000000';
 
-/** `owner|order|tokens|deadline|id`: one accepted request and its place in line (DESIGN.md section 1). */
+/** `owner|order|tokens|deadline|id`: one accepted request and its place in the queue (lua/README.md#words). */
 export type Ticket = string;
 
 export interface TicketParts {
   owner: string;
-  /** Tick of the put, less the priority's head start. */
+  /** Tick of the put, less the head start that its priority gives. */
   order: Tick;
   /** Prompt tokens. */
   tokens: number;
@@ -18,8 +18,10 @@ export interface TicketParts {
   id: string;
 }
 
+/** Characters of a stamp, `order|tokens|deadline`: 14, 8 and 12 hex digits and two bars. */
 const STAMP = 36;
 
+/** A whole number in hex, at least `width` digits. */
 export function hex(value: number, width: number): string {
   return value.toString(16).padStart(width, '0');
 }

@@ -1,5 +1,6 @@
 /** What Ctrl-C does: it ends the command at once, unless the command has something to clean up first. */
-const INTERRUPTED = 130;
+import { EXIT } from './output.ts';
+
 let graceful: AbortController | undefined;
 
 /** From now on the first SIGINT fires this signal and the command ends by itself; a second one ends it at once. */
@@ -8,14 +9,14 @@ export function catchInterrupt(): AbortSignal {
   return graceful.signal;
 }
 
-/** The exit code of a command that was interrupted and ended by itself; undefined: it was not. */
+/** The exit code of a command that was interrupted and cleaned up; undefined: it was not interrupted. */
 export function interruptedCode(): number | undefined {
-  return graceful?.signal.aborted ? INTERRUPTED : undefined;
+  return graceful?.signal.aborted ? EXIT.interrupted : undefined;
 }
 
 export function listenForInterrupts(): void {
   process.on('SIGINT', () => {
-    if (graceful === undefined || graceful.signal.aborted) process.exit(INTERRUPTED);
+    if (graceful === undefined || graceful.signal.aborted) process.exit(EXIT.interrupted);
     graceful.abort();
   });
 }

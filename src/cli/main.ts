@@ -1,16 +1,14 @@
 #!/usr/bin/env node
-/**
- * The command `sched-lua`. Exit codes: 0 fine; 1 something is missing, broken or does not answer; 2 bad usage;
- * 130 interrupted.
- */
+/** The command `sched-lua`: its global options, its commands, and how each ends; exit codes are in `EXIT`. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../base/errors.ts';
+import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { interruptedCode, listenForInterrupts } from './interrupt.ts';
 import { addLoad } from './commands/load.ts';
-import { print, reportOf, UsageError } from './output.ts';
-import { DEFAULT_URL, URL_VARIABLE, withRedis, type GlobalOptions, type Run } from './session.ts';
+import { EXIT, print, reportOf, UsageError } from './output.ts';
+import { withRedis, type GlobalOptions, type Run } from './session.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
 import { VERSION } from './version.ts';
@@ -21,7 +19,7 @@ function createProgram(): Command {
   const program = new Command('sched-lua')
     .description('Looks after the Redis of a sched-lua fleet.')
     .version(VERSION)
-    .option('--url <url>', `Redis to use (default: ${URL_VARIABLE}, else ${DEFAULT_URL})`)
+    .option('--url <url>', `Redis to use (default: ${REDIS_URL_VARIABLE}, else ${DEFAULT_REDIS_URL})`)
     .option('--timeout <ms>', 'how long Redis may take to answer', milliseconds, 5000)
     .option('--json', 'print one JSON object')
     .option('--quiet', 'print nothing but errors')
@@ -31,14 +29,14 @@ function createProgram(): Command {
     .exitOverride()
     .addHelpText(
       'after',
-      `\nA password belongs into ${URL_VARIABLE}: arguments can be seen by others.\n` +
-        'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage.',
+      `\nA password belongs into ${REDIS_URL_VARIABLE}: arguments can be seen by others.\n` +
+        'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage; 130 interrupted.',
     );
   const run: Run = async (command) => {
     const options = program.opts<GlobalOptions>();
     const report = await withRedis(options, command);
     await print(report, options);
-    process.exitCode = interruptedCode() ?? (report.failure ? 1 : 0);
+    process.exitCode = interruptedCode() ?? (report.failure ? EXIT.failed : EXIT.fine);
   };
   addLoad(program, run);
   addStatus(program, run);
@@ -72,22 +70,22 @@ async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const reason = asUsage(error);
-    // not from the parsed options: parsing may have failed before it came to them
+    // looked for here, because parsing may have failed before it came to these options
     const has = (option: string): boolean => args.includes(option);
     await print(reportOf(reason), { json: has('--json'), quiet: has('--quiet') });
-    process.exitCode = reason instanceof UsageError ? 2 : (interruptedCode() ?? 1);
+    process.exitCode = reason instanceof UsageError ? EXIT.usage : (interruptedCode() ?? EXIT.failed);
   }
 }
 
-// a reader that went away (`| head`) is no failure of ours, and the exit code goes on telling the truth
+// when the reader goes away (`| head`), the command goes on and its exit code still says how it ended
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return;
   process.stderr.write(`sched-lua: cannot write: ${error.message}\n`);
-  process.exit(1);
+  process.exit(EXIT.failed);
 });
 process.stderr.on('error', () => undefined);
 listenForInterrupts();
 
 await main(process.argv.slice(2));
-// a server that hangs would keep its half-closed socket, and us, for ever
+// do not wait for open sockets: a server that hangs would keep its half-closed one, and this process, for ever
 process.stdout.write('', () => process.exit());

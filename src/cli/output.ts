@@ -1,6 +1,16 @@
 /** What a command hands back, and how it is printed: as text or as one JSON object, errors on stderr. */
 import { messageOf, SchedulerError } from '../base/errors.ts';
 
+/** Exit codes of every command. */
+export const EXIT = {
+  fine: 0,
+  /** Something is missing, broken or does not answer. */
+  failed: 1,
+  /** The command was called wrongly. */
+  usage: 2,
+  interrupted: 130,
+} as const;
+
 /** Why a command failed. `code` is stable: those of {@link SchedulerError}, and USAGE, MISSING, BROKEN, UNSUITABLE, INTERNAL. */
 export interface Failure {
   code: string;
@@ -9,12 +19,12 @@ export interface Failure {
   hint?: string | undefined;
 }
 
-/** A command's answer. One with a failure ends the process with exit code 1. */
+/** A command's answer. One with a failure ends the process with `EXIT.failed`. */
 export interface Report {
   /** The `--json` object, without `ok` and `error`. */
   json: Readonly<Record<string, unknown>>;
   text: string;
-  /** For people, on stderr: true whether or not there was a failure. */
+  /** For people, on stderr, whether or not there was a failure. */
   note?: string | undefined;
   failure?: Failure | undefined;
 }
@@ -40,12 +50,12 @@ export async function print(report: Report, { json, quiet }: OutputOptions): Pro
   if (lines.length > 0) await write(process.stderr, lines.join('\n'));
 }
 
-/** Resolves also when the reader has gone away: main.ts listens to the error. */
+/** Resolves also when the reader has gone away; main.ts handles that error. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   return new Promise((resolve) => stream.write(`${text}\n`, () => resolve()));
 }
 
-/** The user called the command wrongly; exit code 2. */
+/** The user called the command wrongly; the process ends with `EXIT.usage`. */
 export class UsageError extends Error {
   readonly hint: string;
 
@@ -84,14 +94,14 @@ function hintFor(message: string): string | undefined {
 }
 
 /**
- * A message without anything that may be a password in a URL, whatever it was made of, such as an argument in the wrong
- * place. Rather too much than too little: people forget to encode `/`, `@` and blanks, and long values are cut short.
+ * A message without anything that may be a password in a URL, wherever the URL came from (an argument in the wrong place,
+ * say). Takes out too much rather than too little: people forget to encode `/`, `@` and blanks, and long values are cut.
  */
 export function withoutSecrets(message: string): string {
   return message.replace(/[^\s"'=]*:.*@/g, '***@').replace(/:\/\/[^\s"']*/g, '://***');
 }
 
-/** Text that stays on its line and does nothing to a terminal; ids may hold any character. */
+/** The text on one line, without control characters: an id may hold any character, also ones that steer a terminal. */
 export function oneLine(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
 }
@@ -127,7 +137,7 @@ export interface Shown {
 export function shown(bytes: Uint8Array): Shown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    // no terminal is to be steered by a payload
+    // a payload must not steer the terminal
     if (!/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text)) return { text, encoding: 'utf8' };
   } catch {
     // not text

@@ -1,12 +1,11 @@
-/** One bounded conversation with the Redis that a command was pointed at. */
+/** A command's connection to the Redis that it was pointed at: opened, bounded in time, and closed again. */
 import { Redis } from 'ioredis';
-import { describeRedis, openClient, ready, type RedisSource } from '../redis/connection.ts';
 import { messageOf, SchedulerError } from '../base/errors.ts';
+import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
+import type { RedisSource } from '../base/options.ts';
+import { describeRedis, openClient, ready } from '../redis/connection.ts';
 import type { Client } from '../redis/run-script.ts';
 import { UsageError, type OutputOptions, type Report } from './output.ts';
-
-export const DEFAULT_URL = 'redis://127.0.0.1:6379';
-export const URL_VARIABLE = 'SCHED_LUA_REDIS_URL';
 
 /** The options that every command has. */
 export interface GlobalOptions extends OutputOptions {
@@ -15,8 +14,16 @@ export interface GlobalOptions extends OutputOptions {
   timeout: number;
 }
 
-/** @param source the same server, for a command that needs connections of its own */
-export type Work = (client: Client, source: RedisSource) => Promise<Report>;
+/** What a command works with. */
+export interface Session {
+  /** Connected. */
+  client: Client;
+  /** The same server, for a command that needs connections of its own. */
+  source: RedisSource;
+  options: GlobalOptions;
+}
+
+export type Work = (session: Session) => Promise<Report>;
 
 /** Runs a command on the Redis that the options name. */
 export type Run = (command: Work) => Promise<void>;
@@ -30,9 +37,9 @@ export async function withRedis(options: GlobalOptions, command: Work): Promise<
   const client = openClient(source);
   try {
     await ready(client, source, options.timeout);
-    // only from here: before, a command that waits for the connection would hide why there is none
+    // not before: a command that timed out while it waits for the connection would hide why there is none
     (client as Redis).options.commandTimeout = options.timeout;
-    return await command(client, source);
+    return await command({ client, source, options });
   } catch (error) {
     throw named(error, describeRedis(source), options.timeout);
   } finally {
@@ -40,7 +47,7 @@ export async function withRedis(options: GlobalOptions, command: Work): Promise<
   }
 }
 
-/** The error with the server's name in it. */
+/** The same error, with the server's name in its message. */
 function named(error: unknown, server: string, timeoutMs: number): unknown {
   const message = messageOf(error);
   if (message === 'Command timed out') {
@@ -51,10 +58,10 @@ function named(error: unknown, server: string, timeoutMs: number): unknown {
   return new SchedulerError('REDIS', 'sched-lua', `Redis at ${server} answers: ${message}`, { cause: error });
 }
 
-/** A client (never connected) rather than the URL, so that what is said of the server cannot hold a password. */
+/** A client that never connects, rather than the URL: no message about this source can then hold a password. */
 function sourceOf(option: string | undefined): Redis {
   const [name, url] = option === undefined ? fromEnvironment() : ['--url', option];
-  // the value is not shown: where it cannot be parsed, nobody knows where its password is
+  // the value is not shown: in a URL that cannot be parsed the password cannot be found and hidden
   const bad = new UsageError(
     `${name} is no Redis URL`,
     'it looks like redis://user:password@host:port/db, or the same with rediss:// for TLS',
@@ -70,7 +77,7 @@ function sourceOf(option: string | undefined): Redis {
 }
 
 function fromEnvironment(): [name: string, url: string] {
-  return [URL_VARIABLE, process.env[URL_VARIABLE] || DEFAULT_URL];
+  return [REDIS_URL_VARIABLE, process.env[REDIS_URL_VARIABLE] || DEFAULT_REDIS_URL];
 }
 
 /** A server that must hold the scripts, and where it is. */
@@ -80,8 +87,8 @@ export interface Server {
 }
 
 /**
- * The servers whose script caches matter: SCRIPT LOAD reaches just the one it is sent to. Today the one server of the
- * URL; for Sentinel and Cluster this is the place to answer every master and replica.
+ * The servers that must hold the scripts: SCRIPT LOAD reaches only the one it is sent to. Today that is the server of the
+ * URL; with Sentinel or Cluster it would be every master and replica.
  */
 export function serversOf(client: Client): Promise<Server[]> {
   const redis = client as Redis;

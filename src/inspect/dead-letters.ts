@@ -1,13 +1,11 @@
-/** Entries of a topic's `dead` streams: how they are read, found and removed. */
-import type { Redis } from 'ioredis';
-import type { RedisSource } from '../redis/connection.ts';
+/** Requests that were given up: the entries of a topic's `dead` streams, how they are read, found and removed. */
 import { shardKey } from '../base/keys.ts';
-import type { LoadUnit } from '../base/options.ts';
 import { parseTicket } from '../base/ticket.ts';
-import { oneLine, UsageError } from '../cli/output.ts';
+import type { Client } from '../redis/run-script.ts';
+import { pairsOf } from './decode.ts';
 
 export interface DeadEntry {
-  /** `<shard>:<stream id>`, its address. */
+  /** Its address: `<shard>:<stream id>`. */
   entry: string;
   shard: number;
   streamId: string;
@@ -15,54 +13,39 @@ export interface DeadEntry {
   owner: string;
   promptTokens: number;
   reason: string;
-  /** Runners that had it. */
+  /** Runners that had the request. */
   tries: number;
-  /** When it was given up, ms of the server's clock. */
+  /** When the request was given up, ms of the server's clock. */
   at: number;
-  /** Of the request as it was put. */
+  /** Size of the encoded request as it was put. */
   bytes: number;
-  /** undefined: it was over 64 KiB, and only its size was kept. */
+  /** undefined: the body was over 64 KiB, and only its size was kept. */
   body: Buffer | undefined;
 }
 
-/** An entry, and where it was found. */
-export interface Found {
-  redis: Redis;
-  /** Where the same server is, for connections of one's own. */
-  source: RedisSource;
-  topic: string;
-  /** Shards in use. */
-  shards: number;
-  /** Of the topic. */
-  loadUnit: LoadUnit;
-  entry: DeadEntry;
-}
-
-/** Said of an entry without its body. */
-export const NOT_KEPT = 'its payload is over 64 KiB and was not kept';
-
-/** Entries hold up to 64 KiB each. */
+/** An entry holds up to 64 KiB, so a page is 6.4 MB at most. */
 const PAGE = 100;
 const ADDRESS = /^(\d+):(\d+-\d+)$/;
 
 /** The entries of one shard, oldest first. */
-export async function* entriesOf(redis: Redis, topic: string, shard: number): AsyncGenerator<DeadEntry> {
+export async function* entriesOf(client: Client, topic: string, shard: number): AsyncGenerator<DeadEntry> {
   const key = shardKey(topic, shard, 'dead');
   let from = '-';
   for (;;) {
-    const page = await redis.xrangeBuffer(key, from, '+', 'COUNT', PAGE);
-    for (const [streamId, fields] of page) yield parseEntry(shard, String(streamId), fields);
+    const page = await client.xrangeBuffer(key, from, '+', 'COUNT', PAGE);
+    for (const [streamId, fields] of page) yield decodeEntry(shard, String(streamId), fields);
     if (page.length < PAGE) return;
     from = `(${String(page.at(-1)![0])}`;
   }
 }
 
-function parseEntry(shard: number, streamId: string, fields: readonly Buffer[]): DeadEntry {
-  const field = (name: string): Buffer =>
-    fields[fields.findIndex((text, i) => i % 2 === 0 && String(text) === name) + 1]!;
-  const { owner, id, tokens } = parseTicket(String(field('ticket')));
-  const bytes = Number(String(field('bytes')));
-  const body = field('body');
+/** @param flat names and values as lua/lib/copy_to_dead.lua writes them */
+function decodeEntry(shard: number, streamId: string, flat: readonly Buffer[]): DeadEntry {
+  const fields = pairsOf(flat);
+  const text = (name: string): string => String(fields.get(name));
+  const { owner, id, tokens } = parseTicket(text('ticket'));
+  const bytes = Number(text('bytes'));
+  const body = fields.get('body')!;
   return {
     entry: `${shard}:${streamId}`,
     shard,
@@ -70,8 +53,8 @@ function parseEntry(shard: number, streamId: string, fields: readonly Buffer[]):
     id,
     owner,
     promptTokens: tokens,
-    reason: String(field('reason')),
-    tries: Number(String(field('spent'))),
+    reason: text('reason'),
+    tries: Number(text('spent')),
     at: Number(streamId.split('-')[0]),
     bytes,
     body: body.length === bytes ? body : undefined,
@@ -79,36 +62,32 @@ function parseEntry(shard: number, streamId: string, fields: readonly Buffer[]):
 }
 
 /**
- * The entry at an address, or the one of this request id.
- * @throws UsageError if several entries are of that id
+ * The entry at an address, or all that are of this request id.
+ * @param shards in use; an address is looked up whether or not its shard is among them
  */
-export async function findEntry(
-  redis: Redis,
+export async function findEntries(
+  client: Client,
   topic: string,
   shards: number,
   wanted: string,
-): Promise<DeadEntry | undefined> {
+): Promise<DeadEntry[]> {
   const [, shard, streamId] = ADDRESS.exec(wanted) ?? [];
   if (streamId !== undefined) {
-    const [found] = await redis.xrangeBuffer(shardKey(topic, Number(shard), 'dead'), streamId, streamId);
-    if (found) return parseEntry(Number(shard), streamId, found[1]);
+    const key = shardKey(topic, Number(shard), 'dead');
+    const [found] = await client.xrangeBuffer(key, streamId, streamId);
+    if (found) return [decodeEntry(Number(shard), streamId, found[1])];
   }
-  const found: DeadEntry[] = [];
+  const entries: DeadEntry[] = [];
   for (let number = 0; number < shards; number += 1) {
-    for await (const one of entriesOf(redis, topic, number)) if (one.id === wanted) found.push(one);
+    for await (const entry of entriesOf(client, topic, number)) if (entry.id === wanted) entries.push(entry);
   }
-  if (found.length <= 1) return found[0];
-  const entries = found.map(({ entry }) => entry).join(', ');
-  throw new UsageError(
-    `${found.length} entries are of request ${oneLine(wanted)}: ${entries}`,
-    'name one of them by its entry',
-  );
+  return entries;
 }
 
 export async function removeEntry(
-  redis: Redis,
+  client: Client,
   topic: string,
   { shard, streamId }: DeadEntry,
 ): Promise<void> {
-  await redis.xdel(shardKey(topic, shard, 'dead'), streamId);
+  await client.xdel(shardKey(topic, shard, 'dead'), streamId);
 }

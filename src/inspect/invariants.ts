@@ -1,106 +1,32 @@
 /**
- * The invariants of a shard (DESIGN.md section 2), checked on a snapshot of its twelve tables. Invariant 3 speaks of
+ * The invariants of a shard (lua/README.md#tables), checked on a snapshot of its twelve tables. Pure. Invariant 3 compares
  * two moments, so no snapshot can show it; the model in test/model does.
  */
-import type { ShardTable } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
-
-/** The twelve tables of one shard at one instant. */
-export interface ShardSnapshot {
-  readonly shard: number;
-  /** ms of the server's clock. */
-  readonly now: number;
-  /** In the table's own order: byte by byte. */
-  readonly waiting: readonly Ticket[];
-  /** Owner -> order, a tick as a number. */
-  readonly head: ReadonlyMap<string, number>;
-  readonly load: ReadonlyMap<string, number>;
-  /** `owner|id` -> record; see {@link parseRecord}. */
-  readonly request: ReadonlyMap<string, string>;
-  readonly body: ReadonlyMap<string, BodySnapshot>;
-  /** Ticket -> ms. */
-  readonly due: ReadonlyMap<Ticket, number>;
-  /** Members as they stand; the payload at their end may be any bytes. */
-  readonly out: readonly Buffer[];
-  readonly node: ReadonlyMap<string, number>;
-  readonly idle: ReadonlyMap<string, number>;
-  readonly calls: ReadonlyMap<string, string>;
-  readonly state: ReadonlyMap<string, string>;
-  /** Fields of each entry, oldest first; empty unless payloads were read. */
-  readonly dead: readonly ReadonlyMap<string, Buffer>[];
-  /** When each table that exists expires, ms of the server's clock; -1: never. */
-  readonly expiry: ReadonlyMap<ShardTable, number>;
-  /** ms by which two readings of one expiry may differ (servers before Redis 7 tell only what is left). */
-  readonly expiryTolerance: number;
-}
-
-export interface BodySnapshot {
-  /** undefined: not looked at. */
-  readonly bytes: number | undefined;
-  readonly payload?: Buffer;
-}
+import { fieldOf, parseRecord, type RequestRecord } from './decode.ts';
+import type { ShardSnapshot } from './snapshot.ts';
 
 export interface Violation {
   shard: number;
-  /** Number of the invariant in DESIGN.md section 2. */
+  /** Number of the invariant in lua/README.md#tables. */
   invariant: 1 | 2 | 3 | 4 | 5;
   message: string;
 }
 
-/** A request as `request` holds it. */
-export interface RequestRecord {
-  /** `order|tokens|deadline`, as in the ticket. */
-  stamp: string;
-  order: Tick;
-  deadline: number;
-  /** Tries left and spent. */
-  triesLeft: number;
-  triesSpent: number;
-  bytes: number;
-  /** Of the claim; undefined while it waits. */
-  fence: Tick | undefined;
-  runner: string | undefined;
-}
-
-const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
 const TICKET = /^[^|]+\|[0-9a-f]{14}\|[0-9a-f]{8}\|[0-9a-f]{12}\|[^]+$/;
-
-/** Reads `order|tokens|deadline|triesLeft|triesSpent|bytes`, with `|fence|runner` while claimed; undefined if it is none. */
-export function parseRecord(text: string): RequestRecord | undefined {
-  const match = RECORD.exec(text);
-  if (!match) return undefined;
-  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, fence, runner] = match;
-  return {
-    stamp: stamp!,
-    order: order!,
-    deadline: parseInt(deadline!, 16),
-    triesLeft: parseInt(triesLeft!, 16),
-    triesSpent: parseInt(triesSpent!, 16),
-    bytes: parseInt(bytes!, 16),
-    fence,
-    runner,
-  };
-}
-
-/** The record's field of a ticket: `owner|id`. */
-export function fieldOf(ticket: Ticket): string {
-  const { owner, id } = parseTicket(ticket);
-  return `${owner}|${id}`;
-}
 
 export interface InvariantOptions {
   /**
-   * Also complain about nodes that are still named after more than this silence. A refresh forgets them a few at a time,
-   * so give it only right after a refresh that answered that there is no more to do.
+   * ms after which a silent node must have been forgotten. A refresh forgets a few nodes at a time, so give this only
+   * right after a refresh that left nothing to do. Default: silent nodes are not looked for.
    */
   ttlMs?: number;
   /** What the load table counts. Default `requests`. */
   loadUnit?: LoadUnit;
 }
 
-/** What is wrong with a shard; empty if nothing is. */
+/** What is wrong with a shard, an entry for each; empty if nothing is. */
 export function checkInvariants(
   snapshot: ShardSnapshot,
   { ttlMs, loadUnit = 'requests' }: InvariantOptions = {},

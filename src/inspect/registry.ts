@@ -1,9 +1,9 @@
-/** A topic's registry, as `lua/register.lua` writes it. */
+/** A topic's registry, its two keys `nodes` and `meta`, as `lua/register.lua` writes them. */
 import { SchedulerError } from '../base/errors.ts';
 import { registryKeys } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
 import type { Client } from '../redis/run-script.ts';
-import { unitOf } from './snapshot.ts';
+import { timeOf } from './decode.ts';
 
 const SCHEMA = '1';
 
@@ -19,36 +19,56 @@ export interface Registration {
   state: 'registered' | 'silent' | 'left';
 }
 
+export interface Meta {
+  /** Version of the data model; undefined when no node registered within a day. */
+  schema: string | undefined;
+  /** Shards in use: 0 to this number - 1, the most that any node asked for. 0 when no node registered within a day. */
+  shards: number;
+  /** What the load tables count; `requests` when no node registered within a day. */
+  loadUnit: LoadUnit;
+}
+
 export interface Registry {
   /** ms of the server's clock. */
   now: number;
-  /** Shards in use: 0 to this number - 1. 0 when no node registered within a day. */
   shards: number;
-  /** What the load tables count. */
   loadUnit: LoadUnit;
+  /** Sorted by name. */
   nodes: Registration[];
 }
 
-/** @throws SchedulerError CONFIG if the topic has a data model that we do not know */
+/** @throws SchedulerError CONFIG if the topic has a data model that this version does not know */
 export async function readRegistry(client: Client, topic: string): Promise<Registry> {
-  const [nodesKey, metaKey] = registryKeys(topic);
-  const [entries, [schema, shards, unit], [seconds, micros]] = await Promise.all([
+  const [nodesKey] = registryKeys(topic);
+  const [entries, { schema, shards, loadUnit }, time] = await Promise.all([
     client.hgetall(nodesKey),
-    client.hmget(metaKey, 'schema', 'shards', 'unit'),
+    readMeta(client, topic),
     client.time(),
   ]);
-  if (schema !== null && schema !== SCHEMA) {
-    const message = `topic ${topic} has data of schema ${String(schema)}; this version reads schema ${SCHEMA}`;
+  if (schema !== undefined && schema !== SCHEMA) {
+    const message = `topic ${topic} has data of schema ${schema}; this version reads schema ${SCHEMA}`;
     throw new SchedulerError('CONFIG', 'status', message);
   }
-  const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  const now = timeOf(time);
   const nodes = Object.entries(entries).map(([name, entry]) => registration(name, entry, now));
-  return {
-    now,
-    shards: Number(shards ?? 0),
-    loadUnit: unitOf(unit),
-    nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)),
-  };
+  return { now, shards, loadUnit, nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+/** What all nodes of the topic have in common. */
+export async function readMeta(client: Client, topic: string): Promise<Meta> {
+  const [, metaKey] = registryKeys(topic);
+  const [schema, shards, unit] = await client.hmget(metaKey, 'schema', 'shards', 'unit');
+  return { schema: schema ?? undefined, shards: Number(shards ?? 0), loadUnit: unitOf(unit) };
+}
+
+/** How many shards of a topic are in use; see {@link Meta}. */
+export async function shardsInUse(client: Client, topic: string): Promise<number> {
+  return (await readMeta(client, topic)).shards;
+}
+
+/** @param unit the registry's word; null before the first node came */
+function unitOf(unit: string | null | undefined): LoadUnit {
+  return unit === 'tokens' ? unit : 'requests';
 }
 
 /** @param entry `instance|epoch|registered until|home shard`; the instance is empty after a node left */

@@ -1,7 +1,7 @@
-/** One shard's figures, from the script `inspect`. */
-import { messageOf, SchedulerError } from '../base/errors.ts';
-import { shardKeys } from '../base/keys.ts';
-import { runScript, type Client } from '../redis/run-script.ts';
+/** What an operator wants to know of one shard, computed from its figures. */
+import type { Client } from '../redis/run-script.ts';
+import type { ShardFigures } from './decode.ts';
+import { readFigures } from './figures.ts';
 
 export interface ShardStatus {
   shard: number;
@@ -23,49 +23,21 @@ export interface ShardStatus {
 
 /** Cost and size do not depend on the number waiting. */
 export async function inspectShard(client: Client, topic: string, shard: number): Promise<ShardStatus> {
-  const [now, , load, head, , , sizes] = (await inspect(client, shardKeys(topic, shard))) as unknown as Reply;
-  const [waiting, requests, , , results, dead, overdue] = sizes.map(Number) as Sizes;
-  const first = head[1];
-  const claims = requests - waiting;
+  return statusOf(shard, await readFigures(client, topic, shard));
+}
+
+export function statusOf(shard: number, { now, load, head, sizes }: ShardFigures): ShardStatus {
+  const { waiting, request, out, dead, overdue } = sizes;
+  const [first] = head.values();
+  const claims = request - waiting;
   return {
     shard,
     waiting,
-    load: load.reduce((sum, score, i) => sum + (i % 2 === 1 ? Number(score) : 0), 0),
-    oldestMs: first === undefined ? null : Math.max(0, Number(now) - Math.floor(Number(first) / 1000)),
+    load: [...load.values()].reduce((sum, one) => sum + one, 0),
+    oldestMs: first === undefined ? null : Math.max(0, now - Math.floor(first / 1000)),
     claims,
     leases: { inTime: Math.max(0, claims - overdue), overdue },
-    results,
+    results: out,
     dead,
   };
-}
-
-type Reply = [
-  now: Buffer,
-  shard: Buffer[],
-  load: Buffer[],
-  head: Buffer[],
-  node: Buffer[],
-  idle: Buffer[],
-  Buffer[],
-];
-type Sizes = [
-  waiting: number,
-  request: number,
-  body: number,
-  due: number,
-  out: number,
-  dead: number,
-  overdue: number,
-];
-
-/** Without EVAL where the script is there already: an operator's user may have no right to it. */
-async function inspect(client: Client, keys: readonly string[]): Promise<Buffer[]> {
-  try {
-    return await runScript(client, 'preloaded', 'inspect', keys, []);
-  } catch (missing) {
-    if (!(missing instanceof SchedulerError) || missing.code !== 'SCRIPT') throw missing;
-    return runScript(client, 'auto', 'inspect', keys, []).catch((error: unknown) => {
-      throw messageOf(error).startsWith('NOPERM') ? missing : error;
-    });
-  }
 }

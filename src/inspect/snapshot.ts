@@ -1,22 +1,60 @@
-import { checkInvariants, type BodySnapshot, type ShardSnapshot, type Violation } from './invariants.ts';
-import { SHARD_TABLES, registryKeys, shardKey, type ShardTable } from '../base/keys.ts';
-import type { LoadUnit } from '../base/options.ts';
+/** The thorough look at a shard: its twelve tables as they stand, read in one transaction. */
+import type { ChainableCommander } from 'ioredis';
+import { SHARD_TABLES, shardKey, type ShardTable } from '../base/keys.ts';
+import type { Ticket } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
+import { pairsOf, scoresOf, timeOf } from './decode.ts';
 
-/** Bodies whose size is looked at when payloads are not read: an HSTRLEN each, in one transaction. */
-const MAX_SIZES = 10_000;
-/** PTTL and TIME are read within one transaction, but not within one ms. */
-const PTTL_TOLERANCE_MS = 50;
+/** The twelve tables of one shard at one instant. */
+export interface ShardSnapshot {
+  readonly shard: number;
+  /** ms of the server's clock. */
+  readonly now: number;
+  /** In the table's own order: byte by byte. */
+  readonly waiting: readonly Ticket[];
+  /** Owner -> order of its first ticket, a tick as a number. */
+  readonly head: ReadonlyMap<string, number>;
+  readonly load: ReadonlyMap<string, number>;
+  /** `owner|id` -> record; see `parseRecord`. */
+  readonly request: ReadonlyMap<string, string>;
+  readonly body: ReadonlyMap<string, BodySnapshot>;
+  /** Ticket -> ms. */
+  readonly due: ReadonlyMap<Ticket, number>;
+  /** Members as they stand; the payload at their end may be any bytes. */
+  readonly out: readonly Buffer[];
+  readonly node: ReadonlyMap<string, number>;
+  readonly idle: ReadonlyMap<string, number>;
+  readonly calls: ReadonlyMap<string, string>;
+  /** The table `shard`. */
+  readonly state: ReadonlyMap<string, string>;
+  /** Fields of each entry, oldest first; empty unless payloads were read. */
+  readonly dead: readonly ReadonlyMap<string, Buffer>[];
+  /** When each table that exists expires, ms of the server's clock; -1: never. */
+  readonly expiry: ReadonlyMap<ShardTable, number>;
+  /** ms by which two readings of one expiry may differ (a server before Redis 7 tells only what is left). */
+  readonly expiryTolerance: number;
+}
+
+export interface BodySnapshot {
+  /** undefined: it was not looked at. */
+  readonly bytes: number | undefined;
+  readonly payload?: Buffer;
+}
 
 export interface SnapshotOptions {
   /** Read the bodies and the stream `dead` too; false: only the sizes of bodies. Default true. */
   payloads?: boolean;
 }
 
+/** When payloads are not read, the sizes of at most this many bodies are, by an HSTRLEN each in the transaction. */
+const MAX_SIZES = 10_000;
+/** PTTL and TIME are read within one transaction, but not within one ms. */
+const PTTL_TOLERANCE_MS = 50;
+
 /**
- * Reads the twelve tables of a shard at one instant: one transaction of reads, all in one slot. Its cost grows with
- * the number of requests in the shard; `inspect` is the cheap look. A server over maxmemory refuses transactions, also of
- * reads: the error says OOM.
+ * Reads the twelve tables of a shard at one instant: one transaction of reads, all in one slot. Its cost grows with the
+ * number of requests in the shard; `readFigures` is the cheap look.
+ * @throws an error that says OOM on a server over maxmemory, which refuses transactions of reads, too
  */
 export async function readSnapshot(
   client: Client,
@@ -24,129 +62,133 @@ export async function readSnapshot(
   shard: number,
   { payloads = true }: SnapshotOptions = {},
 ): Promise<ShardSnapshot> {
-  const key = (table: ShardTable): string => shardKey(topic, shard, table);
+  const key: KeyOf = (table) => shardKey(topic, shard, table);
   const sized = payloads ? [] : (await client.hkeys(key('body'))).slice(0, MAX_SIZES);
-  const { replies, absolute } = await transact(client, key, payloads, sized);
-  const next = replies[Symbol.iterator]();
-  const take = (): unknown => next.next().value;
-
-  const [seconds, micros] = take() as [string, string];
-  const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-  const [waiting, head, load, due, out, node, idle] = [
-    take(),
-    take(),
-    take(),
-    take(),
-    take(),
-    take(),
-    take(),
-  ];
-  const [request, calls, state] = [take(), take(), take()] as Record<string, string>[];
-  const [bodies, dead] = [take(), take()];
-  const expiry = new Map<ShardTable, number>();
-  for (const table of SHARD_TABLES) {
-    const at = Number(take());
-    if (at !== -2) expiry.set(table, at === -1 || absolute ? at : now + at);
-  }
-  const sizes = new Map(sized.map((field) => [field, Number(take())]));
+  const { time, tables, expiries, isAbsolute, sizes } = await readAll(client, key, payloads, sized);
+  const now = timeOf(time);
+  const fields = (table: ShardTable): Map<string, string> =>
+    new Map(Object.entries(tables[table] as Record<string, string>));
+  const scores = (table: ShardTable): Map<string, number> => scoresOf(tables[table] as string[]);
   return {
     shard,
     now,
-    waiting: waiting as string[],
-    head: scores(head),
-    load: scores(load),
-    request: new Map(Object.entries(request!)),
-    body: bodiesOf(bodies, sizes),
-    due: scores(due),
-    out: out as Buffer[],
-    node: scores(node),
-    idle: scores(idle),
-    calls: new Map(Object.entries(calls!)),
-    state: new Map(Object.entries(state!)),
-    dead: payloads ? (dead as [Buffer, Buffer[]][]).map(([, fields]) => pairs(fields)) : [],
-    expiry,
-    expiryTolerance: absolute ? 0 : PTTL_TOLERANCE_MS,
+    waiting: tables.waiting as Ticket[],
+    head: scores('head'),
+    load: scores('load'),
+    request: fields('request'),
+    body: payloads
+      ? bodiesOf(tables.body as Record<string, Buffer>)
+      : sizesOf(tables.body as string[], sized, sizes),
+    due: scores('due'),
+    out: tables.out as Buffer[],
+    node: scores('node'),
+    idle: scores('idle'),
+    calls: fields('calls'),
+    state: fields('shard'),
+    dead: payloads ? (tables.dead as [Buffer, Buffer[]][]).map(([, entry]) => pairsOf(entry)) : [],
+    expiry: expiryOf(expiries, isAbsolute ? 0 : now),
+    expiryTolerance: isAbsolute ? 0 : PTTL_TOLERANCE_MS,
   };
 }
 
-async function transact(
+type KeyOf = (table: ShardTable) => string;
+
+/** Adds the read of one table to a transaction. */
+type Read = (reads: ChainableCommander, key: string) => unknown;
+
+const members: Read = (reads, key) => reads.zrange(key, '0', '-1');
+const scored: Read = (reads, key) => reads.zrange(key, '0', '-1', 'WITHSCORES');
+const hash: Read = (reads, key) => reads.hgetall(key);
+
+/** How each table is read whole. */
+const WHOLE: Readonly<Record<ShardTable, Read>> = {
+  waiting: members,
+  head: scored,
+  load: scored,
+  request: hash,
+  body: (reads, key) => reads.hgetallBuffer(key),
+  due: scored,
+  out: (reads, key) => reads.zrangeBuffer(key, '0', '-1'),
+  node: scored,
+  idle: scored,
+  calls: hash,
+  shard: hash,
+  dead: (reads, key) => reads.xrangeBuffer(key, '-', '+'),
+};
+
+/** How they are read when no payload is wanted. */
+const WITHOUT_PAYLOADS: Readonly<Record<ShardTable, Read>> = {
+  ...WHOLE,
+  body: (reads, key) => reads.hkeys(key),
+  dead: (reads, key) => reads.xlen(key),
+};
+
+interface Replies {
+  time: [seconds: number, micros: number];
+  tables: Record<ShardTable, unknown>;
+  /** In the order of SHARD_TABLES; -1: never, -2: the table does not exist. */
+  expiries: number[];
+  /** The expiries are ms of the server's clock; otherwise ms that are left. */
+  isAbsolute: boolean;
+  /** Of the fields `sized` of `body`. */
+  sizes: number[];
+}
+
+/** Before Redis 7 there is no PEXPIRETIME; PTTL takes its place. */
+async function readAll(
   client: Client,
-  key: (table: ShardTable) => string,
+  key: KeyOf,
   payloads: boolean,
   sized: readonly string[],
-): Promise<{ replies: unknown[]; absolute: boolean }> {
-  const run = async (expiry: 'pexpiretime' | 'pttl'): Promise<unknown[]> => {
+): Promise<Replies> {
+  const read = payloads ? WHOLE : WITHOUT_PAYLOADS;
+  const transact = async (expiry: 'pexpiretime' | 'pttl'): Promise<Replies> => {
     const reads = client.multi().time();
-    reads.zrange(key('waiting'), '0', '-1');
-    for (const table of ['head', 'load', 'due'] as const) reads.zrange(key(table), '0', '-1', 'WITHSCORES');
-    reads.zrangeBuffer(key('out'), '0', '-1');
-    for (const table of ['node', 'idle'] as const) reads.zrange(key(table), '0', '-1', 'WITHSCORES');
-    for (const table of ['request', 'calls', 'shard'] as const) reads.hgetall(key(table));
-    if (payloads) reads.hgetallBuffer(key('body')).xrangeBuffer(key('dead'), '-', '+');
-    else reads.hkeys(key('body')).xlen(key('dead'));
+    for (const table of SHARD_TABLES) read[table](reads, key(table));
     for (const table of SHARD_TABLES) reads[expiry](key(table));
     for (const field of sized) reads.hstrlen(key('body'), field);
-    const replies = (await reads.exec()) ?? [];
-    return replies.map(([error, reply]) => {
+    const [time, ...rest] = ((await reads.exec()) ?? []).map(([error, reply]) => {
       if (error) throw error;
       return reply;
     });
+    const tables = rest.splice(0, SHARD_TABLES.length);
+    return {
+      time: time as Replies['time'],
+      tables: Object.fromEntries(SHARD_TABLES.map((table, at) => [table, tables[at]])) as Replies['tables'],
+      expiries: rest.splice(0, SHARD_TABLES.length) as number[],
+      isAbsolute: expiry === 'pexpiretime',
+      sizes: rest as number[],
+    };
   };
   try {
-    return { replies: await run('pexpiretime'), absolute: true };
+    return await transact('pexpiretime');
   } catch (error) {
     // a refused transaction says why in the errors of its commands
     const [reason] = (error as { previousErrors?: Error[] }).previousErrors ?? [];
-    // before Redis 7 there is no PEXPIRETIME
     if (!/unknown command/i.test(reason?.message ?? '')) throw reason ?? error;
-    return { replies: await run('pttl'), absolute: false };
+    return transact('pttl');
   }
 }
 
-function scores(reply: unknown): Map<string, number> {
-  const list = reply as string[];
-  const map = new Map<string, number>();
-  for (let i = 0; i < list.length; i += 2) map.set(list[i]!, Number(list[i + 1]));
-  return map;
-}
-
-function pairs(fields: readonly Buffer[]): Map<string, Buffer> {
-  const map = new Map<string, Buffer>();
-  for (let i = 0; i < fields.length; i += 2) map.set(fields[i]!.toString(), fields[i + 1]!);
-  return map;
-}
-
-function bodiesOf(reply: unknown, sizes: ReadonlyMap<string, number>): Map<string, BodySnapshot> {
-  if (Array.isArray(reply))
-    return new Map((reply as string[]).map((field) => [field, { bytes: sizes.get(field) }]));
-  const entries = Object.entries(reply as Record<string, Buffer>);
+function bodiesOf(table: Readonly<Record<string, Buffer>>): Map<string, BodySnapshot> {
+  const entries = Object.entries(table);
   return new Map(entries.map(([field, payload]) => [field, { bytes: payload.length, payload }]));
 }
 
-/** How many shards of a topic are in use: the highest `loadShards` any registered node ever gave; 0: nobody came yet. */
-export async function shardsInUse(client: Client, topic: string): Promise<number> {
-  return (await readMeta(client, topic)).shards;
+/** @param sized the fields that `sizes` are of, read a moment before the transaction */
+function sizesOf(
+  fields: readonly string[],
+  sized: readonly string[],
+  sizes: readonly number[],
+): Map<string, BodySnapshot> {
+  const known = new Map(sized.map((field, at) => [field, sizes[at]]));
+  return new Map(fields.map((field) => [field, { bytes: known.get(field) }]));
 }
 
-/** Shards in use, and the unit of the load tables. */
-async function readMeta(client: Client, topic: string): Promise<{ shards: number; loadUnit: LoadUnit }> {
-  const [, meta] = registryKeys(topic);
-  const [shards, unit] = await client.hmget(meta, 'shards', 'unit');
-  return { shards: Number(shards ?? 0), loadUnit: unitOf(unit) };
-}
-
-/** @param unit the registry's word; null before a node came */
-export function unitOf(unit: string | null | undefined): LoadUnit {
-  return unit === 'tokens' ? unit : 'requests';
-}
-
-/** Checks the invariants of every shard in use. Each shard is read at one instant, one after the other. */
-export async function verifyTopic(client: Client, topic: string): Promise<Violation[]> {
-  const { shards, loadUnit } = await readMeta(client, topic);
-  const violations: Violation[] = [];
-  for (let shard = 0; shard < shards; shard += 1) {
-    const snapshot = await readSnapshot(client, topic, shard, { payloads: false });
-    violations.push(...checkInvariants(snapshot, { loadUnit }));
-  }
-  return violations;
+/** @param since what the expiries count from */
+function expiryOf(expiries: readonly number[], since: number): Map<ShardTable, number> {
+  const existing = SHARD_TABLES.map((table, at) => [table, expiries[at]!] as const).filter(
+    ([, ms]) => ms !== -2,
+  );
+  return new Map(existing.map(([table, ms]) => [table, ms === -1 ? ms : since + ms]));
 }

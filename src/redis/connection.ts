@@ -1,9 +1,7 @@
 import { Redis, type Cluster, type RedisOptions } from 'ioredis';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import type { RedisSource } from '../base/options.ts';
 import { defineScripts, type Client } from './run-script.ts';
-
-/** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */
-export type RedisSource = string | RedisOptions | Redis | Cluster;
 
 const MAX_RETRY_DELAY_MS = 1000;
 /** A busy server may well take a moment; a connection that is given up too early is made again and again. */

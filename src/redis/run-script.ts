@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { assembleText, scriptError, writeOutConstants } from './assemble.ts';
 import { SchedulerError } from '../base/errors.ts';
+import type { ScriptMode } from '../base/options.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
 
@@ -98,9 +99,6 @@ export function allScripts(): Readonly<Record<ScriptName, Script>> {
   >;
   return assembled;
 }
-
-/** How scripts reach the server: `auto` sends the text where it is missing, `preloaded` only ever sends EVALSHA. */
-export type ScriptMode = 'auto' | 'preloaded';
 
 /** Defines every script as a command of this client. */
 export function defineScripts(client: Client): void {

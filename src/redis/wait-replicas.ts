@@ -2,8 +2,8 @@
  * Puts for the option `waitReplicas`: a connection of their own, as WAIT holds one up, and a WAIT behind each.
  */
 import { messageOf } from '../base/errors.ts';
-import type { WaitReplicas } from '../base/options.ts';
-import { runScriptAndWait, type Argument, type Client, type ScriptMode } from './run-script.ts';
+import type { ScriptMode, WaitReplicas } from '../base/options.ts';
+import { runScriptAndWait, type Argument, type Client } from './run-script.ts';
 import type { ScriptName } from './declarations.ts';
 
 export interface ReplicatedPutsRules {

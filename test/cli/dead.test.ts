@@ -201,6 +201,9 @@ describe('sched-lua dead', () => {
     const { code, stderr } = await cli('retry', 'large', fleet.topic);
     expect(code).to.equal(1);
     expect(stderr).to.match(/cannot be retried: its payload is over 64 KiB and was not kept \(65537 bytes\)/);
+    const { json } = await cli('retry', 'large', fleet.topic, '--json');
+    expect(json()).to.have.property('topic', fleet.topic);
+    expect(json()).to.have.nested.property('error.code', 'TOO_LARGE');
     expect((await cli('show', 'large', fleet.topic)).stdout).to.match(
       /its payload is over 64 KiB and was not kept\n$/,
     );

@@ -1,9 +1,12 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { findRedis } from '../../scripts/lib/redis/find.ts';
-import { checkInvariants, parseRecord } from '../../src/inspect/invariants.ts';
+import { parseRecord } from '../../src/inspect/decode.ts';
+import { checkInvariants } from '../../src/inspect/invariants.ts';
+import { readSnapshot } from '../../src/inspect/snapshot.ts';
+import { shardsInUse } from '../../src/inspect/registry.ts';
+import { verifyTopic } from '../../src/inspect/verify.ts';
 import { registryKeys } from '../../src/base/keys.ts';
-import { readSnapshot, shardsInUse, verifyTopic } from '../../src/inspect/snapshot.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START } from './view.ts';

@@ -4,12 +4,13 @@
  */
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { checkInvariants, parseRecord, type ShardSnapshot } from '../../src/inspect/invariants.ts';
+import { parseRecord } from '../../src/inspect/decode.ts';
+import { checkInvariants } from '../../src/inspect/invariants.ts';
+import { type ShardSnapshot, readSnapshot } from '../../src/inspect/snapshot.ts';
 import { shardKey, shardKeys, wakePrefix, type ShardTable } from '../../src/base/keys.ts';
 import { openClient } from '../../src/redis/connection.ts';
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
 import { SCRIPTS, type ScriptName } from '../../src/redis/declarations.ts';
-import { readSnapshot } from '../../src/inspect/snapshot.ts';
 import { joinTicket, NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 import { START, changes, showReply, viewOf, type Changes, type View } from './view.ts';

@@ -3,7 +3,8 @@
  * as `owner|id@order`.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { parseRecord, type ShardSnapshot } from '../../src/inspect/invariants.ts';
+import { parseRecord } from '../../src/inspect/decode.ts';
+import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { parseClaims, parseMail, parseTickets, type ShardScript } from './wire.ts';
 

@@ -1,5 +1,5 @@
 /** A shard's whole keyspace in the shape in which the real one and the model's are compared. */
-import type { ShardSnapshot } from '../../src/inspect/invariants.ts';
+import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { parseMail } from '../lua/wire.ts';
 import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
 

@@ -1,9 +1,9 @@
 /** One real shard and its model: each script runs on both, and all that it answers and leaves behind is compared. */
 import { deepStrictEqual, ok } from 'node:assert/strict';
-import { checkInvariants, type ShardSnapshot } from '../../src/inspect/invariants.ts';
+import { checkInvariants } from '../../src/inspect/invariants.ts';
+import { type ShardSnapshot, readSnapshot } from '../../src/inspect/snapshot.ts';
 import { shardKeys, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
-import { readSnapshot } from '../../src/inspect/snapshot.ts';
 import { laterTick, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { START } from '../lua/view.ts';
 import { callerArgs, parseMail, type Held, type ShardScript } from '../lua/wire.ts';

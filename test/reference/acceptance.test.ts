@@ -11,7 +11,7 @@
 import { expect } from 'chai';
 import { ConfigError, type Budget, type SchedulerOptions } from '../../src/index.ts';
 import { requiredBlocks } from '../../src/base/budget.ts';
-import { settle } from '../../src/base/options.ts';
+import { settle } from '../../src/base/settle.ts';
 import { SHARD_TABLES, shardKeys, shardOf } from '../../src/base/keys.ts';
 import { commandsDuring } from '../support/commands.ts';
 import { ended, finish, request, requests, room, take, useFleet } from '../support/fleet.ts';

@@ -1,8 +1,10 @@
-// DESIGN.md section 8, a bad option: a ConfigError before anything is sent.
+// lua/README.md#bad-days, a bad option: a ConfigError before anything is sent.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
+import { OPTIONS, type Option } from '../../src/base/option-table.ts';
+import { settle } from '../../src/base/settle.ts';
 import { ConfigError, Scheduler } from '../../src/index.ts';
 import { rejection } from '../support/fleet.ts';
 
@@ -34,9 +36,24 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['outputCodec', [{}, { decode: () => 1 }], /an object with the functions encode and decode/],
   ['idOf', ['id', {}], /a function/],
   ['promptTokensOf', [3, 'length'], /a function/],
+  ['events', ['all', {}, { on: () => 1 }], /a SchedulerEvents/],
   ['onWarning', ['console', true], /a function/],
   ['leaseMS', [30_000], /no option of this name/],
 ];
+
+const TABLE = Object.entries<Option<unknown>>(OPTIONS);
+
+/** A value of every type, none of which is the right one of its type for every option. */
+const VALUES = ['a b', 0.5, 7n, true, Symbol('7'), {}, () => 1] as const;
+/** Said by the connection, which is not open yet. */
+const REDIS_ALLOWED = 'a redis:// URL, ioredis options, or an ioredis client';
+
+/** The types of the values that an option may have: the type of its default, where that is the only one. */
+function typesOf(option: string): string[] {
+  if (option === 'redis') return ['string', 'object'];
+  if (option === 'waitReplicas') return ['object'];
+  return [typeof settle({})[option as 'topic']];
+}
 
 describe('bad options of Scheduler.start', () => {
   let listener: Server;
@@ -70,13 +87,35 @@ describe('bad options of Scheduler.start', () => {
     });
   }
 
-  it('null is refused for every option: it is neither a value nor the default', async () => {
-    for (const option of [...BAD_OPTIONS.slice(0, -1).map(([name]) => name), 'redis']) {
-      const error = await rejection(Scheduler.start({ redis, [option]: null }));
-      expect(error).to.be.instanceOf(ConfigError).with.property('option', option);
-      expect(error.message).to.equal(`${option} is null; allowed is a value, or nothing for the default`);
-    }
-  });
+  /** Refused by name, with its value and the words `allowed`. */
+  async function refused(option: string, value: unknown, allowed: string): Promise<void> {
+    const error = await rejection(Scheduler.start({ redis, [option]: value }));
+    const said = `${option}: ${String(value)}`;
+    expect(error, said).to.be.instanceOf(ConfigError);
+    expect(error, said).to.deep.include({ code: 'CONFIG', option, value });
+    expect(error.message.startsWith(`${option} is `), said).to.equal(true);
+    expect(error.message.endsWith(`; allowed is ${allowed}`), error.message).to.equal(true);
+  }
+
+  for (const [option, { kind }] of TABLE) {
+    it(`${option}: every value of a wrong type is refused, and null, and the name misspelt`, async () => {
+      const wrong = VALUES.filter((value) => !typesOf(option).includes(typeof value));
+      expect(wrong.length).to.be.at.least(VALUES.length - 2);
+      for (const value of wrong)
+        await refused(option, value, option === 'redis' ? REDIS_ALLOWED : kind.allowed);
+      await refused(option, null, 'a value, or nothing for the default');
+      for (const name of [`${option}s`, option.toUpperCase(), ` ${option}`])
+        await refused(name, settle({})[option as 'topic'], 'no option of this name');
+    });
+
+    if (kind.range === undefined) continue;
+    const [least, most] = kind.range;
+    it(`${option}: ${least} and ${most} are taken, what is below, above or between two integers is not`, async () => {
+      for (const value of [least, most]) expect(settle({ [option]: value })).to.include({ [option]: value });
+      for (const value of [least - 1, least - 0.5, -Infinity, most + 1, most + 0.5, Infinity, NaN])
+        await refused(option, value, `an integer from ${least} to ${most}`);
+    });
+  }
 
   const badWaits: [unknown, RegExp][] = [
     [{ timeoutMs: 100 }, /^waitReplicas.replicas is NaN; allowed is an integer from 1 to 1000$/],

@@ -1,6 +1,6 @@
 // What the calls cost in commands, seen with MONITOR.
 import { expect } from 'chai';
-import { settle } from '../../src/base/options.ts';
+import { settle } from '../../src/base/settle.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import { ended, finish, requests, room, take, useFleet, type Claimed, type Node } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';

@@ -11,8 +11,9 @@ import {
 } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { SHARD_TABLES, shardKey, type ShardTable } from '../../src/base/keys.ts';
-import { readSnapshot, shardsInUse, verifyTopic } from '../../src/inspect/snapshot.ts';
-import type { ShardSnapshot } from '../../src/inspect/invariants.ts';
+import { shardsInUse } from '../../src/inspect/registry.ts';
+import { readSnapshot, type ShardSnapshot } from '../../src/inspect/snapshot.ts';
+import { verifyTopic } from '../../src/inspect/verify.ts';
 import { freshTopic, redisUrl, waitUntil } from './server.ts';
 
 /** A request as the default accessors want it. */

@@ -1,9 +1,10 @@
 /** What the parent asks Redis itself, past the proxy. */
 import type { Redis } from 'ioredis';
 import { openClient } from '../../../src/redis/connection.ts';
-import { fieldOf, parseRecord, type ShardSnapshot } from '../../../src/inspect/invariants.ts';
+import { fieldOf, parseRecord } from '../../../src/inspect/decode.ts';
+import { type ShardSnapshot, readSnapshot } from '../../../src/inspect/snapshot.ts';
+import { verifyTopic } from '../../../src/inspect/verify.ts';
 import { parseMail } from '../../../src/protocol/wire.ts';
-import { readSnapshot, verifyTopic } from '../../../src/inspect/snapshot.ts';
 import { parseTicket } from '../../../src/base/ticket.ts';
 import type { Leftovers } from './evidence.ts';
 import type { Holding } from './losses.ts';

@@ -1,20 +1,9 @@
 import type { Command } from 'commander';
-import type { Redis } from 'ioredis';
-import type { RedisSource } from '../../redis/connection.ts';
-import { checkTopic } from '../../base/keys.ts';
-import type { Client } from '../../redis/run-script.ts';
-import {
-  NOT_KEPT,
-  entriesOf,
-  findEntry,
-  removeEntry,
-  type DeadEntry,
-  type Found,
-} from '../../inspect/dead-letters.ts';
-import { count, duration, oneLine, shown, table, type Report } from '../output.ts';
-import { readRegistry } from '../../inspect/registry.ts';
-import { retry } from './retry.ts';
-import type { GlobalOptions, Run } from '../session.ts';
+import { entriesOf, findEntries, removeEntry, type DeadEntry } from '../../inspect/dead-letters.ts';
+import { count, duration, oneLine, shown, table, UsageError, type Report } from '../output.ts';
+import type { Run } from '../session.ts';
+import { onTopic, type Topic } from '../topic.ts';
+import { NOT_KEPT, retry } from './retry.ts';
 
 export function addDead(program: Command, run: Run): void {
   const dead = program
@@ -25,26 +14,18 @@ export function addDead(program: Command, run: Run): void {
         'about 1,000, each with its body up to 64 KiB. An entry is named by its address, as "ls" prints it, or by its ' +
         'request id where only one entry is of that.',
     );
-  dead
+  const ls = dead
     .command('ls')
     .summary('list them')
-    .description('Lists the requests that were given up, per shard, oldest first.')
-    .argument('[topic]', 'the topic', 'default')
-    .action((topic: string) => {
-      checkTopic(topic);
-      return run((client) => list(client, topic));
-    });
+    .description('Lists the requests that were given up, per shard, oldest first.');
+  onTopic(ls, run, list);
   const onEntry = (name: string, summary: string, description: string, act: EntryAction): void => {
-    dead
+    const command = dead
       .command(name)
       .summary(summary)
       .description(description)
-      .argument('<entry>', 'its address (shard:id), or its request id')
-      .argument('[topic]', 'the topic', 'default')
-      .action((wanted: string, topic: string) => {
-        checkTopic(topic);
-        return run((client, source) => withEntry(client, source, topic, wanted, act));
-      });
+      .argument('<entry>', 'its address (shard:id), or its request id');
+    onTopic(command, run, (topic, wanted: string) => withEntry(topic, wanted, act));
   };
   onEntry(
     'show',
@@ -57,42 +38,42 @@ export function addDead(program: Command, run: Run): void {
     'put it again, wait for its result',
     'Puts the request again as a new one of a node of this command, waits for its result and prints it, and removes the ' +
       'entry if it ended well. An interrupt cancels it and leaves the entry.',
-    (found) => retry(found, program.opts<GlobalOptions>()),
+    retry,
   );
   onEntry('drop', 'remove it', 'Removes one entry.', drop);
 }
 
-type EntryAction = (found: Found) => Promise<Report>;
+type EntryAction = (topic: Topic, entry: DeadEntry) => Promise<Report>;
 
-async function withEntry(
-  client: Client,
-  source: RedisSource,
-  topic: string,
-  wanted: string,
-  act: EntryAction,
-): Promise<Report> {
-  const redis = client as Redis;
-  const { shards, loadUnit } = await readRegistry(client, topic);
-  const entry = await findEntry(redis, topic, shards, wanted);
-  if (entry) return act({ redis, source, topic, shards, loadUnit, entry });
+/** @throws UsageError if several entries are of the request id that was given */
+async function withEntry(topic: Topic, wanted: string, act: EntryAction): Promise<Report> {
+  const { client, name, registry } = topic;
+  const [entry, ...more] = await findEntries(client, name, registry.shards, wanted);
+  if (entry && more.length === 0) return act(topic, entry);
+  if (entry) {
+    const all = [entry, ...more].map((one) => one.entry);
+    throw new UsageError(
+      `${all.length} entries are of request ${oneLine(wanted)}: ${all.join(', ')}`,
+      'name one of them by its entry',
+    );
+  }
   return {
-    json: { topic },
+    json: { topic: name },
     text: '',
     failure: {
       code: 'MISSING',
-      message: `topic ${topic} has no dead request ${oneLine(wanted)}`,
+      message: `topic ${name} has no dead request ${oneLine(wanted)}`,
       hint: 'run "sched-lua dead ls"; entries go after a day, or when newer ones take their place',
     },
   };
 }
 
 /** Every entry of a topic, without payloads. */
-export async function list(client: Client, topic: string): Promise<Report> {
-  const { now, shards } = await readRegistry(client, topic);
+async function list({ client, name: topic, registry }: Topic): Promise<Report> {
+  const { now, shards } = registry;
   const entries: DeadEntry[] = [];
   for (let shard = 0; shard < shards; shard += 1) {
-    for await (const entry of entriesOf(client as Redis, topic, shard))
-      entries.push({ ...entry, body: undefined });
+    for await (const entry of entriesOf(client, topic, shard)) entries.push({ ...entry, body: undefined });
   }
   const rows = entries.map(({ entry, id, owner, reason, tries, at, bytes }) => [
     ...[entry, id, owner, short(reason), tries, `${duration(Math.max(0, now - at))} ago`, bytes],
@@ -117,18 +98,17 @@ function asJson({ entry, id, owner, promptTokens, reason, tries, at, bytes }: De
   return { entry, id, owner, promptTokens, reason, tries, at, bytes };
 }
 
-function show({ topic, entry }: Found): Promise<Report> {
+function show({ name: topic }: Topic, entry: DeadEntry): Promise<Report> {
   const { entry: address, id, owner, promptTokens, reason, tries, at, bytes, body } = entry;
   const payload = body && shown(body);
   const lines = [
-    ...[
-      `entry    ${address}`,
-      `request  ${id}`,
-      `owner    ${owner}`,
-      `reason   ${reason}`,
-      `tries    ${tries}`,
-    ],
-    ...[`when     ${new Date(at).toISOString()}`, `tokens   ${promptTokens}`],
+    `entry    ${address}`,
+    `request  ${id}`,
+    `owner    ${owner}`,
+    `reason   ${reason}`,
+    `tries    ${tries}`,
+    `when     ${new Date(at).toISOString()}`,
+    `tokens   ${promptTokens}`,
     `size     ${count(bytes, 'byte')}${payload?.encoding === 'base64' ? ', shown in base64' : ''}`,
   ];
   return Promise.resolve({
@@ -137,8 +117,8 @@ function show({ topic, entry }: Found): Promise<Report> {
   });
 }
 
-async function drop({ redis, topic, entry }: Found): Promise<Report> {
-  await removeEntry(redis, topic, entry);
+async function drop({ client, name: topic }: Topic, entry: DeadEntry): Promise<Report> {
+  await removeEntry(client, topic, entry);
   return {
     json: { topic, ...asJson(entry) },
     text: `dropped ${entry.entry}, request ${oneLine(entry.id)} of ${entry.owner}`,

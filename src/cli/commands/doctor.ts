@@ -12,11 +12,11 @@ export function addDoctor(program: Command, run: Run): void {
       'Looks at the settings and the state of the server that sched-lua depends on, and says what comes of each that does ' +
         'not suit and what to do; exit code 1 if there is one. Changes nothing.',
     )
-    .action(() => run(doctor));
+    .action(() => run(({ client }) => doctor(client)));
 }
 
 /** Every finding, and how many do not suit. */
-export async function doctor(client: Client): Promise<Report> {
+async function doctor(client: Client): Promise<Report> {
   const findings = await examine(client);
   const troubles = findings.filter(({ trouble }) => trouble);
   const unknown = findings.filter(({ found }) => found === undefined);

@@ -13,7 +13,9 @@ export function addLoad(program: Command, run: Run): void {
         'Safe at any time and as often as you like; needed again after a restart, a failover or SCRIPT FLUSH.',
     )
     .option('--check', 'load nothing, say what is missing; exit code 1 if anything is')
-    .action((options: { check?: boolean }) => run(options.check ? check : load));
+    .action((options: { check?: boolean }) =>
+      run(({ client }) => (options.check ? check(client) : load(client))),
+    );
 }
 
 /** Loads every script into every server, and compares the SHA1 that Redis answers with ours. */
@@ -36,8 +38,8 @@ async function loadInto({ name, redis }: Server, script: Script): Promise<void> 
   throw new SchedulerError('SCRIPT', 'load', message);
 }
 
-/** Says which scripts a server does not have; fails if there is any. */
-export async function check(client: Client): Promise<Report> {
+/** Says which scripts a server does not have; fails if it lacks one. */
+async function check(client: Client): Promise<Report> {
   const servers = await serversOf(client);
   const scripts = Object.values(allScripts());
   const missing: Row[] = [];
@@ -83,7 +85,7 @@ function asText(rows: readonly Row[]): string {
   );
 }
 
-/** Which servers beside these have script caches of their own; undefined where a user may not know. */
+/** Servers beside these that have script caches of their own; undefined if there are none, or this user may not see. */
 async function notReached(servers: readonly Server[]): Promise<string | undefined> {
   for (const { name, redis } of servers) {
     const info = await redis.info().catch(() => '');

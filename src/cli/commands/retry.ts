@@ -2,27 +2,30 @@
 import { bytesCodec } from '../../base/codec.ts';
 import { SchedulerError } from '../../base/errors.ts';
 import { Scheduler } from '../../scheduler.ts';
-import { NOT_KEPT, removeEntry, type DeadEntry, type Found } from '../../inspect/dead-letters.ts';
+import { removeEntry, type DeadEntry } from '../../inspect/dead-letters.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from '../output.ts';
-import type { GlobalOptions } from '../session.ts';
+import type { Topic } from '../topic.ts';
 
-/** What a second retry of the same request runs into, while the first one's is not over. */
+/** Said of an entry without its body. */
+export const NOT_KEPT = 'its payload is over 64 KiB and was not kept';
+
+/** The name of the node that puts the request again; with several retries at a time, the others get `:1`, `:2` … */
 const NODE = 'dead-retry';
 const PROGRESS_MS = 5000;
 
 /** Puts the request again, waits until it has ended, and removes the entry if it ended well. */
-export async function retry(found: Found, options: GlobalOptions): Promise<Report> {
-  const { topic, entry } = found;
-  if (entry.body === undefined) return refused(entry);
+export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
+  const { client, name, options, registry, source } = topic;
+  if (entry.body === undefined) return refused(name, entry);
   const interrupted = catchInterrupt();
   const node = await Scheduler.start<Uint8Array, Uint8Array>({
-    redis: found.source,
-    topic,
+    redis: source,
+    topic: name,
     node: NODE,
-    // none: nobody has registered for a day, and the entry was named by its address
-    loadShards: Math.max(1, found.shards),
-    loadUnit: found.loadUnit,
+    // no shard is in use when no node registered within a day; the entry was then found by its address
+    loadShards: Math.max(1, registry.shards),
+    loadUnit: registry.loadUnit,
     commandTimeout: options.timeout,
     codec: bytesCodec,
     outputCodec: bytesCodec,
@@ -36,16 +39,16 @@ export async function retry(found: Found, options: GlobalOptions): Promise<Repor
       ? (): void => undefined
       : (line: string): void => void process.stderr.write(`${line}\n`);
     const ended = await outcome(node, entry.body, say, interrupted);
-    if (ended.kind === 'finished') await removeEntry(found.redis, topic, entry);
-    return report(topic, entry, ended, interrupted.aborted);
+    if (ended.kind === 'finished') await removeEntry(client, name, entry);
+    return report(name, entry, ended, interrupted.aborted);
   } finally {
     await node.close({ pending: 'cancel' });
   }
 }
 
-function refused({ entry, bytes }: DeadEntry): Report {
+function refused(topic: string, { entry, bytes }: DeadEntry): Report {
   return {
-    json: { entry },
+    json: { topic, entry },
     text: '',
     failure: {
       code: 'TOO_LARGE',

@@ -1,30 +1,25 @@
 import type { Command } from 'commander';
-import { checkTopic } from '../../base/keys.ts';
 import type { LoadUnit } from '../../base/options.ts';
-import type { Client } from '../../redis/run-script.ts';
+import type { Registration } from '../../inspect/registry.ts';
 import { inspectShard, type ShardStatus } from '../../inspect/shard-status.ts';
 import { count, duration, table, type Report } from '../output.ts';
-import { readRegistry, type Registration } from '../../inspect/registry.ts';
 import { serversOf, type Run } from '../session.ts';
+import { onTopic, type Topic } from '../topic.ts';
 
 export function addStatus(program: Command, run: Run): void {
-  program
+  const command = program
     .command('status')
     .summary("show a topic's nodes and shards")
     .description(
       'Shows the nodes of a topic, and for each shard in use what waits, since when, what is claimed, leases that are ' +
         'over, results that their owners have not taken yet, and requests given up.',
-    )
-    .argument('[topic]', 'the topic', 'default')
-    .action((topic: string) => {
-      checkTopic(topic);
-      return run((client) => status(client, topic));
-    });
+    );
+  onTopic(command, run, status);
 }
 
 /** A topic's nodes and shards, each shard at an instant of its own. */
-export async function status(client: Client, topic: string): Promise<Report> {
-  const { now, shards, loadUnit, nodes } = await readRegistry(client, topic);
+async function status({ client, name: topic, registry }: Topic): Promise<Report> {
+  const { now, shards, loadUnit, nodes } = registry;
   const numbers = Array.from({ length: shards }, (_, shard) => shard);
   const figures = await Promise.all(numbers.map((shard) => inspectShard(client, topic, shard)));
   const server = (await serversOf(client)).map(({ name }) => name).join(', ');

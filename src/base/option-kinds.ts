@@ -1,0 +1,86 @@
+/** The kinds of values that an option may have: what is allowed, in words, and the check of it. */
+import type { SchedulerEvents } from '../observe/events.ts';
+import type { Codec } from './codec.ts';
+import { ConfigError } from './errors.ts';
+import type { Settings, WaitReplicas } from './options.ts';
+
+/** The settings of a node whose types of requests and outputs do not matter. */
+export type AnySettings = Settings<unknown, unknown>;
+
+export interface Kind<T> {
+  /** What is allowed, as the error and docs/options.md say it. */
+  readonly allowed: string;
+  /** Of an integer: the least and the largest. */
+  readonly range?: readonly [least: number, most: number];
+  /**
+   * The value, if it is one of this kind.
+   * @param settled the options that stand before this one in the table
+   * @throws ConfigError naming the option, its value and what is allowed
+   */
+  check(option: string, value: unknown, settled: AnySettings): T;
+}
+
+function kind<T>(allowed: string, accepts: (value: unknown) => boolean): Kind<T> {
+  return {
+    allowed,
+    check(option, value) {
+      if (accepts(value)) return value as T;
+      throw new ConfigError(option, value, allowed);
+    },
+  };
+}
+
+/** Has a check of its own elsewhere, which needs more than the value. */
+export function unchecked<T>(allowed: string): Kind<T> {
+  return kind(allowed, () => true);
+}
+
+export function integer(least: number, most: number): Kind<number> {
+  const accepts = (value: unknown): boolean =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+  return { ...kind<number>(`an integer from ${least} to ${most}`, accepts), range: [least, most] };
+}
+
+export function oneOf<T extends string>(...words: readonly T[]): Kind<T> {
+  return kind(`one of ${words.join(', ')}`, (value) => words.includes(value as T));
+}
+
+export function matching({ pattern, allowed }: { pattern: RegExp; allowed: string }): Kind<string> {
+  return kind(allowed, (value) => typeof value === 'string' && pattern.test(value));
+}
+
+export const flag = kind<boolean>('true or false', (value) => typeof value === 'boolean');
+
+export function callable<T>(): Kind<T> {
+  return kind('a function', (value) => typeof value === 'function');
+}
+
+export const codec = kind<Codec<unknown>>('an object with the functions encode and decode', (value) => {
+  const { encode, decode } = value as Partial<Codec<unknown>>;
+  return typeof encode === 'function' && typeof decode === 'function';
+});
+
+/** By shape, not by class: the user may have another copy of this package. */
+export const emitter = kind<SchedulerEvents>('a SchedulerEvents', (value) => {
+  const { on, listenerCount, rawListeners } = value as Partial<SchedulerEvents>;
+  return [on, listenerCount, rawListeners].every((method) => typeof method === 'function');
+});
+
+const REPLICAS = integer(1, 1000);
+const WAIT = 'an object with replicas and timeoutMs';
+
+export const replicas: Kind<WaitReplicas | undefined> = {
+  allowed: WAIT,
+  check(option, value, settled) {
+    if (value === undefined) return undefined;
+    if (typeof value !== 'object') throw new ConfigError(option, value, WAIT);
+    const given = value as Partial<WaitReplicas>;
+    // a put may wait behind another one's wait and still be answered within commandTimeout
+    const timeout = integer(1, Math.floor(settled.commandTimeout / 3));
+    return {
+      // NaN: what is missing has no default
+      replicas: REPLICAS.check(`${option}.replicas`, given.replicas ?? NaN, settled),
+      timeoutMs: timeout.check(`${option}.timeoutMs`, given.timeoutMs ?? NaN, settled),
+    };
+  },
+};

@@ -1,0 +1,251 @@
+/**
+ * Every option of `Scheduler.start` once: its default, its check, its unit and its meaning. `settle.ts` walks the table
+ * from top to bottom, so an option stands below those that its default or check is computed from. docs/options.md is
+ * printed from it (`npm run docs:options`). An option that is missing here or in `SchedulerOptions` does not compile.
+ */
+import { hostname } from 'node:os';
+import { SchedulerEvents } from '../observe/events.ts';
+import { jsonCodec } from './codec.ts';
+import { NODE_NAMES, TOPICS } from './keys.ts';
+import {
+  callable,
+  codec,
+  emitter,
+  flag,
+  integer,
+  matching,
+  oneOf,
+  replicas,
+  unchecked,
+  type AnySettings,
+  type Kind,
+} from './option-kinds.ts';
+import type { LoadUnit, SchedulerOptions } from './options.ts';
+
+/** What an option is when it is not given. */
+export interface Default<T> {
+  /** As docs/options.md and the docstring of the option say it. */
+  readonly shown: string;
+  /** @param settled the options that stand above in the table */
+  readonly of: (settled: AnySettings) => T;
+}
+
+export interface Option<T> {
+  /** One sentence, without its full stop. */
+  readonly meaning: string;
+  readonly unit?: 'ms' | 'bytes' | 'requests' | 'results' | 'shards' | '`loadUnit`';
+  readonly default: Default<T>;
+  readonly kind: Kind<T>;
+}
+
+export type OptionTable = {
+  readonly [Name in keyof SchedulerOptions]-?: Option<AnySettings[Name]>;
+};
+
+/** Where the URL of Redis is looked for when it is not given. */
+export const REDIS_URL_VARIABLE = 'SCHED_LUA_REDIS_URL';
+export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
+
+/** The longest time of a Node.js timer in ms; also the bound of counts. */
+const MAX_INT32 = 2 ** 31 - 1;
+const MIB = 2 ** 20;
+const MAX_BYTES = 512 * MIB;
+/** 3,465 tokens are three prompts of the mean length of Azure's conversation trace of 2023: 1,155 tokens. */
+const MIN_LOAD_SCORE: Readonly<Record<LoadUnit, number>> = { requests: 3, tokens: 3465 };
+
+/** The same whatever the other options are; a number is shown as `30,000`, a word as code. */
+function always<T extends string | number | boolean>(
+  value: T,
+  shown: string = typeof value === 'string' ? `\`${value}\`` : value.toLocaleString('en-US'),
+): Default<T> {
+  return { shown, of: () => value };
+}
+
+export const OPTIONS: OptionTable = {
+  redis: {
+    meaning: 'Where Redis is: a URL, ioredis options, or an ioredis client (duplicated, never closed)',
+    default: {
+      shown: `\`${REDIS_URL_VARIABLE}\` of the environment, else \`${DEFAULT_REDIS_URL}\``,
+      of: () => process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL,
+    },
+    // by the connection itself, which knows the source's own options
+    kind: unchecked('a redis:// or rediss:// URL, ioredis options, or an ioredis client, without keyPrefix'),
+  },
+  topic: {
+    meaning: 'The fleet that shares work',
+    default: always('default'),
+    kind: matching(TOPICS),
+  },
+  node: {
+    meaning: "This node's name; a name that is taken gets `:1`, `:2` …",
+    default: { shown: "the host's name", of: hostName },
+    kind: matching(NODE_NAMES),
+  },
+  takeover: {
+    meaning: 'Take the name even if another node holds it, with its waiting requests and unread results',
+    default: always(false),
+    kind: flag,
+  },
+  loadShards: {
+    meaning: 'Shards of the topic; the home shard is crc16-ccitt-false(name) mod this',
+    unit: 'shards',
+    default: always(1),
+    kind: integer(1, 65_536),
+  },
+  loadLookup: {
+    meaning: 'Shards beside the home shard that a node without work looks at',
+    unit: 'shards',
+    default: always(5),
+    kind: integer(0, 65_536),
+  },
+  loadUnit: {
+    meaning: "What a node's load counts: its waiting `requests`, or the prompt `tokens` of these",
+    default: always('requests'),
+    kind: oneOf('requests', 'tokens'),
+  },
+  minLoadScore: {
+    meaning: 'Load from which a peer may be stolen from',
+    unit: '`loadUnit`',
+    default: {
+      shown: '3 requests, or 3,465 tokens',
+      of: ({ loadUnit }) => MIN_LOAD_SCORE[loadUnit],
+    },
+    kind: integer(1, MAX_INT32),
+  },
+  policy: {
+    meaning: 'Whose requests a node claims: `oldest`, `lucky` or `none`',
+    default: always('oldest'),
+    kind: oneOf('oldest', 'lucky', 'none'),
+  },
+  leaseMs: {
+    meaning: 'How long a claim is valid without a refresh',
+    unit: 'ms',
+    default: always(30_000),
+    kind: integer(100, MAX_INT32),
+  },
+  stealAfterMs: {
+    meaning: "Age at which a peer's first request may be stolen whatever the peer's load",
+    unit: 'ms',
+    default: {
+      shown: '20 for `oldest`, else `leaseMs`',
+      of: ({ policy, leaseMs }) => (policy === 'oldest' ? 20 : leaseMs),
+    },
+    kind: integer(0, MAX_INT32),
+  },
+  keepAliveMs: {
+    meaning: "How long a node's name is valid without a renewal, which comes every half of this",
+    unit: 'ms',
+    default: always(30_000),
+    kind: integer(100, MAX_INT32),
+  },
+  ttlMs: {
+    meaning: 'From put to deadline of a request without one of its own; unused keys expire after it, too',
+    unit: 'ms',
+    default: always(900_000),
+    kind: integer(100, MAX_INT32),
+  },
+  pollMs: {
+    meaning: 'How often an idle node asks for work, in case a wake-up was lost',
+    unit: 'ms',
+    default: always(2000),
+    kind: integer(10, MAX_INT32),
+  },
+  commandTimeout: {
+    meaning: 'How long a call waits for Redis before it rejects with TIMEOUT',
+    unit: 'ms',
+    default: always(10_000),
+    kind: integer(1, MAX_INT32),
+  },
+  tries: {
+    meaning: 'Runners that may lose a request before it ends as failed',
+    default: always(3),
+    kind: integer(1, 255),
+  },
+  onRestart: {
+    meaning:
+      'When a later attempt begins after results were delivered: `restart` delivers a marker, `fail` ends it',
+    default: always('restart'),
+    kind: oneOf('restart', 'fail'),
+  },
+  maxWaiting: {
+    meaning: 'When this many requests of this node wait, puts are refused with FULL',
+    unit: 'requests',
+    default: always(100_000),
+    kind: integer(1, MAX_INT32),
+  },
+  maxResults: {
+    meaning: 'Results that may wait for a slow owner before chunks overflow',
+    unit: 'results',
+    default: always(10_000),
+    kind: integer(1, MAX_INT32),
+  },
+  maxBodyBytes: {
+    meaning: 'Largest encoded request',
+    unit: 'bytes',
+    default: always(16 * MIB, '16 MiB'),
+    kind: integer(1, MAX_BYTES),
+  },
+  maxResultBytes: {
+    meaning: 'Largest encoded result',
+    unit: 'bytes',
+    default: always(MIB, '1 MiB'),
+    kind: integer(1, MAX_BYTES),
+  },
+  waitReplicas: {
+    meaning: 'Replicas that each put waits for, and how many ms at most, up to a third of `commandTimeout`',
+    default: { shown: 'no wait', of: () => undefined },
+    kind: replicas,
+  },
+  scripts: {
+    meaning: 'How scripts reach Redis: `auto` sends what is missing, `preloaded` relies on `sched-lua load`',
+    default: always('auto'),
+    kind: oneOf('auto', 'preloaded'),
+  },
+  codec: {
+    meaning: 'Encodes and decodes requests',
+    default: { shown: 'JSON', of: () => jsonCodec() },
+    kind: codec,
+  },
+  outputCodec: {
+    meaning: 'Encodes and decodes outputs',
+    default: { shown: 'JSON', of: () => jsonCodec() },
+    kind: codec,
+  },
+  idOf: {
+    meaning: "Reads a request's id",
+    default: { shown: '`request.request_id`', of: () => requestId },
+    kind: callable(),
+  },
+  promptTokensOf: {
+    meaning: "Reads a request's prompt length in tokens",
+    default: { shown: '`request.prompt_token_ids.length`', of: () => promptLength },
+    kind: callable(),
+  },
+  events: {
+    meaning: 'Is told what happens; docs/events.md lists the events',
+    default: { shown: 'one of its own', of: () => new SchedulerEvents() },
+    kind: emitter,
+  },
+  onWarning: {
+    meaning: 'Is told what an operator should know: server settings, a lost lease',
+    default: { shown: '`process.emitWarning`', of: () => warn },
+    kind: callable(),
+  },
+};
+
+function hostName(): string {
+  const name = hostname().replace(/[^A-Za-z0-9._:-]/g, '-');
+  return name.slice(0, 120) || 'node';
+}
+
+function requestId(request: unknown): string {
+  return (request as { request_id: string }).request_id;
+}
+
+function promptLength(request: unknown): number {
+  return (request as { prompt_token_ids: { length: number } }).prompt_token_ids.length;
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, 'SchedLua');
+}

@@ -1,0 +1,23 @@
+import { ConfigError } from './errors.ts';
+import { OPTIONS, type Option } from './option-table.ts';
+import type { SchedulerOptions, Settings } from './options.ts';
+
+/**
+ * Options with every default filled in.
+ * @throws ConfigError naming the option that is wrong, its value and what is allowed; of several the first of the table
+ */
+export function settle<Request, Output>(
+  options: SchedulerOptions<Request, Output>,
+): Settings<Request, Output> {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(OPTIONS, name)) throw new ConfigError(name, value, 'no option of this name');
+    if (value === null) throw new ConfigError(name, value, 'a value, or nothing for the default');
+  }
+  const settled: Record<string, unknown> = {};
+  const soFar = settled as Settings<unknown, unknown>;
+  for (const [name, option] of Object.entries<Option<unknown>>(OPTIONS)) {
+    const given = options[name as keyof SchedulerOptions];
+    settled[name] = option.kind.check(name, given ?? option.default.of(soFar), soFar);
+  }
+  return settled as Settings<Request, Output>;
+}

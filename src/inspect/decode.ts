@@ -1,0 +1,115 @@
+/**
+ * What Redis answers about a topic, made readable: the one place that knows the positions of a reply and the fields of a
+ * record. Pure. The tables themselves are described in lua/README.md#tables.
+ */
+import { parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
+
+/** The reply of TIME, in ms. */
+export function timeOf([seconds, micros]: readonly (string | number)[]): number {
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}
+
+/** `name, value, name, value ..` as a map in the same order. */
+export function pairsOf<T extends string | Buffer>(flat: readonly T[]): Map<string, T> {
+  const map = new Map<string, T>();
+  for (let i = 0; i < flat.length; i += 2) map.set(String(flat[i]), flat[i + 1]!);
+  return map;
+}
+
+/** The same, the values as numbers. */
+export function scoresOf(flat: readonly (string | Buffer)[]): Map<string, number> {
+  return new Map([...pairsOf(flat)].map(([name, score]) => [name, Number(String(score))]));
+}
+
+/** What the script `inspect` answers, position by position. */
+export type FiguresReply = [
+  now: Buffer,
+  shard: Buffer[],
+  load: Buffer[],
+  head: Buffer[],
+  node: Buffer[],
+  idle: Buffer[],
+  sizes: Buffer[],
+];
+
+const SIZES = ['waiting', 'request', 'body', 'due', 'out', 'dead', 'overdue'] as const;
+
+/** One shard's figures at one instant. At most 1,000 owners and nodes are listed, those with the lowest scores. */
+export interface ShardFigures {
+  /** ms of the server's clock. */
+  now: number;
+  /** Fields of the table `shard`. */
+  state: ReadonlyMap<string, string>;
+  /** Owner -> load in the topic's unit, the least loaded first. An owner of whom nothing waits is missing. */
+  load: ReadonlyMap<string, number>;
+  /** Owner -> order of its first waiting request, in µs of the shard's clock; the oldest first. */
+  head: ReadonlyMap<string, number>;
+  /** Node -> ms until which it counts as alive. */
+  node: ReadonlyMap<string, number>;
+  /** Idle runner -> ms until which it waits for a wake-up. */
+  idle: ReadonlyMap<string, number>;
+  /** Entries of each table; `overdue`: those of `due` whose time has passed. */
+  sizes: Readonly<Record<(typeof SIZES)[number], number>>;
+}
+
+export function decodeFigures(reply: FiguresReply): ShardFigures {
+  const [now, shard, load, head, node, idle, sizes] = reply;
+  const state = [...pairsOf(shard)].map(([name, value]): [string, string] => [name, String(value)]);
+  return {
+    now: Number(String(now)),
+    state: new Map(state),
+    load: scoresOf(load),
+    head: scoresOf(head),
+    node: scoresOf(node),
+    idle: scoresOf(idle),
+    sizes: Object.fromEntries(
+      SIZES.map((name, at) => [name, Number(String(sizes[at]))]),
+    ) as ShardFigures['sizes'],
+  };
+}
+
+/** A request as the table `request` holds it. */
+export interface RequestRecord {
+  /** `order|tokens|deadline`, as in the ticket. */
+  stamp: string;
+  order: Tick;
+  /** ms of the server's clock. */
+  deadline: number;
+  /** Tries left and tries used; losing its runner uses one. */
+  triesLeft: number;
+  triesSpent: number;
+  /** Of the body. */
+  bytes: number;
+  /** Of the claim; undefined while the request waits. */
+  fence: Tick | undefined;
+  runner: string | undefined;
+}
+
+const RECORD =
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
+
+/**
+ * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes`, with `|fence|runner` while the request is claimed.
+ * @returns undefined if the text is no record
+ */
+export function parseRecord(text: string): RequestRecord | undefined {
+  const match = RECORD.exec(text);
+  if (!match) return undefined;
+  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, fence, runner] = match;
+  return {
+    stamp: stamp!,
+    order: order!,
+    deadline: parseInt(deadline!, 16),
+    triesLeft: parseInt(triesLeft!, 16),
+    triesSpent: parseInt(triesSpent!, 16),
+    bytes: parseInt(bytes!, 16),
+    fence,
+    runner,
+  };
+}
+
+/** The name under which `request` and `body` hold a ticket's request: `owner|id`. */
+export function fieldOf(ticket: Ticket): string {
+  const { owner, id } = parseTicket(ticket);
+  return `${owner}|${id}`;
+}
