@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { assembleText, scriptError, writeOutConstants } from './assemble.ts';
+import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SchedulerError } from '../base/errors.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
@@ -15,9 +15,10 @@ export type Argument = string | Buffer;
 
 export interface Script {
   readonly name: ScriptName;
-  /** Helpers and script. */
-  readonly readable: string;
-  /** The same with its constants written out, as sent to Redis. */
+  /** Helpers and script, with constants and comments. */
+  readonly readable: readonly Line[];
+  /** The same with its constants written out, as sent to Redis, line by line. */
+  readonly lines: readonly Line[];
   readonly text: string;
   readonly sha1: string;
   readonly bytes: number;
@@ -72,14 +73,16 @@ export function assemble(
 ): Script {
   const source = sources[name];
   if (source === undefined) throw scriptError(`no script named ${name}`);
-  const readable = assembleText(source, helpers);
+  const readable = assembleLines(name, source, helpers);
   const declaration = SCRIPTS[name];
-  checkHeader(name, parseHeader(readable), declaration);
-  const text = writeOutConstants(readable);
+  checkHeader(name, parseHeader(textOf(readable)), declaration);
+  const lines = writeOutConstants(readable);
+  const text = textOf(lines);
   const sha1 = createHash('sha1').update(text).digest('hex');
   return {
     name,
     readable,
+    lines,
     text,
     sha1,
     bytes: Buffer.byteLength(text),
