@@ -3,11 +3,10 @@
 --
 -- ARGV[14] max_waiting  waiting tickets of one owner in the shard
 -- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does.
---                       Until then its requests are its own, if it is no longer than it may keep them
+--                       Until then its requests are its own, if it is at most KEEPS times steal_after
 -- ARGV[16..] id tokens deadline head_start tries_left tries_spent body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
 --                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival
--- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and the stamp that stands, EXPIRED,
---         FULL and ms after which to try again
+-- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and its stamp, EXPIRED, FULL and ms to wait
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
 -- WRITES shard, request, body, calls
@@ -21,7 +20,6 @@ local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
 local max_waiting, claims_in = tonumber(ARGV[14]), tonumber(ARGV[15])
--- KEEPS: an owner may keep its requests for at most this many times steal_after
 local FIRST, WIDTH, KEEPS = 16, 7, 6
 local count = (#ARGV - FIRST + 1) / WIDTH
 

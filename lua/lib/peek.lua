@@ -2,10 +2,10 @@
 --
 -- GIVES  peek(line, take)
 -- WRITES nothing
-local queue = require('lib.queue')
+local lines = require('lib.lines')
 
 local function peek(line, take)
-  return queue.front(line, take.limit - #take.picks + 1)
+  return lines.front(line, take.limit - #take.picks + 1)
 end
 
 return peek

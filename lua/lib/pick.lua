@@ -14,7 +14,7 @@ local is_claimed = require('lib.is_claimed')
 local is_current = require('lib.is_current')
 local layout = require('lib.layout')
 local peek = require('lib.peek')
-local queue = require('lib.queue')
+local lines = require('lib.lines')
 local shard = require('lib.shard')
 local sub = string.sub
 
@@ -25,9 +25,9 @@ local function pick(line, take)
   if not peek(line, take) then
     return
   end
-  local ticket, field, record = queue.request(line)
+  local ticket, field, record = lines.request(line)
   if not is_current(record, layout.stamp_of(ticket, line.owner)) or is_claimed(record) then
-    return queue.pass(line)
+    return lines.pass(line)
   end
   local stamp = #line.owner + 1
   local tokens, bytes = layout.hex(ticket, stamp + layout.TOKENS, 8), layout.hex(record, layout.BYTES, 8)
@@ -38,7 +38,7 @@ local function pick(line, take)
   if one.deadline <= shard.now then
     one.final, one.reason = 'expired', ''
     take.expired[#take.expired + 1] = one
-    queue.step(line)
+    lines.step(line)
   elseif take.tokens + tokens > (#picks == 0 and take.alone or take.sum) or not own and tokens > take.total then
     line.blocked = true
   elseif one.body and #picks > 0 and take.bytes + bytes > take.max_bytes then
@@ -47,7 +47,7 @@ local function pick(line, take)
     picks[#picks + 1] = one
     take.tokens = take.tokens + tokens
     take.bytes = take.bytes + (one.body and bytes or 0)
-    queue.pass(line)
+    lines.pass(line)
   end
   take.full = take.full or #picks == take.limit
 end

@@ -1,4 +1,4 @@
--- The policy `lucky`, the reference's. Steals only when the own queue is empty: from one peer, chosen at random among the
+-- The policy `lucky`, the reference's. Steals only when the own line is empty: from one peer, chosen at random among the
 -- 50 most loaded ones that may be stolen from, half of the batch, rounded up. `entropy` seeds the choice: math.random
 -- gives the same in every script otherwise. Answers the lines that were read, the own line first.
 --
@@ -8,7 +8,7 @@ local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
-local queue = require('lib.queue')
+local lines = require('lib.lines')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min = redis.call, string.format, math.min
@@ -31,27 +31,27 @@ local function lucky_peers()
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true
-      peers[#peers + 1] = queue.open(names[i])
+      peers[#peers + 1] = lines.open(names[i])
     end
   end
   return peers
 end
 
 local function pick_lucky(take, entropy)
-  local own = queue.open(caller.node)
+  local own = lines.open(caller.node)
   while not take.full and not own.blocked and peek(own, take) do
     pick(own, take)
   end
-  local lines = { own }
+  local opened = { own }
   if #take.picks > 0 or own.blocked or caller.policy == 'none' then
-    return lines
+    return opened
   end
   math.randomseed(entropy)
   take.limit = math.ceil(take.limit / 2)
   local peers = lucky_peers()
   for _ = 1, min(TRIES, #peers) do
     local peer = table.remove(peers, math.random(#peers))
-    lines[#lines + 1] = peer
+    opened[#opened + 1] = peer
     while not take.full and not peer.blocked and peek(peer, take) do
       pick(peer, take)
     end
@@ -59,7 +59,7 @@ local function pick_lucky(take, entropy)
       break
     end
   end
-  return lines
+  return opened
 end
 
 return pick_lucky

@@ -1,4 +1,4 @@
--- The policy `oldest`: one line across owners. The own queue comes first, unless the peer with the least head that may be
+-- The policy `oldest`: one line across owners. The own line comes first, unless the peer with the least head that may be
 -- stolen from is older by more than steal_after. This is first come first served over the fleet, by intent. Of 50 heads
 -- only as many are read as can decide. Answers the lines that were read, the own line first.
 --
@@ -8,7 +8,7 @@ local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
-local queue = require('lib.queue')
+local lines = require('lib.lines')
 local stealable_in = require('lib.stealable_in')
 local tables = require('lib.tables')
 local call, format, min = redis.call, string.format, math.min
@@ -54,10 +54,10 @@ local function oldest_before(heads, order)
   return oldest_before(heads, order) or oldest
 end
 
-local function pick_from_peer(peer, take, lines)
+local function pick_from_peer(peer, take, opened)
   if not peer.line then
-    peer.line, peer.whole = queue.open(peer.owner), peer.load
-    lines[#lines + 1] = peer.line
+    peer.line, peer.whole = lines.open(peer.owner), peer.load
+    opened[#opened + 1] = peer.line
   end
   local line = peer.line
   pick(line, take)
@@ -66,21 +66,21 @@ local function pick_from_peer(peer, take, lines)
 end
 
 local function pick_oldest(take)
-  local own, heads = queue.open(caller.node), { peers = {}, read = 0, horizon = 0 }
-  local lines = { own }
+  local own, heads = lines.open(caller.node), { peers = {}, read = 0, horizon = 0 }
+  local opened = { own }
   read_heads(heads, min(take.limit + SPARE, HEADS))
   while not take.full do
     local mine = not own.blocked and peek(own, take)
     local peer = oldest_before(heads, mine and own.order - caller.steal_after * 1000 or math.huge)
     if peer then
-      pick_from_peer(peer, take, lines)
+      pick_from_peer(peer, take, opened)
     elseif mine then
       pick(own, take)
     else
       break
     end
   end
-  return lines
+  return opened
 end
 
 return pick_oldest

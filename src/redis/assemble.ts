@@ -61,7 +61,8 @@ function neededBy(
   const parts: Line[] = [];
   const visit = (requirement: Requirement, isDeferred: boolean): void => {
     const { helper } = requirement;
-    if (path.includes(helper)) throw scriptError(`helpers require each other: ${[...path, helper].join(' > ')}`);
+    if (path.includes(helper))
+      throw scriptError(`helpers require each other: ${[...path, helper].join(' > ')}`);
     if (there.has(helper)) return;
     const found = find(requirement, all);
     const known = isDeferred ? new Set(there) : there;
@@ -69,7 +70,8 @@ function neededBy(
     there.add(helper);
     bindings.push(...names);
     if (isDeferred) {
-      if (found.fields) throw scriptError(`lua/${requirement.file}:${requirement.line}: ${helper} is no function`);
+      if (found.fields)
+        throw scriptError(`lua/${requirement.file}:${requirement.line}: ${helper} is no function`);
       parts.push({ ...requirement, text: `local ${helper} = function(...)` }, ...needed, ...found.lines);
       parts.push(plain(`return ${helper}(...)`), plain('end'));
     } else {
@@ -125,12 +127,16 @@ export function writeOutConstants(lines: readonly Line[]): Line[] {
   const rest = lines.filter(({ text }) => {
     const [, names, list] = CONSTANTS.exec(text) ?? [];
     const found = list?.split(', ') ?? [];
-    if (names === undefined || !found.every((value) => VALUE.test(value))) return !/^\s*(?:--.*)?$/.test(text);
+    if (names === undefined || !found.every((value) => VALUE.test(value)))
+      return !/^\s*(?:--.*)?$/.test(text);
     for (const [i, name] of names.split(', ').entries()) {
       if ((values.get(name) ?? found[i]) !== found[i]) throw scriptError(`two constants are named ${name}`);
       values.set(name, found[i]!);
     }
     return false;
   });
-  return rest.map((line) => ({ ...line, text: line.text.replace(TOKEN, (token) => values.get(token) ?? token) }));
+  return rest.map((line) => ({
+    ...line,
+    text: line.text.replace(TOKEN, (token) => values.get(token) ?? token),
+  }));
 }

@@ -46,9 +46,13 @@ export interface LuaModule {
 
 const REQUIRED = /^local (\w+) = require\('lib\.(\w+)'\)$/;
 const DEFERRED = /\brequire\('lib\.(\w+)'\)(?=\()/g;
-const ALIASES = /^local (\w+(?:, \w+)*) = ((?:redis|string|math|table)\.\w+(?:, (?:redis|string|math|table)\.\w+)*)$/;
+const ALIASES =
+  /^local (\w+(?:, \w+)*) = ((?:redis|string|math|table)\.\w+(?:, (?:redis|string|math|table)\.\w+)*)$/;
 /** Texts and comments, `require`, and fields of a name. */
 const TOKEN = /'[^'\n]*'|"[^"\n]*"|--.*|\brequire\b|(?<![\w.:])([a-z]\w*)\.(\w+)/g;
+
+/** What stands left of an assignment, but for a new variable's. */
+const ASSIGNED = /^\s*(?!local )([^=('"]+) = /;
 
 /**
  * @param helper its name, undefined for a script
@@ -102,13 +106,21 @@ export function readModule(file: string, source: string, helper?: string): LuaMo
       deferred.push({ ...at, helper: name });
       return name;
     });
+    for (const [, name] of assignedIn(text).matchAll(/(?<![\w.])(\w+)\.\w/g)) {
+      if (name !== helper && tables.has(name!)) refuse(at, `only lib/${name!}.lua writes to its fields`);
+    }
     return declare(text, at).replace(TOKEN, (token, name?: string, field?: string) => {
-      if (token === 'require') refuse(at, `only "local x = require('lib.x')" and "require('lib.x')(...)" are followed`);
+      if (token === 'require')
+        refuse(at, `only "local x = require('lib.x')" and "require('lib.x')(...)" are followed`);
       if (name === undefined || !tables.has(name)) return token;
       if (name !== helper) uses.push({ helper: name, field: field!, at });
       else if (!fields.has(field!)) refuse(at, `${token} is used before it is given`);
       return `${name}_${field!}`;
     });
+  }
+
+  function assignedIn(text: string): string {
+    return ASSIGNED.exec(text)?.[1]!.replace(/\[[^\]]*\]/g, '') ?? '';
   }
 
   /** `shard.now, shard.tick = 0, 0` and `function shard.read()` at the start of a line, when they give the fields. */
@@ -117,9 +129,10 @@ export function readModule(file: string, source: string, helper?: string): LuaMo
     const [, method] = new RegExp(`^function ${helper}\\.(\\w+)\\(`).exec(text) ?? [];
     const [, list] = new RegExp(`^(${helper}\\.\\w+(?:, ${helper}\\.\\w+)*) = `).exec(text) ?? [];
     if (method === undefined && list === undefined) return text;
-    const given = method === undefined ? list!.split(', ').map((one) => one.slice(helper!.length + 1)) : [method];
+    const given =
+      method === undefined ? list!.split(', ').map((one) => one.slice(helper.length + 1)) : [method];
     for (const field of given) {
-      if (fields.has(field)) refuse(at, `${helper!}.${field} is given twice`);
+      if (fields.has(field)) refuse(at, `${helper}.${field} is given twice`);
       fields.add(field);
     }
     return `local ${text}`;

@@ -137,8 +137,13 @@ export async function runScript(
     }
   }
   gather(client);
-  if (mode === 'preloaded') return preloaded(call, script, keys, args);
-  return call[`${script.command}Buffer`]!(...keys, ...args);
+  try {
+    if (mode === 'preloaded')
+      return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
+    return await call[`${script.command}Buffer`]!(...keys, ...args);
+  } catch (error) {
+    throw mode === 'preloaded' ? missing(error, script) : located(error, script);
+  }
 }
 
 /** What a script answered, and how many replicas had its writes when WAIT answered, or why Redis refused the WAIT. */
@@ -178,7 +183,7 @@ export async function runScriptAndWait(
     if (error instanceof Error && error.message.startsWith('MOVED') && 'refreshSlotsCache' in client)
       client.refreshSlotsCache();
     if (mode === 'preloaded') throw missing(error, script);
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error)) throw located(error, script);
     return both('evalBuffer', script.text);
   }
 }
@@ -193,26 +198,23 @@ function gather(client: Client): void {
   process.nextTick(() => stream.uncork());
 }
 
-async function preloaded(
-  call: Record<string, Runner>,
-  script: Script,
-  keys: readonly string[],
-  args: readonly Argument[],
-): Promise<Buffer[]> {
-  try {
-    return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
-  } catch (error) {
-    throw missing(error, script);
-  }
-}
-
 function isMissing(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
+/** The error, its message with a file of lua/ and a line behind each `user_script:N`. */
+function located(error: unknown, { lines }: Script): unknown {
+  if (!(error instanceof Error)) return error;
+  error.message = error.message.replace(/user_script:(\d+)/g, (text, number: string) => {
+    const { file, line } = lines[Number(number) - 1] ?? { file: '', line: 0 };
+    return file === '' ? text : `${text} (lua/${file}:${line})`;
+  });
+  return error;
+}
+
 /** The error itself, or what to do about it if it says that the script is not there. */
 function missing(error: unknown, script: Script): unknown {
-  if (!isMissing(error)) return error;
+  if (!isMissing(error)) return located(error, script);
   return new SchedulerError(
     'SCRIPT',
     script.name,

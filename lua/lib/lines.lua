@@ -9,9 +9,9 @@ local tables = require('lib.tables')
 local weight_of = require('lib.weight_of')
 local call, format, min = redis.call, string.format, math.min
 local CHUNK = 16
-local queue = {}
+local lines = {}
 
-function queue.open(owner)
+function lines.open(owner)
   return { owner = owner, at = 0, tickets = {}, gone = {}, passed = 0, from = '[' .. owner .. '|', to = '(' .. owner .. '}' }
 end
 
@@ -27,7 +27,7 @@ local function read_on(line, most)
 end
 
 -- the ticket in front, or nil; `wanted`: how many tickets the call may still look at here
-function queue.front(line, wanted)
+function lines.front(line, wanted)
   if line.ticket then
     return line.ticket
   end
@@ -40,20 +40,20 @@ function queue.front(line, wanted)
 end
 
 -- the ticket in front, its field and its record
-function queue.request(line)
+function lines.request(line)
   return line.ticket, line.fields[line.at + 1], line.records[line.at + 1]
 end
 
 -- looks behind the ticket in front
-function queue.step(line)
+function lines.step(line)
   line.passed = line.passed + weight_of(line.ticket, line.owner)
   line.at, line.ticket = line.at + 1, nil
 end
 
 -- the ticket in front leaves the line with this call
-function queue.pass(line)
+function lines.pass(line)
   line.gone[#line.gone + 1] = line.ticket
-  queue.step(line)
+  lines.step(line)
 end
 
-return queue
+return lines
