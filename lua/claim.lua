@@ -30,6 +30,37 @@ local limit, idle_for, entropy = tonumber(ARGV[14]), tonumber(ARGV[20]), tonumbe
 -- most due entries that a claim looks at, and most tickets that it looks at beyond its limit
 local REAP, LOOKS = 16, 100
 
+-- picks tickets within the bounds; answers the lines that were read for them
+local function choose(take)
+  if limit == 0 then
+    return {}
+  end
+  return caller.policy == 'oldest' and require('lib.pick_oldest')(take) or require('lib.pick_lucky')(take, entropy)
+end
+
+-- Without work the caller is idle from now on; answers ms until a peer's head may be stolen. Else a node that is idle is
+-- woken for what still waits.
+local function rest_or_ring(status)
+  if status == 'IDLE' and limit > 0 then
+    call('ZADD', tables.IDLE, format('%d', shard.now + idle_for), caller.node)
+    shard.made(tables.IDLE)
+    return require('lib.again_in')()
+  elseif call('EXISTS', tables.IDLE) == 1 then
+    call('ZREM', tables.IDLE, caller.node)
+    require('lib.ring_first')()
+  end
+  return '-1'
+end
+
+-- the reply, with the bodies that are sent along
+local function answer(reply, bodies_of)
+  local bodies = #bodies_of > 0 and call('HMGET', tables.BODY, unpack(bodies_of)) or {}
+  for i = 1, #bodies do
+    reply[#reply + 1] = bodies[i] or ''
+  end
+  return leave('claim', reply)
+end
+
 local refused = enter('claim')
 if refused then
   return refused
@@ -39,39 +70,15 @@ if first_due <= shard.now then
   require('lib.reap')(REAP, grace)
 end
 
--- 1. choose: picks tickets within the bounds, and keeps the lines that were read for them
 local take = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
   max_bytes = tonumber(ARGV[18]), since = ARGV[19], looks = limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0,
   full = false }
-local lines = {}
-if limit > 0 then
-  lines = caller.policy == 'oldest' and require('lib.pick_oldest')(take) or require('lib.pick_lucky')(take, entropy)
-end
-
--- 2. shorten: what was picked leaves its line
+local lines = choose(take)
 local blocked = shorten(lines, take)
-
--- 3. lease: what was picked is the caller's for a while
 local claims, bodies_of, first = lease(take.picks)
 if #take.expired > 0 then
   require('lib.end_requests')(take.expired)
 end
-
--- 4. rest or ring: without work the caller is idle; else a node that is idle is woken for what still waits
-local status, again = #take.picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE', '-1'
-if status == 'IDLE' and limit > 0 then
-  call('ZADD', tables.IDLE, format('%d', shard.now + idle_for), caller.node)
-  shard.made(tables.IDLE)
-  again = require('lib.again_in')()
-elseif call('EXISTS', tables.IDLE) == 1 then
-  call('ZREM', tables.IDLE, caller.node)
-  require('lib.ring_first')()
-end
-
--- 5. answer
-local reply = { status, format('%014x', shard.tick), claims, again, due.next_in(first_due, first) }
-local bodies = #bodies_of > 0 and call('HMGET', tables.BODY, unpack(bodies_of)) or {}
-for i = 1, #bodies do
-  reply[5 + i] = bodies[i] or ''
-end
-return leave('claim', reply)
+local status = #take.picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE'
+local again = rest_or_ring(status)
+return answer({ status, format('%014x', shard.tick), claims, again, due.next_in(first_due, first) }, bodies_of)

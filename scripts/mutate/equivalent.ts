@@ -82,8 +82,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     after: 'true',
     why: 'only saves the HDEL of lanes that a new node has not',
   },
-  ...['shard.tick > (kept or 0)', 'shard.ticked', 'true'].map((after) => ({
-    ...{ file: 'lib/leave.lua', before: TICK, after },
+  ...[
+    [TICK, 'shard.tick > (kept or 0)'],
+    [TICK, 'shard.ticked'],
+    [TICK, 'true'],
+    ['kept or 0', '0'],
+  ].map(([before, after]) => ({
+    ...{ file: 'lib/leave.lua', before: before!, after: after! },
     why: 'only saves a write: what is kept is at or above every tick that was given, either way',
   })),
   { file: 'lib/lines.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
