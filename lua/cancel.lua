@@ -1,10 +1,19 @@
 -- Ends tickets at once, waiting or claimed, with a final `cancelled` for their owner, and tells their runners.
 --
--- INCLUDE end_requests leave
 -- ARGV[14..] ticket     to cancel
 -- RETURNS status, tick, per ticket and joined by ' ': WAITING or CLAIMED (what it was), ENDED (it had ended before)
 -- STATUS OK WAITING CLAIMED ENDED
 -- COST   O(n log waiting)
+-- WRITES nothing
+local end_requests = require('lib.end_requests')
+local enter = require('lib.enter')
+local is_claimed = require('lib.is_claimed')
+local is_current = require('lib.is_current')
+local layout = require('lib.layout')
+local leave = require('lib.leave')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format = redis.call, string.format
 local FIRST = 14
 local refused = enter()
 if refused then
@@ -14,10 +23,10 @@ end
 local answers, ends, ended = {}, {}, {}
 for at = FIRST, #ARGV do
   local ticket = ARGV[at]
-  local owner = owner_of(ticket)
-  local field = field_of(ticket, owner)
-  local record = not ended[field] and call('HGET', REQUEST, field)
-  if is_current(record, stamp_of(ticket, owner)) then
+  local owner = layout.owner_of(ticket)
+  local field = layout.field_of(ticket, owner)
+  local record = not ended[field] and call('HGET', tables.REQUEST, field)
+  if is_current(record, layout.stamp_of(ticket, owner)) then
     ended[field] = true
     ends[#ends + 1] = { owner = owner, ticket = ticket, field = field, record = record, final = 'cancelled', reason = '' }
     answers[#answers + 1] = is_claimed(record) and 'CLAIMED' or 'WAITING'
@@ -26,4 +35,4 @@ for at = FIRST, #ARGV do
   end
 end
 end_requests(ends)
-return leave(nil, { 'OK', format('%014x', tick), table.concat(answers, ' ') })
+return leave(nil, { 'OK', format('%014x', shard.tick), table.concat(answers, ' ') })

@@ -1,9 +1,7 @@
--- Takes work: pops own tickets and lowers the own load, or steals from the peer that the policy names and lowers the
--- peer's; writes runner and fence, and leases them. With nothing to take the caller enters `idle`. With limit 0 it
--- only rings: a busy node passes a wake-up on.
+-- Takes work: own tickets, or those of the peer that the policy names; lowers the load of their owners, and leases them
+-- to the caller under fences. With nothing to take the caller enters `idle`. With limit 0 it only rings: so a busy node
+-- passes a wake-up on.
 --
--- INCLUDE visit due pick dequeue stealable_in leave
--- DEFER reap end_requests pick_lucky pick_oldest ring_first
 -- ARGV[14] limit        most tickets
 -- ARGV[15] alone_tokens most tokens of the call's first ticket
 -- ARGV[16] sum_tokens   most tokens of all tickets, if there are several
@@ -17,83 +15,70 @@
 --         bodies
 -- STATUS OK IDLE BLOCKED
 -- COST   O(limit log waiting)
-local limit, max_bytes, idle_for = tonumber(ARGV[14]), tonumber(ARGV[18]), tonumber(ARGV[20])
-local REAP = 16
+-- WRITES idle
+local caller = require('lib.caller')
+local due = require('lib.due')
+local enter = require('lib.enter')
+local lease = require('lib.lease')
+local leave = require('lib.leave')
+local shard = require('lib.shard')
+local shorten = require('lib.shorten')
+local tables = require('lib.tables')
+local visit = require('lib.visit')
+local call, format = redis.call, string.format
+local limit, idle_for, entropy = tonumber(ARGV[14]), tonumber(ARGV[20]), tonumber(ARGV[21])
+-- most due entries that a claim looks at, and most tickets that it looks at beyond its limit
+local REAP, LOOKS = 16, 100
+
+-- picks tickets within the bounds; answers the lines that were read for them
+local function choose(take)
+  if limit == 0 then
+    return {}
+  end
+  return caller.policy == 'oldest' and require('lib.pick_oldest')(take) or require('lib.pick_lucky')(take, entropy)
+end
+
+-- Without work the caller is idle from now on; answers ms until a peer's head may be stolen. Else a node that is idle is
+-- woken for what still waits.
+local function rest_or_ring(status)
+  if status == 'IDLE' and limit > 0 then
+    call('ZADD', tables.IDLE, format('%d', shard.now + idle_for), caller.node)
+    shard.made(tables.IDLE)
+    return require('lib.again_in')()
+  elseif call('EXISTS', tables.IDLE) == 1 then
+    call('ZREM', tables.IDLE, caller.node)
+    require('lib.ring_first')()
+  end
+  return '-1'
+end
+
+-- the reply, with the bodies that are sent along
+local function answer(reply, bodies_of)
+  local bodies = #bodies_of > 0 and call('HMGET', tables.BODY, unpack(bodies_of)) or {}
+  for i = 1, #bodies do
+    reply[#reply + 1] = bodies[i] or ''
+  end
+  return leave('claim', reply)
+end
+
 local refused = enter('claim')
 if refused then
   return refused
 end
-visit()
-if is_due() then
-  reap(REAP)
+local grace, first_due = visit(), due.first()
+if first_due <= shard.now then
+  require('lib.reap')(REAP, grace)
 end
 
-local bounds = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
-  bytes = max_bytes, since = ARGV[19], looks = limit + 100 }
-local lines, own = {}, open_line(node)
-if limit > 0 then
-  lines = policy == 'oldest' and pick_oldest(own, bounds) or pick_lucky(own, bounds, tonumber(ARGV[21]))
+local take = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
+  max_bytes = tonumber(ARGV[18]), since = ARGV[19], looks = limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0,
+  full = false }
+local lines = choose(take)
+local blocked = shorten(lines, take)
+local claims, bodies_of, first = lease(take.picks)
+if #take.expired > 0 then
+  require('lib.end_requests')(take.expired)
 end
-
-local marks, dues, fields, claims, blocked, first = {}, {}, {}, {}, false, math.huge
-local lease_end, lengths = format('%d', now + lease), {}
-for i = 1, #picks do
-  local one = picks[i]
-  local fence, length = next_tick(), #one.ticket
-  lengths[length] = lengths[length] or format('%04x', length)
-  marks[2 * i - 1], marks[2 * i] = one.field, one.record .. '|' .. fence .. '|' .. node
-  first = min(first, now + lease, one.deadline)
-  dues[2 * i - 1] = one.deadline < now + lease and format('%d', one.deadline) or lease_end
-  dues[2 * i] = one.ticket
-  claims[i] = fence .. sub(one.record, LEFT, LEFT + 1) .. sub(one.record, SPENT, SPENT + 1) .. (one.body and 'b' or '-')
-    .. lengths[length] .. one.ticket
-  if one.body then
-    fields[#fields + 1] = one.field
-  end
-end
-for i = 1, #lines do
-  local line = lines[i]
-  blocked = blocked or line.blocked
-  if #line.gone > 0 or i > 1 and #line.tickets == 0 then
-    peek(line, bounds)
-    dequeue(line.owner, line.gone, line.order or false)
-  end
-end
-if #picks > 0 then
-  call('HSET', REQUEST, unpack(marks))
-  call('ZADD', DUE, unpack(dues))
-end
-if #expired > 0 then
-  end_requests(expired)
-end
-
--- ms until the first of the peers with the oldest heads may be stolen from by its age
-local function again_in()
-  local heads, owners, orders, again = policy ~= 'none' and call('ZRANGE', HEAD, '0', '7', 'WITHSCORES') or {}, {}, {}, nil
-  for i = 1, #heads, 2 do
-    if heads[i] ~= node then
-      owners[#owners + 1], orders[#orders + 1] = heads[i], heads[i + 1]
-    end
-  end
-  local asks = asks_of(owners)
-  for i = 1, #owners do
-    again = min(again or math.huge, stealable_in(0, orders[i], asks[i]))
-  end
-  return again and format('%d', max(1, again)) or '-1'
-end
-
-local status, again = #picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE', '-1'
-if status == 'IDLE' and limit > 0 then
-  call('ZADD', IDLE, format('%d', now + idle_for), node)
-  made(IDLE)
-  again = again_in()
-elseif call('EXISTS', IDLE) == 1 then
-  call('ZREM', IDLE, node)
-  ring_first()
-end
-local reply = { status, format('%014x', tick), table.concat(claims), again, next_due(first) }
-local bodies = #fields > 0 and call('HMGET', BODY, unpack(fields)) or {}
-for i = 1, #bodies do
-  reply[5 + i] = bodies[i] or ''
-end
-return leave('claim', reply)
+local status = #take.picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE'
+local again = rest_or_ring(status)
+return answer({ status, format('%014x', shard.tick), claims, again, due.next_in(first_due, first) }, bodies_of)

@@ -1,10 +1,12 @@
--- A read-only snapshot whose cost does not depend on the number waiting; at most 1,000 owners and nodes are listed.
+-- A read-only snapshot. Its cost does not depend on how many requests wait; at most 1,000 owners and nodes are listed.
 --
--- INCLUDE tables
 -- RETURNS ms of the server, the shard's fields and values, load (owner, load), head (owner, order), nodes (node, alive
 --         until), idle (runner, until), sizes: waiting request body due out dead, overdue
 -- STATUS
 -- COST   O(owners + nodes)
+-- WRITES nothing
+local tables = require('lib.tables')
+local call, floor, format = redis.call, math.floor, string.format
 local LAST = '999'
 local time = call('TIME')
 local now = format('%d', floor(time[1] * 1000 + time[2] / 1000))
@@ -15,7 +17,8 @@ local function text(count)
   return format('%d', count)
 end
 return {
-  now, call('HGETALL', SHARD), listed(LOAD), listed(HEAD), listed(NODE), listed(IDLE),
-  { text(call('ZCARD', WAITING)), text(call('HLEN', REQUEST)), text(call('HLEN', BODY)), text(call('ZCARD', DUE)),
-    text(call('ZCARD', OUT)), text(call('XLEN', DEAD)), text(call('ZCOUNT', DUE, '-inf', now)) },
+  now, call('HGETALL', tables.SHARD), listed(tables.LOAD), listed(tables.HEAD), listed(tables.NODE), listed(tables.IDLE),
+  { text(call('ZCARD', tables.WAITING)), text(call('HLEN', tables.REQUEST)), text(call('HLEN', tables.BODY)),
+    text(call('ZCARD', tables.DUE)), text(call('ZCARD', tables.OUT)), text(call('XLEN', tables.DEAD)),
+    text(call('ZCOUNT', tables.DUE, '-inf', now)) },
 }

@@ -1,11 +1,21 @@
--- Gives claimed tickets that the runner refused back to their exact place, raises their owners' loads, and rings.
--- No attempt is counted. A second run finds no holder: LOST, and nothing changes.
+-- Gives claimed tickets that the runner refused back to their exact place in line, raises their owners' loads, and rings.
+-- No try is counted. A second run finds that the fence holds nothing: it answers LOST and changes nothing.
 --
--- INCLUDE enqueue is_held_by ring leave
 -- ARGV[14..] ticket fence  of a claim
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST
 -- STATUS OK LOST
 -- COST   O(n log waiting)
+-- WRITES request, idle
+local caller = require('lib.caller')
+local enqueue = require('lib.enqueue')
+local enter = require('lib.enter')
+local is_held_by = require('lib.is_held_by')
+local layout = require('lib.layout')
+local leave = require('lib.leave')
+local ring = require('lib.ring')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format, sub = redis.call, string.format, string.sub
 local FIRST, WIDTH = 14, 2
 local refused = enter()
 if refused then
@@ -15,12 +25,12 @@ end
 local answers, marks, lines, given = {}, {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
   local ticket = ARGV[at]
-  local owner = owner_of(ticket)
-  local field = field_of(ticket, owner)
-  local record = not given[field] and call('HGET', REQUEST, field)
-  if is_held_by(record, stamp_of(ticket, owner), ARGV[at + 1]) then
+  local owner = layout.owner_of(ticket)
+  local field = layout.field_of(ticket, owner)
+  local record = not given[field] and call('HGET', tables.REQUEST, field)
+  if is_held_by(record, layout.stamp_of(ticket, owner), ARGV[at + 1]) then
     given[field] = true
-    marks[#marks + 1], marks[#marks + 2] = field, sub(record, 1, WAITING_LENGTH)
+    marks[#marks + 1], marks[#marks + 2] = field, sub(record, 1, layout.WAITING_LENGTH)
     lines[owner] = lines[owner] or {}
     table.insert(lines[owner], ticket)
     answers[#answers + 1] = 'OK'
@@ -30,11 +40,11 @@ for at = FIRST, #ARGV, WIDTH do
 end
 
 if #marks > 0 then
-  call('HSET', REQUEST, unpack(marks))
-  call('ZREM', IDLE, node)
+  call('HSET', tables.REQUEST, unpack(marks))
+  call('ZREM', tables.IDLE, caller.node)
   for owner, tickets in pairs(lines) do
     enqueue(owner, tickets)
     ring(owner, 0)
   end
 end
-return leave(nil, { 'OK', format('%014x', tick), table.concat(answers, ' ') })
+return leave(nil, { 'OK', format('%014x', shard.tick), table.concat(answers, ' ') })

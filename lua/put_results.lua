@@ -1,15 +1,23 @@
--- Delivers results of claims that the caller still holds: appended to the owner's mailbox unless the owner is the
--- caller; a final one ends the request (and copies it to `dead` if flagged so). A final is always accepted.
+-- Delivers results of claims that the caller still holds. They are appended to the owner's mailbox, unless the owner is the
+-- caller. A final ends the request, and copies it to `dead` if it says so; it is always accepted.
 --
--- INCLUDE end_requests is_held_by leave
--- DEFER copy_to_dead
 -- ARGV[14] max_results  results of one owner that may wait in the shard
 -- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
 --                       dead: 1 copies the request to `dead`
 -- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the fence
---         holds no longer), OVERFLOW (a chunk that its owner has no room for)
+--         holds the request no longer), OVERFLOW (a chunk that its owner has no room for)
 -- STATUS OK ORPHAN LOST OVERFLOW
 -- COST   O(n log out)
+-- WRITES nothing
+local caller = require('lib.caller')
+local end_requests = require('lib.end_requests')
+local enter = require('lib.enter')
+local is_held_by = require('lib.is_held_by')
+local layout = require('lib.layout')
+local leave = require('lib.leave')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format = redis.call, string.format
 local max_results = tonumber(ARGV[14])
 local FIRST, WIDTH = 15, 6
 local refused = enter('result')
@@ -19,21 +27,21 @@ end
 
 local fields, owners, unread, words = {}, {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
-  owners[#owners + 1] = owner_of(ARGV[at])
-  fields[#fields + 1] = field_of(ARGV[at], owners[#owners])
+  owners[#owners + 1] = layout.owner_of(ARGV[at])
+  fields[#fields + 1] = layout.field_of(ARGV[at], owners[#owners])
 end
-local records = call('HMGET', REQUEST, unpack(fields))
+local records = call('HMGET', tables.REQUEST, unpack(fields))
 
 local function is_full(owner)
-  unread[owner] = unread[owner] or call('ZLEXCOUNT', OUT, '[' .. owner .. '|', '(' .. owner .. '}')
+  unread[owner] = unread[owner] or call('ZLEXCOUNT', tables.OUT, '[' .. owner .. '|', '(' .. owner .. '}')
   return unread[owner] >= max_results
 end
 
 local function accepted(owner)
-  if owner == node then
+  if owner == caller.node then
     return 'OK'
   end
-  words[owner] = words[owner] or tonumber(call('ZSCORE', NODE, owner) or 0) < now and 'ORPHAN' or 'OK'
+  words[owner] = words[owner] or tonumber(call('ZSCORE', tables.NODE, owner) or 0) < shard.now and 'ORPHAN' or 'OK'
   return words[owner]
 end
 
@@ -41,13 +49,13 @@ local answers, chunks, ends, ended = {}, {}, {}, {}
 for i = 1, #fields do
   local at = FIRST + (i - 1) * WIDTH
   local ticket, fence, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
-  local own = owner == node
-  if ended[fields[i]] or not is_held_by(records[i], stamp_of(ticket, owner), fence) then
+  local own = owner == caller.node
+  if ended[fields[i]] or not is_held_by(records[i], layout.stamp_of(ticket, owner), fence) then
     answers[i] = 'LOST'
   elseif kind ~= 'chunk' then
     ended[fields[i]] = true
     if ARGV[at + 4] == '1' then
-      copy_to_dead(ticket, fields[i], payload, hex(records[i], SPENT, 2) + 1)
+      require('lib.copy_to_dead')(ticket, fields[i], payload, layout.hex(records[i], layout.SPENT, 2) + 1)
     end
     ends[#ends + 1] = { owner = owner, ticket = ticket, field = fields[i], record = records[i], told = true, fence = fence,
       number = ARGV[at + 2], final = not own and kind or nil, reason = payload }
@@ -65,4 +73,4 @@ for i = 1, #fields do
 end
 
 end_requests(ends, chunks)
-return leave('result', { 'OK', format('%014x', tick), table.concat(answers, ' ') })
+return leave('result', { 'OK', format('%014x', shard.tick), table.concat(answers, ' ') })

@@ -1,9 +1,7 @@
--- The TTL refresh. First extends what the caller holds (one past its deadline is ended as expired), then says which of
--- its pending tickets the shard does not know, removes its mailbox up to the cursor, reaps, buries nodes silent
--- for ttl, and moves the shard's one expiry.
+-- The caller's heartbeat. Extends the leases of what it holds, and ends what is past its deadline. Answers which of its
+-- pending tickets the shard does not know. Removes its mailbox up to the cursor, reaps, forgets nodes that were silent for
+-- ttl, and moves the shard's one expiry.
 --
--- INCLUDE visit due end_requests is_held_by leave
--- DEFER reap forget_nodes
 -- ARGV[14] reap_limit   most due tickets to look at
 -- ARGV[15] cursor       tick of the last result the caller has; empty: none
 -- ARGV[16] held         number of claims that follow
@@ -12,23 +10,37 @@
 --         reap (0 or 1), ms to the first due (-1: none)
 -- STATUS OK
 -- COST   O(n log due)
+-- WRITES node, due, out
+local caller = require('lib.caller')
+local due = require('lib.due')
+local end_requests = require('lib.end_requests')
+local enter = require('lib.enter')
+local is_current = require('lib.is_current')
+local is_held_by = require('lib.is_held_by')
+local layout = require('lib.layout')
+local leave = require('lib.leave')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local visit = require('lib.visit')
+local call, format, max, min = redis.call, string.format, math.max, math.min
 local reap_limit, cursor, held = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local FIRST, WIDTH, DAY = 17, 2, 86400000
 local refused = enter()
 if refused then
   return refused
 end
-visit()
-call('ZADD', NODE, format('%d', now + lease), node)
+local grace = visit()
+call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), caller.node)
 
+-- owners, fields and records of the tickets in every `width`th argument
 local function records_of(from, count, width)
   local owners, fields = {}, {}
   for i = 1, count do
     local ticket = ARGV[from + (i - 1) * width]
-    owners[i] = owner_of(ticket)
-    fields[i] = field_of(ticket, owners[i])
+    owners[i] = layout.owner_of(ticket)
+    fields[i] = layout.field_of(ticket, owners[i])
   end
-  return owners, fields, count > 0 and call('HMGET', REQUEST, unpack(fields)) or {}
+  return owners, fields, count > 0 and call('HMGET', tables.REQUEST, unpack(fields)) or {}
 end
 
 local owners, fields, records = records_of(FIRST, held, WIDTH)
@@ -36,39 +48,38 @@ local dues, ends, ended, lost, unknown = {}, {}, {}, {}, {}
 for i = 1, held do
   local at = FIRST + (i - 1) * WIDTH
   local ticket, fence = ARGV[at], ARGV[at + 1]
-  if ended[fields[i]] or not is_held_by(records[i], stamp_of(ticket, owners[i]), fence) then
+  if ended[fields[i]] or not is_held_by(records[i], layout.stamp_of(ticket, owners[i]), fence) then
     lost[#lost + 1] = i - 1
-  elseif hex(records[i], DEADLINE, 12) <= now then
+  elseif layout.hex(records[i], layout.DEADLINE, 12) <= shard.now then
     ended[fields[i]] = true
     lost[#lost + 1] = i - 1
     ends[#ends + 1] = { owner = owners[i], ticket = ticket, field = fields[i], record = records[i], told = true,
       final = 'expired', reason = '' }
   else
-    dues[#dues + 1] = format('%d', min(now + lease, hex(records[i], DEADLINE, 12)))
+    dues[#dues + 1] = format('%d', min(shard.now + caller.lease, layout.hex(records[i], layout.DEADLINE, 12)))
     dues[#dues + 1] = ticket
   end
 end
 if #dues > 0 then
-  call('ZADD', DUE, unpack(dues))
+  call('ZADD', tables.DUE, unpack(dues))
 end
 
 local pending = FIRST + held * WIDTH
 owners, fields, records = records_of(pending, #ARGV - pending + 1, 1)
 for i = 1, #fields do
-  if not is_current(records[i], stamp_of(ARGV[pending + i - 1], owners[i])) then
+  if not is_current(records[i], layout.stamp_of(ARGV[pending + i - 1], owners[i])) then
     unknown[#unknown + 1] = i - 1
   end
 end
 end_requests(ends)
 if cursor ~= '' then
-  call('ZREMRANGEBYLEX', OUT, '[' .. node .. '|', '(' .. node .. '|' .. cursor .. '}')
+  call('ZREMRANGEBYLEX', tables.OUT, '[' .. caller.node .. '|', '(' .. caller.node .. '|' .. cursor .. '}')
 end
 
-local more = is_due() and reap(reap_limit)
-more = forget_nodes() or more
-local keep = call('XLEN', DEAD) > 0 and max(ttl, DAY) or ttl
-expiry = format('%d', now + keep)
-note('expiry', expiry)
-fresh = { unpack(KEYS) }
-return leave(nil, { 'OK', format('%014x', tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',
-  next_due(math.huge) })
+local first_due = due.first()
+local more = first_due <= shard.now and require('lib.reap')(reap_limit, grace)
+more = require('lib.forget_nodes')() or more
+local keep = call('XLEN', tables.DEAD) > 0 and max(caller.ttl, DAY) or caller.ttl
+local reply = { 'OK', format('%014x', shard.tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',
+  due.next_in(first_due, math.huge) }
+return leave(nil, reply, nil, format('%d', shard.now + keep))

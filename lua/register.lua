@@ -1,16 +1,15 @@
--- The topic's registry. `take`: the first free of the candidate names, or, taking over, the first whoever holds it;
--- `renew`: keeps the epoch, unless another had the name in between; `leave`: the name is free at once, its epoch stays
--- known. Keyed by a random instance id, so a repeat finds its own entry. Epochs grow: max(server us, stored + 1,
--- above + 1).
+-- The topic's registry. `take`: the caller gets the first free one of the candidate names. `over`: it takes the first one
+-- over, even from a registered instance. `renew`: it keeps its name and epoch, unless another instance had the name in
+-- between. `leave`: the name is free at once, its epoch stays known. An entry has a random instance id, so a repeat finds
+-- its own entry. Epochs grow: max(server us, stored + 1, above + 1).
 --
--- The load unit is_current for the topic: whoever comes with another is answered UNIT while a node is registered, or unless
--- it has seen that nothing waits, as the load tables are in that unit.
+-- The load unit is one for the topic, as the load tables are in it. A caller with another unit is answered UNIT while
+-- another node is registered, or unless the caller has seen that nothing waits.
 --
--- INCLUDE names
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
 -- ARGV[3] clock         ms that stand for the server's time in tests; empty: the server's own time
--- ARGV[4] keep_alive    ms that a registration is_current
+-- ARGV[4] keep_alive    ms that a registration lasts
 -- ARGV[5] ttl           ms until an unused name is forgotten
 -- ARGV[6] above         an epoch that the new one must exceed, 14 hex digits
 -- ARGV[7] epoch         the caller's, 14 hex digits; empty when it takes a name
@@ -22,29 +21,32 @@
 --         registered or nothing, shards in use
 -- STATUS OK TAKEN SCHEMA UNIT
 -- COST   O(candidates); take: O(names)
+-- WRITES nodes, meta
+local names = require('lib.names')
+local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local action, instance, clock, keep_alive, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local above, own_epoch, load_shards, load_unit, empty = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local FIRST, DAY, SCHEMA = 11, 86400000, '1'
 local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
-local now = math.floor(us / 1000)
+local now = floor(us / 1000)
 
-local meta = call('HMGET', META, 'schema', 'shards', 'unit')
+local meta = call('HMGET', names.META, 'schema', 'shards', 'unit')
 if meta[1] and meta[1] ~= SCHEMA then
   return { 'SCHEMA', meta[1] }
 end
 local shards = format('%d', max(tonumber(meta[2] or 0), tonumber(load_shards)))
 
--- begins with a write that is allowed over maxmemory, which opens the rest of the script
+-- The first write is one that is allowed over maxmemory: it opens the rest of the script.
 local function store(name, holder, epoch, till, home)
-  call('PEXPIREAT', NODES, format('%d', now + ttl))
-  call('HSET', NODES, name, holder .. '|' .. epoch .. '|' .. format('%d', till) .. '|' .. home)
-  call('HSET', META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit)
-  call('PEXPIREAT', NODES, format('%d', now + ttl))
-  call('PEXPIREAT', META, format('%d', now + max(ttl, DAY)))
+  call('PEXPIREAT', names.NODES, format('%d', now + ttl))
+  call('HSET', names.NODES, name, holder .. '|' .. epoch .. '|' .. format('%d', till) .. '|' .. home)
+  call('HSET', names.META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit)
+  call('PEXPIREAT', names.NODES, format('%d', now + ttl))
+  call('PEXPIREAT', names.META, format('%d', now + max(ttl, DAY)))
 end
 
--- a repeat, or a renewal, keeps its epoch
+-- A repeat keeps its epoch, and so does a renewal.
 local function epoch_for(entry)
   local own = entry.holder == instance and entry.epoch or action == 'renew' and not entry.holder and own_epoch
   if own and own > above then
@@ -53,7 +55,7 @@ local function epoch_for(entry)
   return format('%014x', max(us, tonumber(entry.epoch or '0', 16) + 1, tonumber(above, 16) + 1))
 end
 
--- the caller, who renews, took the name after this entry was written, and a rollback brought the entry back
+-- The caller's epoch is above the entry's: Redis was rolled back behind its takeover, so the name is still its own.
 local function is_undone(entry)
   return own_epoch > entry.epoch
 end
@@ -62,7 +64,7 @@ local unit = meta[3] or meta[1] and 'requests' or load_unit
 if action == 'leave' then
   load_unit = unit
 elseif unit ~= load_unit then
-  local name = registered_other(instance, now)
+  local name = names.registered_other(instance, now)
   if name or empty ~= '1' then
     return { 'UNIT', unit, name or '', shards }
   end
@@ -70,12 +72,12 @@ end
 
 for at = FIRST, #ARGV, 2 do
   local name, home = ARGV[at], ARGV[at + 1]
-  local entry = entry_of(name)
+  local entry = names.entry_of(name)
   if action == 'leave' and entry.holder ~= instance then
     return { 'OK', name, '', shards }
   elseif entry.holder == instance or entry.till <= now or action == 'over' or is_undone(entry) then
     if action == 'take' or action == 'over' then
-      forget_names(now - ttl)
+      names.forget(now - ttl)
     end
     local epoch = epoch_for(entry)
     local leaving = action == 'leave'

@@ -1,33 +1,36 @@
--- Removes the caller's mailbox up to the cursor and answers what follows: what a lost answer held comes again.
+-- Removes the caller's mailbox up to the cursor and answers what follows. So what a lost answer held comes again.
 --
--- INCLUDE leave
 -- ARGV[14] cursor       tick of the last result the caller has; empty: none
 -- ARGV[15] limit        most results
 -- ARGV[16] max_bytes    no result is added beyond, but for the first
 -- RETURNS status, tick, more (0 or 1), results as they stand in `out`
 -- STATUS OK
 -- COST   O(log out + n)
+-- WRITES out
+local caller = require('lib.caller')
+local enter = require('lib.enter')
+local leave = require('lib.leave')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format, min = redis.call, string.format, math.min
 local cursor, limit, max_bytes = ARGV[14], tonumber(ARGV[15]), tonumber(ARGV[16])
 local FIRST_STEP, STEP = 4, 16
-local from, to = '[' .. node .. '|', '(' .. node .. '}'
+local from, to = '[' .. caller.node .. '|', '(' .. caller.node .. '}'
 
--- a removal is allowed over maxmemory too
+-- a removal is allowed over maxmemory: it opens the script
 local function remove_taken()
-  if cursor == '' then
-    return open_over_maxmemory()
-  end
-  call('ZREMRANGEBYLEX', OUT, from, '(' .. node .. '|' .. cursor .. '}')
+  call('ZREMRANGEBYLEX', tables.OUT, from, '(' .. caller.node .. '|' .. cursor .. '}')
 end
 
-local refused = enter(nil, remove_taken)
+local refused = enter(nil, cursor ~= '' and remove_taken or nil)
 if refused then
   return refused
 end
 
-local reply, bytes, more, step = { 'OK', format('%014x', tick), '0' }, 0, true, FIRST_STEP
+local reply, bytes, more, step = { 'OK', format('%014x', shard.tick), '0' }, 0, true, FIRST_STEP
 while more and #reply - 3 < limit and bytes < max_bytes do
   step = min(step, limit - #reply + 3)
-  local mails = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', '0', format('%d', step))
+  local mails = call('ZRANGEBYLEX', tables.OUT, from, to, 'LIMIT', '0', format('%d', step))
   more = #mails == step
   for i = 1, #mails do
     if #reply > 3 and bytes + #mails[i] > max_bytes then

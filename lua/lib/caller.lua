@@ -1,12 +1,11 @@
--- Who calls, and the topic's rules: the arguments that every shard script gets first.
+-- The calling node and the topic's rules: the arguments that every shard script gets first.
 --
--- INCLUDE tables
 -- ARGV[1] node          name of the calling node
 -- ARGV[2] epoch         its epoch, 14 hex digits
 -- ARGV[3] seen          highest tick of this shard that the caller has seen, 14 hex digits
 -- ARGV[4] clock         ms that stand for the server's time in tests; empty: the server's own time
 -- ARGV[5] ttl           ms until an unused shard expires and a silent node is forgotten
--- ARGV[6] lease         ms that a claim, and a node's life, stand without a refresh
+-- ARGV[6] lease         ms that a claim, and a node's life, last without a refresh
 -- ARGV[7] wake          prefix of the nodes' wake-up channels
 -- ARGV[8] number        the shard's number, told in wake-ups
 -- ARGV[9] policy        lucky, oldest or none
@@ -14,6 +13,11 @@
 -- ARGV[11] load_unit    what the load counts: requests, or the waiting requests' prompt tokens; one for the whole topic
 -- ARGV[12] steal_after  ms after which a peer's head may be stolen whatever its load
 -- ARGV[13] lane_call    number of this call on its lane, 12 hex digits; empty: the script has no lane
-local node, epoch, seen, clock, ttl, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local wake, number, policy, min_load = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
-local load_unit, steal_after, lane_call = ARGV[11], tonumber(ARGV[12]), ARGV[13]
+--
+-- WRITES nothing
+local caller = {}
+caller.node, caller.epoch, caller.seen, caller.clock = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+caller.ttl, caller.lease, caller.wake, caller.number = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
+caller.policy, caller.min_load, caller.load_unit = ARGV[9], tonumber(ARGV[10]), ARGV[11]
+caller.steal_after, caller.lane_call = tonumber(ARGV[12]), ARGV[13]
+return caller

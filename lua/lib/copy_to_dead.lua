@@ -1,13 +1,19 @@
--- copy_to_dead: keep a copy of a request that is given up in the capped stream `dead`, with its body up to 64 KiB; its size
--- tells a body left out from an empty one.
+-- Keeps a copy of a request that is given up in the capped stream `dead`, with its body up to 64 KiB. Its size tells a
+-- body that was left out from an empty one.
 --
--- INCLUDE enter
+-- GIVES  copy_to_dead(ticket, field, reason, tries_spent)
+-- WRITES dead
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format = redis.call, string.format
 local DEAD_LENGTH, DEAD_BODY = '1000', 65536
 
 local function copy_to_dead(ticket, field, reason, tries_spent)
-  local bytes = call('HSTRLEN', BODY, field)
-  local body = bytes <= DEAD_BODY and call('HGET', BODY, field) or ''
-  call('XADD', DEAD, 'MAXLEN', '~', DEAD_LENGTH, '*', 'ticket', ticket, 'reason', reason,
+  local bytes = call('HSTRLEN', tables.BODY, field)
+  local body = bytes <= DEAD_BODY and call('HGET', tables.BODY, field) or ''
+  call('XADD', tables.DEAD, 'MAXLEN', '~', DEAD_LENGTH, '*', 'ticket', ticket, 'reason', reason,
     'spent', format('%d', tries_spent), 'bytes', format('%d', bytes), 'body', body)
-  made(DEAD)
+  shard.made(tables.DEAD)
 end
+
+return copy_to_dead

@@ -1,21 +1,22 @@
--- The head of `due`: most calls find that nothing is due, and have then read it once.
+-- The first of `due`. Most calls find that nothing is due yet, and then they have read it once.
 --
--- INCLUDE enter
-local function read_due()
-  return tonumber(call('ZRANGE', DUE, '0', '0', 'WITHSCORES')[2] or math.huge)
+-- GIVES  first(), next_in(known, own)
+-- WRITES nothing
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format, max, min = redis.call, string.format, math.max, math.min
+local due = {}
+
+-- ms when the shard must look at the first; infinite if there is none
+function due.first()
+  return tonumber(call('ZRANGE', tables.DUE, '0', '0', 'WITHSCORES')[2] or math.huge)
 end
 
--- ms of the head if nothing was due; nil: something was
-local first_due
-
-local function is_due()
-  local first = read_due()
-  first_due = first > now and first or nil
-  return first <= now
+-- ms until the shard must look at the first, '-1' if there is none. `known`: what this call found before it wrote; if it
+-- lay ahead it still stands. `own`: the least time that the call wrote since
+function due.next_in(known, own)
+  local first = known > shard.now and min(known, own) or due.first()
+  return first < math.huge and format('%d', max(0, first - shard.now)) or '-1'
 end
 
--- ms until the shard must be looked at again, -1 if nothing is due; `own`: the least time that the caller wrote since
-local function next_due(own)
-  local first = first_due and min(first_due, own) or read_due()
-  return first < math.huge and format('%d', max(0, first - now)) or '-1'
-end
+return due

@@ -1,10 +1,19 @@
--- end_requests: the one place where requests end. Record, body and due go away, a waiting one leaves the line, the
--- runner of a claimed one is told to refresh unless it is `told` otherwise, and a final goes to the owner unless the
--- caller stores its own (own result, reset). An end is { owner, ticket, field, record, final = kind or nil, reason,
--- fence, number, told }. `mails`, if given, are posted before the finals.
+-- Ends requests; no other file does. Record, body and due entry are removed, and a waiting ticket leaves the line. The
+-- runner of a claimed one is told to refresh, unless `told` says that it knows. The owner is posted a final, unless
+-- `final` is nil, as the caller then stores its own (an own result, a reset).
 --
--- INCLUDE post is_held_by
--- DEFER dequeue
+-- An end is { owner, ticket, field, record, final = kind or nil, reason, fence, number, told }. `mails`, if given, are
+-- posted before the finals.
+--
+-- GIVES  end_requests(ends, mails)
+-- WRITES request, body, due
+local is_claimed = require('lib.is_claimed')
+local layout = require('lib.layout')
+local post = require('lib.post')
+local tables = require('lib.tables')
+local tell = require('lib.tell')
+local call, sub = redis.call, string.sub
+
 local function end_requests(ends, mails)
   local fields, tickets, lines = {}, {}, {}
   mails = mails or {}
@@ -19,18 +28,20 @@ local function end_requests(ends, mails)
       lines[one.owner] = lines[one.owner] or {}
       table.insert(lines[one.owner], one.ticket)
     elseif not one.told then
-      tell(sub(one.record, RUNNER), 'refresh')
+      tell(sub(one.record, layout.RUNNER), 'refresh')
     end
   end
   for owner, waiting in pairs(lines) do
-    dequeue(owner, waiting)
+    require('lib.dequeue')(owner, waiting)
   end
   if #ends > 0 then
-    call('HDEL', REQUEST, unpack(fields))
-    call('HDEL', BODY, unpack(fields))
-    call('ZREM', DUE, unpack(tickets))
+    call('HDEL', tables.REQUEST, unpack(fields))
+    call('HDEL', tables.BODY, unpack(fields))
+    call('ZREM', tables.DUE, unpack(tickets))
   end
   if #mails > 0 then
     post(mails)
   end
 end
+
+return end_requests

@@ -1,72 +1,65 @@
--- enter: what every call of a node begins with. The clocks; the epoch guard (a higher epoch forgets the node's
--- lanes, a lower one is EVICTED with the epoch that is_current); the lane guard (the same number as the last: the
--- remembered answer; lower: STALE); then the opening write. Answers a reply to return at once, or nil: go on.
+-- Begins every call of a node: reads the shard, checks the caller's epoch and lane, makes the opening write. Answers a
+-- reply to return at once, or nil: go on.
 --
--- `opening` is run before anything is written. A put opens with a write that maxmemory refuses, so that it fails
--- whole; every other script with one that is allowed over maxmemory and opens the rest of the script: PEXPIREAT, if
--- it has no better one.
+-- The epoch: a higher one than the stored one makes the shard forget the node's lanes; a lower one is answered EVICTED
+-- and the stored epoch. The lane: the number of the last call is answered what that call was answered; a lower number
+-- is answered STALE and the last number.
 --
--- INCLUDE clock ticket
+-- `lane`: put, claim, result, or nil. `opening`: makes the opening write, nothing is written before it. A put opens
+-- with a write that maxmemory refuses, so that it fails whole. Every other script opens with a write that is allowed
+-- over maxmemory, and that lets the rest of the script write too: PEXPIREAT, unless it has one of its own.
+--
+-- GIVES  enter(lane, opening)
+-- WRITES shard, calls, node
 -- STATUS EVICTED STALE
-local expiry, visited, grace = '', 0, 0
-local fresh, notes = {}, {}
-
--- the table may have been made by this call: it gets the shard's expiry in leave
-local function made(key)
-  fresh[#fresh + 1] = key
-end
-
--- a field of `shard` that leave writes
-local function note(field, value)
-  notes[#notes + 1], notes[#notes + 2] = field, value
-end
-
-local function begin_shard()
-  made(SHARD)
-  ticked = true
-  note('schema', '1')
-  note('expiry', expiry)
-  note('visited', '0')
-  note('grace', '0')
-end
-
-local function meet(stored)
-  if stored then
-    call('HDEL', CALLS, node .. '|put', node .. '|claim', node .. '|result', node .. '|asks')
-  end
-  call('HSET', CALLS, node, epoch)
-  call('ZADD', NODE, format('%d', now + lease), node)
-  made(CALLS)
-  made(NODE)
-end
-
-local function open_over_maxmemory()
-  call('PEXPIREAT', SHARD, expiry)
-end
+local caller = require('lib.caller')
+local layout = require('lib.layout')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format, sub = redis.call, string.format, string.sub
 
 local function enter(lane, opening)
-  local state = call('HMGET', SHARD, 'tick', 'expiry', 'visited', 'grace')
-  local calls = call('HMGET', CALLS, node, lane and node .. '|' .. lane or node)
-  read_clock(state[1])
-  expiry, visited, grace = state[2] or format('%d', now + ttl), tonumber(state[3] or 0), tonumber(state[4] or 0)
-  local stored, last = calls[1], lane and calls[2]
-  local mine, standing = tonumber(epoch, 16), stored and tonumber(stored, 16) or 0
+  local node = caller.node
+  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace')
+  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)
+  shard.read(stored)
+  local known, last = calls[1], lane and calls[2]
+  local mine, standing = tonumber(caller.epoch, 16), known and tonumber(known, 16) or 0
   if mine < standing then
-    return { 'EVICTED', stored }
+    return { 'EVICTED', known }
   end
   if mine == standing and last then
-    local lane_number, last_number = tonumber(lane_call, 16), hex(last, 1, 12)
+    local lane_number, last_number = tonumber(caller.lane_call, 16), layout.hex(last, 1, 12)
     if lane_number == last_number then
-      return { 'OK', format('%014x', tick), sub(last, 13) }
+      return { 'OK', format('%014x', shard.tick), sub(last, 13) }
     elseif lane_number < last_number then
       return { 'STALE', sub(last, 1, 12) }
     end
   end
-  (opening or open_over_maxmemory)()
-  if not state[1] then
-    begin_shard()
+
+  if opening then
+    opening()
+  else
+    call('PEXPIREAT', tables.SHARD, shard.expiry)
   end
+  -- a new shard
+  if not stored[1] then
+    shard.made(tables.SHARD)
+    shard.note('schema', '1')
+    shard.note('expiry', shard.expiry)
+    shard.note('visited', '0')
+    shard.note('grace', '0')
+  end
+  -- a new node, or one that took its name over
   if mine > standing then
-    meet(stored)
+    if known then
+      call('HDEL', tables.CALLS, node .. '|put', node .. '|claim', node .. '|result', node .. '|asks')
+    end
+    call('HSET', tables.CALLS, node, caller.epoch)
+    call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), node)
+    shard.made(tables.CALLS)
+    shard.made(tables.NODE)
   end
 end
+
+return enter

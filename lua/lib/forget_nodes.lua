@@ -1,22 +1,31 @@
--- forget_nodes: forget nodes silent for ttl: their calls, idle entry and mailbox. A large mailbox goes in slices, the node
--- stays in `node` until the last. Answers whether there is more.
+-- Forgets nodes that were silent for ttl: their calls, their idle entry and their mailbox. A large mailbox is removed in
+-- slices; its node stays in `node` until the last slice. Answers whether there is more to do.
 --
--- INCLUDE enter
-local GRAVES, SLICE = '8', 1000
+-- GIVES  forget_nodes()
+-- WRITES out, calls, idle, node
+local caller = require('lib.caller')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format = redis.call, string.format
+-- most nodes forgotten, and most results removed, by one call
+local NODES_EACH, SLICE = '8', 1000
 
 local function forget_nodes()
-  local silent = call('ZRANGEBYSCORE', NODE, '-inf', format('%d', now - ttl), 'LIMIT', '0', GRAVES)
+  local before = format('%d', shard.now - caller.ttl)
+  local silent = call('ZRANGEBYSCORE', tables.NODE, '-inf', before, 'LIMIT', '0', NODES_EACH)
   for i = 1, #silent do
     local name = silent[i]
     local from, to = '[' .. name .. '|', '(' .. name .. '}'
-    local beyond = call('ZRANGEBYLEX', OUT, from, to, 'LIMIT', format('%d', SLICE), '1')[1]
-    call('ZREMRANGEBYLEX', OUT, from, beyond and '(' .. beyond or to)
+    local beyond = call('ZRANGEBYLEX', tables.OUT, from, to, 'LIMIT', format('%d', SLICE), '1')[1]
+    call('ZREMRANGEBYLEX', tables.OUT, from, beyond and '(' .. beyond or to)
     if beyond then
       return true
     end
-    call('HDEL', CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks')
-    call('ZREM', IDLE, name)
-    call('ZREM', NODE, name)
+    call('HDEL', tables.CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks')
+    call('ZREM', tables.IDLE, name)
+    call('ZREM', tables.NODE, name)
   end
-  return #silent == tonumber(GRAVES)
+  return #silent == tonumber(NODES_EACH)
 end
+
+return forget_nodes

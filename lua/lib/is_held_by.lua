@@ -1,14 +1,14 @@
--- is_held_by: the record is of this very ticket (not of a later request with its id) and this fence holds it.
+-- Whether the record is of the ticket with this stamp, and is claimed under this fence.
 --
--- INCLUDE ticket
-local function is_claimed(record)
-  return #record > WAITING_LENGTH
-end
-
-local function is_current(record, stamp)
-  return record and sub(record, 1, STAMP) == stamp
-end
+-- GIVES  is_held_by(record, stamp, fence)
+-- WRITES nothing
+local is_claimed = require('lib.is_claimed')
+local is_current = require('lib.is_current')
+local layout = require('lib.layout')
+local sub = string.sub
 
 local function is_held_by(record, stamp, fence)
-  return is_current(record, stamp) and is_claimed(record) and sub(record, HOLDER, HOLDER + 13) == fence
+  return is_current(record, stamp) and is_claimed(record) and sub(record, layout.HOLDER, layout.HOLDER + 13) == fence
 end
+
+return is_held_by

@@ -1,22 +1,26 @@
--- names: the two tables of a topic's registry, and who is_current there.
+-- The two tables of a topic's registry, and what they hold. An entry is { holder: instance, epoch, till: ms }.
 --
 -- KEYS[1] nodes hash    name -> instance|epoch|registered until|home shard
 -- KEYS[2] meta hash     schema, shards: the highest load_shards any registered node ever gave; unit: of the load tables
-local NODES, META = KEYS[1], KEYS[2]
-local call, format, max = redis.call, string.format, math.max
+--
+-- GIVES  entry_of(name), registered_other(instance, now), forget(before)
+-- WRITES nodes
+local call = redis.call
+local names = {}
+names.NODES, names.META = KEYS[1], KEYS[2]
 
 local function parse(text)
   local holder, epoch, till = string.match(text or '', '^([^|]*)|([^|]*)|([^|]*)|')
   return { holder = holder, epoch = epoch, till = tonumber(till or 0) }
 end
 
-local function entry_of(name)
-  return parse(call('HGET', NODES, name))
+function names.entry_of(name)
+  return parse(call('HGET', names.NODES, name))
 end
 
 -- the name of another instance that is registered now, or nil
-local function registered_other(instance, now)
-  local all = call('HGETALL', NODES)
+function names.registered_other(instance, now)
+  local all = call('HGETALL', names.NODES)
   for i = 1, #all, 2 do
     local entry = parse(all[i + 1])
     if entry.holder ~= '' and entry.holder ~= instance and entry.till > now then
@@ -25,11 +29,14 @@ local function registered_other(instance, now)
   end
 end
 
-local function forget_names(before)
-  local all = call('HGETALL', NODES)
+-- removes names whose registration ended before that time, ms
+function names.forget(before)
+  local all = call('HGETALL', names.NODES)
   for i = 1, #all, 2 do
     if parse(all[i + 1]).till < before then
-      call('HDEL', NODES, all[i])
+      call('HDEL', names.NODES, all[i])
     end
   end
 end
+
+return names

@@ -1,51 +1,65 @@
--- The policy `lucky`, the reference's: only when the own queue is empty; one peer at random among the 50 most loaded
--- eligible ones; half of the batch, rounded up. math.random is seeded the same in every run: entropy is passed in.
+-- The policy `lucky`, the reference's. Steals only when the own line is empty: from one peer, chosen at random among the
+-- 50 most loaded ones that may be stolen from, half of the batch, rounded up. `entropy` seeds the choice: math.random
+-- gives the same in every script otherwise. Answers the lines that were read, the own line first.
 --
--- INCLUDE pick stealable_in
+-- GIVES  pick_lucky(take, entropy)
+-- WRITES nothing
+local asks_of = require('lib.asks_of')
+local caller = require('lib.caller')
+local peek = require('lib.peek')
+local pick = require('lib.pick')
+local lines = require('lib.lines')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format, min = redis.call, string.format, math.min
 local PEERS, TRIES = '50', 10
 
 local function lucky_peers()
-  local names, listed, peers = {}, { [node] = true }, {}
-  local loaded = call('ZREVRANGEBYSCORE', LOAD, '+inf', format('%d', min_load), 'LIMIT', '0', PEERS)
-  local aged = call('ZRANGEBYSCORE', HEAD, '-inf', format('%d', (now - steal_after) * 1000), 'LIMIT', '0', PEERS)
+  local names, listed, peers = {}, { [caller.node] = true }, {}
+  local loaded = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
+  local before = format('%d', (shard.now - caller.steal_after) * 1000)
+  local aged = call('ZRANGEBYSCORE', tables.HEAD, '-inf', before, 'LIMIT', '0', PEERS)
   local asks = asks_of(aged)
   for i = 1, #loaded do
     names[i] = loaded[i]
   end
   for i = 1, #aged do
-    if asks[i] <= now then
+    if asks[i] <= shard.now then
       names[#names + 1] = aged[i]
     end
   end
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true
-      peers[#peers + 1] = open_line(names[i])
+      peers[#peers + 1] = lines.open(names[i])
     end
   end
   return peers
 end
 
-local function pick_lucky(own, bounds, entropy)
-  while not full and not own.blocked and peek(own, bounds) do
-    pick(own, bounds)
+local function pick_lucky(take, entropy)
+  local own = lines.open(caller.node)
+  while not take.full and not own.blocked and peek(own, take) do
+    pick(own, take)
   end
-  local lines = { own }
-  if #picks > 0 or own.blocked or policy == 'none' then
-    return lines
+  local opened = { own }
+  if #take.picks > 0 or own.blocked or caller.policy == 'none' then
+    return opened
   end
   math.randomseed(entropy)
-  bounds.limit = math.ceil(bounds.limit / 2)
+  take.limit = math.ceil(take.limit / 2)
   local peers = lucky_peers()
   for _ = 1, min(TRIES, #peers) do
     local peer = table.remove(peers, math.random(#peers))
-    lines[#lines + 1] = peer
-    while not full and not peer.blocked and peek(peer, bounds) do
-      pick(peer, bounds)
+    opened[#opened + 1] = peer
+    while not take.full and not peer.blocked and peek(peer, take) do
+      pick(peer, take)
     end
-    if #picks > 0 then
+    if #take.picks > 0 then
       break
     end
   end
-  return lines
+  return opened
 end
+
+return pick_lucky

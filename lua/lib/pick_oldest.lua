@@ -1,34 +1,45 @@
--- The policy `oldest`: one line across owners. Own first, unless the eligible peer with the least head is older by more
--- than steal_after. First come first served over the fleet by intent. Of 50 heads only as many are read as can decide.
+-- The policy `oldest`: one line across owners. The own line comes first, unless the peer with the least head that may be
+-- stolen from is older by more than steal_after. This is first come first served over the fleet, by intent. Of 50 heads
+-- only as many are read as can decide. Answers the lines that were read, the own line first.
 --
--- INCLUDE pick stealable_in
+-- GIVES  pick_oldest(take)
+-- WRITES nothing
+local asks_of = require('lib.asks_of')
+local caller = require('lib.caller')
+local peek = require('lib.peek')
+local pick = require('lib.pick')
+local lines = require('lib.lines')
+local stealable_in = require('lib.stealable_in')
+local tables = require('lib.tables')
+local call, format, min = redis.call, string.format, math.min
+-- most heads that are read; heads that are read beyond the limit, as some of them may not be stolen from
 local HEADS, SPARE = 50, 7
--- peers in the order of their heads; every head that was not read is `horizon` or later
-local peers, heads_read, horizon = {}, 0, 0
 
-local function read_heads(count)
-  local from, to = format('%d', heads_read), format('%d', heads_read + count - 1)
-  local heads, names, known = call('ZRANGE', HEAD, from, to, 'WITHSCORES'), {}, #peers
-  for i = 1, #heads, 2 do
-    if heads[i] ~= node then
-      local order = tonumber(heads[i + 1])
-      names[#names + 1] = heads[i]
-      peers[#peers + 1] = { owner = heads[i], first = order, order = order }
+-- `heads`: { peers in the order of their heads, read: how many heads were read, horizon: the least order of any other }
+local function read_heads(heads, count)
+  local from, to = format('%d', heads.read), format('%d', heads.read + count - 1)
+  local found, names, peers = call('ZRANGE', tables.HEAD, from, to, 'WITHSCORES'), {}, heads.peers
+  local known = #peers
+  for i = 1, #found, 2 do
+    if found[i] ~= caller.node then
+      local order = tonumber(found[i + 1])
+      names[#names + 1] = found[i]
+      peers[#peers + 1] = { owner = found[i], first = order, order = order }
     end
   end
-  local loads, asks = #names > 0 and call('ZMSCORE', LOAD, unpack(names)) or names, asks_of(names)
+  local loads, asks = #names > 0 and call('ZMSCORE', tables.LOAD, unpack(names)) or names, asks_of(names)
   for i = 1, #loads do
     peers[known + i].load, peers[known + i].asks_at = tonumber(loads[i] or 0), asks[i]
   end
-  heads_read = heads_read + count
-  horizon = heads_read < HEADS and #heads == 2 * count and tonumber(heads[#heads]) or math.huge
+  heads.read = heads.read + count
+  heads.horizon = heads.read < HEADS and #found == 2 * count and tonumber(found[#found]) or math.huge
 end
 
--- of the peers that may be stolen from now, the one with the least head before that order
-local function oldest_before(order)
+-- of the peers that may be stolen from now, the one with the least head below `order`
+local function oldest_before(heads, order)
   local oldest
-  for i = 1, #peers do
-    local peer = peers[i]
+  for i = 1, #heads.peers do
+    local peer = heads.peers[i]
     if peer.first >= order then
       break
     elseif peer.order and peer.order < order and not peer.blocked
@@ -36,37 +47,40 @@ local function oldest_before(order)
       oldest, order = peer, peer.order
     end
   end
-  if order <= horizon then
+  if order <= heads.horizon then
     return oldest
   end
-  read_heads(HEADS - heads_read)
-  return oldest_before(order) or oldest
+  read_heads(heads, HEADS - heads.read)
+  return oldest_before(heads, order) or oldest
 end
 
-local function pick_from_peer(peer, bounds, lines)
+local function pick_from_peer(peer, take, opened)
   if not peer.line then
-    peer.line, peer.whole = open_line(peer.owner), peer.load
-    lines[#lines + 1] = peer.line
+    peer.line, peer.whole = lines.open(peer.owner), peer.load
+    opened[#opened + 1] = peer.line
   end
   local line = peer.line
-  pick(line, bounds)
-  peek(line, bounds)
+  pick(line, take)
+  peek(line, take)
   peer.order, peer.blocked, peer.load = line.order, line.blocked, peer.whole - line.passed
 end
 
-local function pick_oldest(own, bounds)
-  local lines = { own }
-  read_heads(min(bounds.limit + SPARE, HEADS))
-  while not full do
-    local mine = not own.blocked and peek(own, bounds)
-    local peer = oldest_before(mine and own.order - steal_after * 1000 or math.huge)
+local function pick_oldest(take)
+  local own, heads = lines.open(caller.node), { peers = {}, read = 0, horizon = 0 }
+  local opened = { own }
+  read_heads(heads, min(take.limit + SPARE, HEADS))
+  while not take.full do
+    local mine = not own.blocked and peek(own, take)
+    local peer = oldest_before(heads, mine and own.order - caller.steal_after * 1000 or math.huge)
     if peer then
-      pick_from_peer(peer, bounds, lines)
+      pick_from_peer(peer, take, opened)
     elseif mine then
-      pick(own, bounds)
+      pick(own, take)
     else
       break
     end
   end
-  return lines
+  return opened
 end
+
+return pick_oldest

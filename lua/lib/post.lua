@@ -1,7 +1,13 @@
--- post: append results to owners' mailboxes, each under a tick of its own. A mail is { owner, ticket, fence, number,
--- kind, payload }. An owner that the shard has not heard of within ttl is noted as silent, so that forget_nodes finds it.
+-- Appends results to their owners' mailboxes, each under a tick of its own, and tells the owners. A mail is { owner,
+-- ticket, fence, number, kind, payload }. An owner that is not in `node`, as the shard has not heard of it within ttl, is
+-- entered as silent: so forget_nodes finds its mailbox.
 --
--- INCLUDE enter tell
+-- GIVES  post(mails)
+-- WRITES out, node
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local tell = require('lib.tell')
+local call, format = redis.call, string.format
 local NO_FENCE, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e' }
 
@@ -11,18 +17,20 @@ local function post(mails)
     local mail, length = mails[i], #mails[i].ticket
     lengths[length] = lengths[length] or format('%04x', length)
     members[2 * i - 1] = '0'
-    members[2 * i] = mail.owner .. '|' .. next_tick() .. '|' .. lengths[length] .. mail.ticket
+    members[2 * i] = mail.owner .. '|' .. shard.next_tick() .. '|' .. lengths[length] .. mail.ticket
       .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. mail.payload
     owners[mail.owner] = true
   end
-  call('ZADD', OUT, unpack(members))
-  if call('ZCARD', OUT) == #mails then
-    made(OUT)
+  call('ZADD', tables.OUT, unpack(members))
+  if call('ZCARD', tables.OUT) == #mails then
+    shard.made(tables.OUT)
   end
   for owner in pairs(owners) do
-    if not call('ZSCORE', NODE, owner) then
-      call('ZADD', NODE, format('%d', now), owner)
+    if not call('ZSCORE', tables.NODE, owner) then
+      call('ZADD', tables.NODE, format('%d', shard.now), owner)
     end
     tell(owner, 'results')
   end
 end
+
+return post

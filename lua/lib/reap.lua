@@ -1,43 +1,53 @@
--- reap: look at the first `limit` of `due` up to now. Past its deadline: ended as expired. Claimed and its lease over:
--- one try fewer; none left: a copy to `dead` and ended as failed; else back to its place in line.
--- Answers whether there is more.
+-- Looks at the first `limit` entries of `due` up to now. A request past its deadline ends as expired. A claimed one whose
+-- lease is over has one try fewer: without any left it is copied to `dead` and ends as failed, else it goes back to its
+-- place in line. `grace`: see `visit`. Answers whether there is more to do.
 --
--- INCLUDE enqueue end_requests ring is_held_by
--- DEFER copy_to_dead
+-- GIVES  reap(limit, grace)
+-- WRITES due, body, request
+local end_requests = require('lib.end_requests')
+local enqueue = require('lib.enqueue')
+local is_current = require('lib.is_current')
+local layout = require('lib.layout')
+local ring = require('lib.ring')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local call, format, min, sub = redis.call, string.format, math.min, string.sub
+
 local function give_up(one, tries_spent)
-  copy_to_dead(one.ticket, one.field, 'no tries left', tries_spent)
+  require('lib.copy_to_dead')(one.ticket, one.field, 'no tries left', tries_spent)
   one.final, one.reason = 'failed', 'no tries left: ' .. format('%d', tries_spent) .. ' runners lost it'
   return one
 end
 
 -- the record of a request that waits again, one try fewer
 local function next_try(record)
-  local tries_left, tries_spent = hex(record, LEFT, 2) - 1, hex(record, SPENT, 2) + 1
-  return sub(record, 1, LEFT - 1) .. format('%02x|%02x', tries_left, tries_spent) .. sub(record, BYTES - 1, WAITING_LENGTH)
+  local tries_left, tries_spent = layout.hex(record, layout.LEFT, 2) - 1, layout.hex(record, layout.SPENT, 2) + 1
+  return sub(record, 1, layout.LEFT - 1) .. format('%02x|%02x', tries_left, tries_spent)
+    .. sub(record, layout.BYTES - 1, layout.WAITING_LENGTH)
 end
 
-local function reap(limit)
-  local tickets = call('ZRANGEBYSCORE', DUE, '-inf', format('%d', now), 'LIMIT', '0', format('%d', limit))
+local function reap(limit, grace)
+  local tickets = call('ZRANGEBYSCORE', tables.DUE, '-inf', format('%d', shard.now), 'LIMIT', '0', format('%d', limit))
   local ends, lines = {}, {}
   for i = 1, #tickets do
     local ticket = tickets[i]
-    local owner = owner_of(ticket)
-    local field, deadline = field_of(ticket, owner), hex(ticket, #owner + 1 + DEADLINE, 12)
-    local record = call('HGET', REQUEST, field)
+    local owner = layout.owner_of(ticket)
+    local field, deadline = layout.field_of(ticket, owner), layout.hex(ticket, #owner + 1 + layout.DEADLINE, 12)
+    local record = call('HGET', tables.REQUEST, field)
     local one = { owner = owner, ticket = ticket, field = field, record = record, final = 'expired', reason = '' }
-    if not is_current(record, stamp_of(ticket, owner)) then
-      call('ZREM', DUE, ticket)
+    if not is_current(record, layout.stamp_of(ticket, owner)) then
+      call('ZREM', tables.DUE, ticket)
       if not record then
-        call('HDEL', BODY, field)
+        call('HDEL', tables.BODY, field)
       end
-    elseif deadline <= now then
+    elseif deadline <= shard.now then
       ends[#ends + 1] = one
-    elseif grace > now then
-      call('ZADD', DUE, format('%d', min(grace, deadline)), ticket)
-    elseif hex(record, LEFT, 2) <= 1 then
-      ends[#ends + 1] = give_up(one, hex(record, SPENT, 2) + 1)
+    elseif grace > shard.now then
+      call('ZADD', tables.DUE, format('%d', min(grace, deadline)), ticket)
+    elseif layout.hex(record, layout.LEFT, 2) <= 1 then
+      ends[#ends + 1] = give_up(one, layout.hex(record, layout.SPENT, 2) + 1)
     else
-      call('HSET', REQUEST, field, next_try(record))
+      call('HSET', tables.REQUEST, field, next_try(record))
       lines[owner] = lines[owner] or {}
       table.insert(lines[owner], ticket)
     end
@@ -49,3 +59,5 @@ local function reap(limit)
   end
   return #tickets == limit
 end
+
+return reap

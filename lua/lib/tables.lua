@@ -1,5 +1,5 @@
--- The twelve tables of one shard. Every shard script gets these KEYS in this order; they share the hash tag
--- {topic.shard}, so a script touches one slot. A ticket is owner|order|tokens|deadline|id (see ticket.lua).
+-- The twelve tables of one shard. Every shard script gets these KEYS in this order. They share the hash tag
+-- {topic.shard}, so a script touches one slot. A ticket is owner|order|tokens|deadline|id; layout.lua reads it.
 --
 -- KEYS[1] waiting zset  tickets, every score 0; an owner's queue is the range [owner| .. (owner}
 -- KEYS[2] head zset     owner -> order of its first waiting ticket
@@ -14,6 +14,10 @@
 --                       it claims, ms
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), schema
 -- KEYS[12] dead stream  requests given up: ticket, reason, spent (tries), bytes, body
-local WAITING, HEAD, LOAD, REQUEST, BODY, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local OUT, NODE, IDLE, CALLS, SHARD, DEAD = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local call, sub, format, floor, min, max = redis.call, string.sub, string.format, math.floor, math.min, math.max
+--
+-- WRITES nothing
+local tables = {}
+tables.WAITING, tables.HEAD, tables.LOAD, tables.REQUEST, tables.BODY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+tables.DUE, tables.OUT, tables.NODE, tables.IDLE, tables.CALLS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+tables.SHARD, tables.DEAD = KEYS[11], KEYS[12]
+return tables

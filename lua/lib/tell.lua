@@ -1,6 +1,12 @@
--- tell: publish a wake-up to one node: what, the shard's number, and after how many ms.
+-- Publishes a wake-up to one node: what to do (claim, results, refresh), the shard's number, and after how many ms.
 --
--- INCLUDE caller
+-- GIVES  tell(name, what, delay)
+-- WRITES nothing
+local caller = require('lib.caller')
+local call, format = redis.call, string.format
+
 local function tell(name, what, delay)
-  call('PUBLISH', wake .. name, what .. ' ' .. number .. ' ' .. format('%d', delay or 0))
+  call('PUBLISH', caller.wake .. name, what .. ' ' .. caller.number .. ' ' .. format('%d', delay or 0))
 end
+
+return tell

@@ -1,15 +1,24 @@
--- visit: a claim or a refresh looks at the shard. If nobody did for more than half a lease (failover, paused machine,
--- clock step), claims whose lease is over are stepped over for one lease, so that an outage does not take
--- everybody's work away. A silence opens a grace only if the last visit before it came after the end of the
--- previous grace: a rarely visited shard is reaped too.
+-- A claim or a refresh looks at the shard. Answers `grace`: until then (ms) claims whose lease has ended are left alone.
 --
--- INCLUDE enter
+-- A grace of one lease begins if nobody looked for more than half a lease: after a failover, a paused machine or a step
+-- of the clock. So an outage does not take everybody's claims away. A silence begins one only if the last visit before
+-- it came after the end of the previous grace: a rarely visited shard is reaped too.
+--
+-- GIVES  visit()
+-- WRITES nothing
+local caller = require('lib.caller')
+local shard = require('lib.shard')
+local format = string.format
+
 local function visit()
-  if now - visited > lease / 2 and visited > grace then
-    grace = now + lease
-    note('grace', format('%d', grace))
+  local visited, grace = tonumber(shard.stored[3] or 0), tonumber(shard.stored[4] or 0)
+  if shard.now - visited > caller.lease / 2 and visited > grace then
+    grace = shard.now + caller.lease
+    shard.note('grace', format('%d', grace))
   end
-  visited = now
-  note('visited', format('%d', now))
-  next_tick()
+  shard.note('visited', format('%d', shard.now))
+  shard.next_tick()
+  return grace
 end
+
+return visit

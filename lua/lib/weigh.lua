@@ -1,13 +1,12 @@
--- weigh: what waiting tickets of one owner add to its load. In tokens each counts at least 1, so that whoever has one
--- in line has a load.
+-- What waiting tickets of one owner add to its load.
 --
--- INCLUDE ticket
-local function weight_of(ticket, owner)
-  return load_unit == 'requests' and 1 or max(1, hex(ticket, #owner + 1 + TOKENS, 8))
-end
+-- GIVES  weigh(tickets, owner)
+-- WRITES nothing
+local caller = require('lib.caller')
+local weight_of = require('lib.weight_of')
 
 local function weigh(tickets, owner)
-  if load_unit == 'requests' then
+  if caller.load_unit == 'requests' then
     return #tickets
   end
   local sum = 0
@@ -16,3 +15,5 @@ local function weigh(tickets, owner)
   end
   return sum
 end
+
+return weigh

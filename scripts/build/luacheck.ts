@@ -1,59 +1,38 @@
 /**
- * `npm run lint:lua`: luacheck on each script as Redis gets it, helpers included (Lua 5.1, read-only globals).
+ * `npm run lint:lua`: luacheck on each file of lua/ as it stands, and on each script as Redis gets it, helpers included
+ * (Lua 5.1, read-only globals, no `require`). The rules are in .luacheckrc, where editors find them too.
  *
- * A helper may hold what one script does not need, so what is unused in a helper's lines is a warning only if no script
- * uses it. A helper that no script includes is one too.
+ * A helper may hold what one script does not need, so what is unused in a helper's lines of an assembled text is a
+ * warning only if no script uses it. A helper that no script requires is one too.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
+import { fileURLToPath } from 'node:url';
+import { textOf, type Line } from '../../src/redis/assemble.ts';
+import { helperSources } from '../../src/redis/lua.generated.ts';
 import { allScripts } from '../../src/redis/run-script.ts';
 
-const LUACHECK = [
-  ...['--no-config', '--no-cache', '--no-color', '--codes', '--formatter', 'plain', '--std', 'lua51'],
-  ...['--max-line-length', '125', '--read-globals', 'redis', 'KEYS', 'ARGV'],
-  // Lua 5.1 has them, Redis does not
-  ...['--not-globals', 'io', 'os', 'print', 'require', 'module', 'package', 'dofile', 'loadfile'],
-];
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const LUACHECK = ['--config', '.luacheckrc', '--no-cache', '--no-color', '--codes', '--formatter', 'plain'];
+/** What an assembled text may not have beside: names become longer than in a file, and so do lines. */
+const ASSEMBLED = ['--not-globals', 'require', '--no-max-line-length'];
 /** Codes of what is unused: variables, arguments, values. */
 const UNUSED = /^W[23]/;
 
 interface Warning {
-  /** Path under lua/. */
+  /** Path under lua/; empty: a line of no file. */
   file: string;
   line: number;
   code: string;
   text: string;
 }
 
-/** Where each part of an assembled text begins, counted in lines from 0. */
-function partsOf(text: string): Map<string, number> {
-  const parts = new Map<string, number>();
-  const sources = [
-    ...Object.entries(helperSources).map(([name, source]) => [`lib/${name}.lua`, source] as const),
-    ...Object.entries(scriptSources).map(([name, source]) => [`${name}.lua`, source] as const),
-  ];
-  for (const [file, source] of sources) {
-    const at = text.indexOf(source);
-    if (at >= 0) parts.set(file, text.slice(0, at).split('\n').length - 1);
-  }
-  return parts;
-}
+const shown = ({ file, line, code, text }: Warning): string => `lua/${file}:${line}: (${code}) ${text}`;
 
-function parseWarning(outputLine: string, parts: ReadonlyMap<string, number>): Warning {
-  const match = /^.*?:(\d+):\d+: \((\w+)\) (.*)$/.exec(outputLine);
-  if (!match) throw new Error(`luacheck said what this script cannot read: ${outputLine}`);
-  const line = Number(match[1]);
-  const [file, start] = [...parts].filter(([, from]) => from < line).sort((a, b) => b[1] - a[1])[0]!;
-  return { file, line: line - start, code: match[2]!, text: match[3]! };
-}
-
-function luacheck(folder: string, name: string, text: string): string[] {
-  const path = join(folder, `${name}.lua`);
-  writeFileSync(path, text);
-  const run = spawnSync('luacheck', [...LUACHECK, '--', path], { encoding: 'utf8' });
+function luacheck(...args: readonly string[]): string[] {
+  const run = spawnSync('luacheck', [...LUACHECK, ...args], { cwd: root, encoding: 'utf8' });
   if (run.error) {
     throw new Error(
       `cannot run luacheck (${run.error.message}); install it with "apt-get install lua-check" or "luarocks install luacheck"`,
@@ -63,26 +42,38 @@ function luacheck(folder: string, name: string, text: string): string[] {
   return run.stdout.split('\n').filter((line) => line !== '');
 }
 
+/** The warnings of an assembled text, where its lines come from. */
+function checkAssembled(path: string, lines: readonly Line[]): Warning[] {
+  writeFileSync(path, textOf(lines));
+  return luacheck(...ASSEMBLED, '--', path).map((output) => {
+    const match = /^.*?:(\d+):\d+: \((\w+)\) (.*)$/.exec(output);
+    if (!match) throw new Error(`luacheck said what this script cannot read: ${output}`);
+    const { file, line } = lines[Number(match[1]) - 1]!;
+    return { file, line, code: match[2]!, text: match[3]! };
+  });
+}
+
 function check(folder: string): string[] {
-  const complaints = new Set<string>();
-  const includedBy = new Map<string, number>();
+  const complaints = new Set(luacheck('--', 'lua'));
+  const requiredBy = new Map<string, number>();
   const unusedIn = new Map<string, { file: string; count: number }>();
-  for (const { name, readable: text } of Object.values(allScripts())) {
-    const parts = partsOf(text);
-    for (const file of parts.keys()) includedBy.set(file, (includedBy.get(file) ?? 0) + 1);
-    for (const outputLine of luacheck(folder, name, text)) {
-      const warning = parseWarning(outputLine, parts);
-      const shown = `lua/${warning.file}:${warning.line}: (${warning.code}) ${warning.text}`;
-      const tolerated = UNUSED.test(warning.code) && warning.file !== `${name}.lua`;
-      if (!tolerated) complaints.add(shown);
-      else unusedIn.set(shown, { file: warning.file, count: (unusedIn.get(shown)?.count ?? 0) + 1 });
+  for (const { name, readable } of Object.values(allScripts())) {
+    for (const file of new Set(readable.map((line) => line.file)))
+      requiredBy.set(file, (requiredBy.get(file) ?? 0) + 1);
+    // a deferred helper may be in a text twice
+    const unused = new Map<string, Warning>();
+    for (const warning of checkAssembled(join(folder, `${name}.lua`), readable)) {
+      if (UNUSED.test(warning.code) && warning.file !== `${name}.lua`) unused.set(shown(warning), warning);
+      else complaints.add(shown(warning));
     }
+    for (const [text, { file }] of unused)
+      unusedIn.set(text, { file, count: (unusedIn.get(text)?.count ?? 0) + 1 });
   }
-  for (const [shown, { file, count }] of unusedIn) {
-    if (count === includedBy.get(file)) complaints.add(`${shown}, in every script`);
+  for (const [text, { file, count }] of unusedIn) {
+    if (count === requiredBy.get(file)) complaints.add(`${text}, in every script`);
   }
   for (const helper of Object.keys(helperSources)) {
-    if (!includedBy.has(`lib/${helper}.lua`)) complaints.add(`lua/lib/${helper}.lua: no script includes it`);
+    if (!requiredBy.has(`lib/${helper}.lua`)) complaints.add(`lua/lib/${helper}.lua: no script requires it`);
   }
   return [...complaints].sort();
 }
@@ -91,7 +82,10 @@ const folder = mkdtempSync(join(tmpdir(), 'sched-lua-luacheck-'));
 try {
   const complaints = check(folder);
   for (const complaint of complaints) console.error(complaint);
-  console.log(`luacheck: ${Object.keys(allScripts()).length} scripts, ${complaints.length} warnings`);
+  const helpers = Object.keys(helperSources).length;
+  console.log(
+    `luacheck: ${Object.keys(allScripts()).length} scripts, ${helpers} helpers, ${complaints.length} warnings`,
+  );
   if (complaints.length > 0) process.exitCode = 1;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -9,23 +9,25 @@ const NOTHING_TO_DO = 'only saves the calls that a guard without anything to gua
 const SAME_EXPIRY = 'only saves a PEXPIREAT: the table has that expiry already';
 const ORDER_OF_READING = 'only how much is read at once; the same is answered';
 const FREE_LATER = 'owner and stealable_in(0, heads[2], asks_of({ owner })[1]) > 0';
+const REAP = "first_due <= shard.now and require('lib.reap')(reap_limit, grace)";
+const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 const DAMAGED = '#line.gone > 0 or i > 1 and #line.tickets == 0';
 
 /** Each with its reason. An entry that fits no mutant any more is an error: the reason may be gone too. */
 export const EQUIVALENT: readonly Equivalent[] = [
-  { file: 'claim.lua', before: 'is_due()', after: 'true', why: NOTHING_TO_DO },
-  { file: 'claim.lua', before: '#expired > 0', after: 'true', why: NOTHING_TO_DO },
-  { file: 'claim.lua', before: "call('EXISTS', IDLE) == 1", after: 'true', why: NOTHING_TO_DO },
+  { file: 'claim.lua', before: 'first_due <= shard.now', after: 'true', why: NOTHING_TO_DO },
+  { file: 'claim.lua', before: '#take.expired > 0', after: 'true', why: NOTHING_TO_DO },
+  { file: 'claim.lua', before: "call('EXISTS', tables.IDLE) == 1", after: 'true', why: NOTHING_TO_DO },
   {
-    ...{ file: 'claim.lua', before: 'min(first, now + lease, one.deadline)', after: 'now + lease' },
+    ...{ file: 'lib/lease.lua', before: 'min(first, lease_end, one.deadline)', after: 'lease_end' },
     why: 'a waiting ticket is due at its deadline, and all ends of leases that a claim gives are the same',
   },
   ...['#line.tickets == 0', 'i > 1'].map((after) => ({
-    ...{ file: 'claim.lua', before: 'i > 1 and #line.tickets == 0', after },
+    ...{ file: 'lib/shorten.lua', before: 'i > 1 and #line.tickets == 0', after },
     why: 'a line from which nothing went is written as it stands',
   })),
   {
-    file: 'claim.lua',
+    file: 'lib/shorten.lua',
     before: DAMAGED,
     after: 'true',
     why: 'a line from which nothing went is written as it stands',
@@ -34,17 +36,22 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'put_requests.lua', before: "head_start ~= '0'", after: 'true' },
     why: 'only saves a format: without a head start the order is the tick',
   },
-  { file: 'put_requests.lua', before: "call('HLEN', REQUEST) == #tickets", after: 'true', why: SAME_EXPIRY },
+  {
+    file: 'put_requests.lua',
+    before: "call('HLEN', tables.REQUEST) == #tickets",
+    after: 'true',
+    why: SAME_EXPIRY,
+  },
   ...['put_requests.lua', 'lib/weigh.lua'].map((file) => ({
-    ...{ file, before: "load_unit == 'requests'", after: 'false' },
+    ...{ file, before: "caller.load_unit == 'requests'", after: 'false' },
     why: 'only saves a count of tickets: each weighs 1, and the load is their number',
   })),
   {
-    ...{ file: 'put_requests.lua', before: "load_unit == 'requests'", after: 'false' },
+    ...{ file: 'put_requests.lua', before: "caller.load_unit == 'requests'", after: 'false' },
     why: 'the load in requests is the number in line, only cheaper to read',
   },
   {
-    ...{ file: 'refresh.lua', before: 'is_due() and reap(reap_limit)', after: 'reap(reap_limit)' },
+    ...{ file: 'refresh.lua', before: REAP, after: REAP.replace(/.* and /, '') },
     why: NOTHING_TO_DO,
   },
   { file: 'reset.lua', before: '#strays > 0', after: 'true', why: 'the line is written as it stands' },
@@ -62,28 +69,38 @@ export const EQUIVALENT: readonly Equivalent[] = [
     after: 'true',
     why: 'only saves a read of what the caller has read',
   },
-  { file: 'lib/enqueue.lua', before: "call('ZCARD', WAITING) == #tickets", after: 'true', why: SAME_EXPIRY },
-  { file: 'lib/post.lua', before: "call('ZCARD', OUT) == #mails", after: 'true', why: SAME_EXPIRY },
+  {
+    file: 'lib/enqueue.lua',
+    before: "call('ZCARD', tables.WAITING) == #tickets",
+    after: 'true',
+    why: SAME_EXPIRY,
+  },
+  { file: 'lib/post.lua', before: "call('ZCARD', tables.OUT) == #mails", after: 'true', why: SAME_EXPIRY },
   {
     file: 'lib/enter.lua',
-    before: 'stored',
+    before: 'known',
     after: 'true',
     why: 'only saves the HDEL of lanes that a new node has not',
   },
-  ...['tick > kept', 'ticked', 'true'].map((after) => ({
-    ...{ file: 'lib/leave.lua', before: 'ticked and tick > kept', after },
+  ...[
+    [TICK, 'shard.tick > (kept or 0)'],
+    [TICK, 'shard.ticked'],
+    [TICK, 'true'],
+    ['kept or 0', '0'],
+  ].map(([before, after]) => ({
+    ...{ file: 'lib/leave.lua', before: before!, after: after! },
     why: 'only saves a write: what is kept is at or above every tick that was given, either way',
   })),
-  { file: 'lib/line.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
+  { file: 'lib/lines.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
   ...['wanted', 'CHUNK'].map((after) => ({
-    ...{ file: 'lib/line.lua', before: 'min(wanted, CHUNK)', after },
+    ...{ file: 'lib/lines.lua', before: 'min(wanted, CHUNK)', after },
     why: ORDER_OF_READING,
   })),
-  { file: 'lib/ring.lua', before: "call('EXISTS', IDLE) == 0", after: 'false', why: NOTHING_TO_DO },
+  { file: 'lib/ring.lua', before: "call('EXISTS', tables.IDLE) == 0", after: 'false', why: NOTHING_TO_DO },
   {
-    ...{ file: 'lib/pick_lucky.lua', before: 'not full and not own.blocked and peek(own, bounds)' },
+    ...{ file: 'lib/pick_lucky.lua', before: 'not take.full and not own.blocked and peek(own, take)' },
     ...{
-      after: 'not full and peek(own, bounds)',
+      after: 'not take.full and peek(own, take)',
       why: 'a blocked front blocks again, until the bound on looks',
     },
   },
@@ -92,7 +109,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only ends the search early: the peers behind are no older',
   },
   {
-    ...{ file: 'lib/pick_oldest.lua', before: 'min(bounds.limit + SPARE, HEADS)', after: 'HEADS' },
+    ...{ file: 'lib/pick_oldest.lua', before: 'min(take.limit + SPARE, HEADS)', after: 'HEADS' },
     why: ORDER_OF_READING,
   },
   {
@@ -104,7 +121,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'free or loaded, the delay is 0 and the same runner is rung: no owner with waiting work is idle',
   })),
   {
-    ...{ file: 'lib/weigh.lua', before: "load_unit == 'requests'", after: 'false' },
+    ...{ file: 'lib/weigh.lua', before: "caller.load_unit == 'requests'", after: 'false' },
     why: 'each request weighs 1 then, the sum is their number',
   },
 ];

@@ -98,7 +98,8 @@ export class Judge {
         await redis.config('SET', 'maxmemory', '0');
         await redis.flushall();
         await redis.script('FLUSH');
-        for (const name of SCRIPT_NAMES) await redis.script('LOAD', assembleText(scripts[name]!, helpers));
+        for (const name of SCRIPT_NAMES)
+          await redis.script('LOAD', assembleText(name, scripts[name]!, helpers));
         return server;
       } catch (error) {
         if (error instanceof Error && /compiling/i.test(error.message)) throw error;

@@ -1,84 +1,142 @@
 /**
- * Makes one text of a Lua script and its helpers, as Redis gets it.
+ * Makes one text of a Lua script and the helpers it requires, as Redis gets it: Redis has no `require`.
  *
  * Redis keeps nothing between two calls of a script: each makes all functions anew, and Lua makes an object for each
  * variable of an outer function that one of them uses. That was a quarter of Redis' work for a call of one request. So
- * constants are written out, rarely used helpers are made when they are called, and all that follows the names of the
- * arguments is one function, as variables of an enclosing function are found faster.
+ * fields of helpers are variables, constants are written out, rarely used helpers are made when they are called, and all
+ * that follows the names of the arguments is one function, as variables of an enclosing function are found faster.
  */
-import { SchedulerError } from '../base/errors.ts';
+import { readModule, scriptError, type Line, type LuaModule, type Requirement } from './lua-module.ts';
+
+export { scriptError, type Line };
 
 type Sources = Readonly<Record<string, string>>;
 
-export function scriptError(message: string): SchedulerError {
-  return new SchedulerError('SCRIPT', 'assemble', message);
-}
-
-/** Names on the lines of that kind: `INCLUDE a b`, helpers that are needed; `DEFER a b`, those needed in rare calls. */
-function namesOf(kind: 'INCLUDE' | 'DEFER', source: string): string[] {
-  return [...source.matchAll(new RegExp(`^-- ${kind} (.*)$`, 'gm'))].flatMap((match) => match[1]!.split(' '));
-}
+const plain = (text: string): Line => ({ text, file: '', line: 0 });
 
 /** Helpers that only give names to keys and arguments. */
-const BINDS = /^-- (KEYS|ARGV)\[/m;
+const isBinding = ({ lines }: LuaModule): boolean => lines.some(({ text }) => /^-- (KEYS|ARGV)\[/.test(text));
 
 /**
- * Every helper that the source needs, each once, before the first that needs it, and the source. A deferred helper `x`
+ * The lines of a script with every helper that it needs, each once, before the first that needs it. A deferred helper `x`
  * defines a function `x`, and is inside of one of that name, with what only it needs.
+ *
+ * @param name of the script
+ * @throws SchedulerError SCRIPT if a helper is missing, requires itself, or does not give what is used of it
  */
-export function assembleText(source: string, helpers: Sources): string {
-  const [bindings, parts] = neededBy('a script', source, new Set(), helpers);
-  if (parts.length === 0) return [...bindings, source].join('\n');
-  return [...bindings, 'return (function()', ...parts, source, 'end)()'].join('\n');
+export function assembleLines(name: string, source: string, helpers: Sources): Line[] {
+  const modules = new Map<string, LuaModule>();
+  const script = readModule(`${name}.lua`, source);
+  const [bindings, parts] = neededBy(script, new Set(), { helpers, modules });
+  const all = [...modules.values(), script];
+  for (const module of all) checkUses(module, modules);
+  const head = [...aliasesOf(all), ...bindings];
+  if (parts.length === 0) return [...head, ...script.lines];
+  return [...head, plain('return (function()'), ...parts, ...script.lines, plain('end)()')];
 }
 
-/** The helpers that a source needs beside those that are there already: `there` grows by them. */
+/** The text of {@link assembleLines}. */
+export function assembleText(name: string, source: string, helpers: Sources): string {
+  return textOf(assembleLines(name, source, helpers));
+}
+
+export function textOf(lines: readonly Line[]): string {
+  return lines.map(({ text }) => text).join('\n');
+}
+
+interface Helpers {
+  helpers: Sources;
+  /** Those that have been read. */
+  modules: Map<string, LuaModule>;
+}
+
+/** The helpers that a module needs beside those that are there already: `there` grows by them. */
 function neededBy(
-  name: string,
-  source: string,
+  module: LuaModule,
   there: Set<string>,
-  helpers: Sources,
+  all: Helpers,
   path: readonly string[] = [],
-): [bindings: string[], parts: string[]] {
-  const bindings: string[] = [];
-  const parts: string[] = [];
-  const visit = (helper: string, deferred: boolean): void => {
+): [bindings: Line[], parts: Line[]] {
+  const bindings: Line[] = [];
+  const parts: Line[] = [];
+  const visit = (requirement: Requirement, isDeferred: boolean): void => {
+    const { helper } = requirement;
     if (path.includes(helper))
-      throw scriptError(`helpers include each other: ${[...path, helper].join(' > ')}`);
+      throw scriptError(`helpers require each other: ${[...path, helper].join(' > ')}`);
     if (there.has(helper)) return;
-    const text = helpers[helper];
-    if (text === undefined) throw scriptError(`no helper named ${helper} (included by ${name})`);
-    const known = deferred ? new Set(there) : there;
-    const [names, needed] = neededBy(helper, text, known, helpers, [...path, helper]);
+    const found = find(requirement, all);
+    const known = isDeferred ? new Set(there) : there;
+    const [names, needed] = neededBy(found, known, all, [...path, helper]);
     there.add(helper);
     bindings.push(...names);
-    if (deferred) {
-      parts.push(`local ${helper} = function(...)`, ...needed, text, `return ${helper}(...)`, 'end');
+    if (isDeferred) {
+      if (found.fields)
+        throw scriptError(`lua/${requirement.file}:${requirement.line}: ${helper} is no function`);
+      parts.push({ ...requirement, text: `local ${helper} = function(...)` }, ...needed, ...found.lines);
+      parts.push(plain(`return ${helper}(...)`), plain('end'));
     } else {
       parts.push(...needed);
-      (BINDS.test(text) ? bindings : parts).push(text);
+      (isBinding(found) ? bindings : parts).push(...found.lines);
     }
   };
-  for (const helper of namesOf('INCLUDE', source)) visit(helper, false);
-  for (const helper of namesOf('DEFER', source)) visit(helper, true);
+  for (const requirement of module.required) visit(requirement, false);
+  for (const requirement of module.deferred) visit(requirement, true);
   return [bindings, parts];
 }
 
-const CONSTANTS = /^local ([A-Z][A-Z_]*(?:, [A-Z][A-Z_]*)*) = (.+)$/gm;
-const VALUE = /^(?:\d+|'[^']*'|KEYS\[\d+\])$/;
-const TOKEN = /'[^'\n]*'|--.*|\b[A-Z][A-Z_]*\b/g;
+function find({ helper, file, line }: Requirement, { helpers, modules }: Helpers): LuaModule {
+  const known = modules.get(helper);
+  if (known) return known;
+  const source = helpers[helper];
+  if (source === undefined) throw scriptError(`no helper named ${helper} (required by lua/${file}:${line})`);
+  const found = readModule(`lib/${helper}.lua`, source, helper);
+  modules.set(helper, found);
+  return found;
+}
 
-/** Writes out what `local NAME = 1`, `'text'` or `KEYS[1]` names, wherever it stands: names in capitals are constants. */
-export function writeOutConstants(text: string): string {
+function checkUses({ uses }: LuaModule, modules: ReadonlyMap<string, LuaModule>): void {
+  for (const { helper, field, at } of uses) {
+    if (modules.get(helper)?.fields?.has(field)) continue;
+    throw scriptError(`lua/${at.file}:${at.line}: lib/${helper}.lua gives no ${field}`);
+  }
+}
+
+/** One line that names what the files name for themselves. */
+function aliasesOf(modules: readonly LuaModule[]): Line[] {
   const values = new Map<string, string>();
-  const rest = text.replace(CONSTANTS, (line, names: string, list: string) => {
-    const found = list.split(', ');
-    if (!found.every((value) => VALUE.test(value))) return line;
+  for (const { name, value, at } of modules.flatMap(({ aliases }) => aliases)) {
+    const before = values.get(name) ?? value;
+    if (before !== value)
+      throw scriptError(`lua/${at.file}:${at.line}: ${name} is ${value} here and ${before} elsewhere`);
+    values.set(name, value);
+  }
+  if (values.size === 0) return [];
+  return [plain(`local ${[...values.keys()].join(', ')} = ${[...values.values()].join(', ')}`)];
+}
+
+const CONSTANTS = /^local ((?:[a-z]+_)?[A-Z][A-Z_]*(?:, (?:[a-z]+_)?[A-Z][A-Z_]*)*) = (.+)$/;
+const VALUE = /^(?:\d+|'[^']*'|KEYS\[\d+\])$/;
+const TOKEN = /'[^'\n]*'|--.*|\b(?:[a-z]+_)?[A-Z][A-Z_]*\b/g;
+
+/**
+ * Writes out what `local NAME = 1`, `'text'` or `KEYS[1]` names, wherever it stands: names in capitals are constants.
+ * Lines that name nothing else are left out, and so are empty lines and comments: Redis has no use for them.
+ */
+export function writeOutConstants(lines: readonly Line[]): Line[] {
+  const values = new Map<string, string>();
+  const rest = lines.filter(({ text }) => {
+    const [, names, list] = CONSTANTS.exec(text) ?? [];
+    const found = list?.split(', ') ?? [];
+    if (names === undefined || !found.every((value) => VALUE.test(value)))
+      return !/^\s*(?:--.*)?$/.test(text);
     for (const [i, name] of names.split(', ').entries()) {
       if ((values.get(name) ?? found[i]) !== found[i]) throw scriptError(`two constants are named ${name}`);
       values.set(name, found[i]!);
     }
-    return '';
+    return false;
   });
-  return rest.replace(TOKEN, (token) => values.get(token) ?? token);
+  return rest.map((line) => ({
+    ...line,
+    text: line.text.replace(TOKEN, (token) => values.get(token) ?? token),
+  }));
 }

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { assembleText, scriptError, writeOutConstants } from './assemble.ts';
+import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SchedulerError } from '../base/errors.ts';
 import type { ScriptMode } from '../base/options.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
@@ -16,9 +16,10 @@ export type Argument = string | Buffer;
 
 export interface Script {
   readonly name: ScriptName;
-  /** Helpers and script. */
-  readonly readable: string;
-  /** The same with its constants written out, as sent to Redis. */
+  /** Helpers and script, with constants and comments. */
+  readonly readable: readonly Line[];
+  /** The same with its constants written out, as sent to Redis, line by line. */
+  readonly lines: readonly Line[];
   readonly text: string;
   readonly sha1: string;
   readonly bytes: number;
@@ -73,14 +74,16 @@ export function assemble(
 ): Script {
   const source = sources[name];
   if (source === undefined) throw scriptError(`no script named ${name}`);
-  const readable = assembleText(source, helpers);
+  const readable = assembleLines(name, source, helpers);
   const declaration = SCRIPTS[name];
-  checkHeader(name, parseHeader(readable), declaration);
-  const text = writeOutConstants(readable);
+  checkHeader(name, parseHeader(textOf(readable)), declaration);
+  const lines = writeOutConstants(readable);
+  const text = textOf(lines);
   const sha1 = createHash('sha1').update(text).digest('hex');
   return {
     name,
     readable,
+    lines,
     text,
     sha1,
     bytes: Buffer.byteLength(text),
@@ -132,8 +135,13 @@ export async function runScript(
     }
   }
   gather(client);
-  if (mode === 'preloaded') return preloaded(call, script, keys, args);
-  return call[`${script.command}Buffer`]!(...keys, ...args);
+  try {
+    if (mode === 'preloaded')
+      return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
+    return await call[`${script.command}Buffer`]!(...keys, ...args);
+  } catch (error) {
+    throw mode === 'preloaded' ? missing(error, script) : located(error, script);
+  }
 }
 
 /** What a script answered, and how many replicas had its writes when WAIT answered, or why Redis refused the WAIT. */
@@ -173,7 +181,7 @@ export async function runScriptAndWait(
     if (error instanceof Error && error.message.startsWith('MOVED') && 'refreshSlotsCache' in client)
       client.refreshSlotsCache();
     if (mode === 'preloaded') throw missing(error, script);
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error)) throw located(error, script);
     return both('evalBuffer', script.text);
   }
 }
@@ -188,26 +196,23 @@ function gather(client: Client): void {
   process.nextTick(() => stream.uncork());
 }
 
-async function preloaded(
-  call: Record<string, Runner>,
-  script: Script,
-  keys: readonly string[],
-  args: readonly Argument[],
-): Promise<Buffer[]> {
-  try {
-    return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
-  } catch (error) {
-    throw missing(error, script);
-  }
-}
-
 function isMissing(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
+/** The error, its message with a file of lua/ and a line behind each `user_script:N`. */
+function located(error: unknown, { lines }: Script): unknown {
+  if (!(error instanceof Error)) return error;
+  error.message = error.message.replace(/user_script:(\d+)/g, (text, number: string) => {
+    const { file, line } = lines[Number(number) - 1] ?? { file: '', line: 0 };
+    return file === '' ? text : `${text} (lua/${file}:${line})`;
+  });
+  return error;
+}
+
 /** The error itself, or what to do about it if it says that the script is not there. */
 function missing(error: unknown, script: Script): unknown {
-  if (!isMissing(error)) return error;
+  if (!isMissing(error)) return located(error, script);
   return new SchedulerError(
     'SCRIPT',
     script.name,

@@ -1,0 +1,33 @@
+-- Where the fields of a ticket and of a request record are. All have a fixed width. A ticket is
+-- owner|order|tokens|deadline|id: 14, 8 and 12 hex digits, the id last. The first 36 bytes of a request record are the
+-- ticket's stamp: order|tokens|deadline. Offsets and `sub` are used instead of patterns, as this code is hot.
+--
+-- GIVES  ORDER, TOKENS, DEADLINE, LEFT, SPENT, BYTES, HOLDER, RUNNER, STAMP, WAITING_LENGTH, hex(text, from, width),
+--        owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner)
+-- WRITES nothing
+local sub = string.sub
+local layout = {}
+-- where each field of a record begins; in a ticket `#owner + 1` later
+layout.ORDER, layout.TOKENS, layout.DEADLINE, layout.LEFT, layout.SPENT, layout.BYTES = 1, 16, 25, 38, 41, 44
+layout.HOLDER, layout.RUNNER = 53, 68
+-- lengths of a stamp, and of the record of a waiting request
+layout.STAMP, layout.WAITING_LENGTH = 36, 51
+
+function layout.hex(text, from, width)
+  return tonumber(sub(text, from, from + width - 1), 16)
+end
+
+function layout.owner_of(ticket)
+  return sub(ticket, 1, string.find(ticket, '|', 1, true) - 1)
+end
+
+-- the field under which the ticket's record and body are stored: owner|id
+function layout.field_of(ticket, owner)
+  return sub(ticket, 1, #owner + 1) .. sub(ticket, #owner + layout.STAMP + 3)
+end
+
+function layout.stamp_of(ticket, owner)
+  return sub(ticket, #owner + 2, #owner + layout.STAMP + 1)
+end
+
+return layout

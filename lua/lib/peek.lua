@@ -1,0 +1,11 @@
+-- The ticket in front of the line, or nil. Tickets are read as many as the call may still take, and one to be the head.
+--
+-- GIVES  peek(line, take)
+-- WRITES nothing
+local lines = require('lib.lines')
+
+local function peek(line, take)
+  return lines.front(line, take.limit - #take.picks + 1)
+end
+
+return peek
