@@ -1,7 +1,8 @@
 // An error that Redis raises within a script says where in lua/ that is.
 import { expect } from 'chai';
 import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
-import { runScript, runScriptAndWait, type ScriptMode } from '../../src/redis/run-script.ts';
+import type { ScriptMode } from '../../src/base/options.ts';
+import { runScript, runScriptAndWait } from '../../src/redis/run-script.ts';
 import { shardKeys } from '../../src/base/keys.ts';
 import { claim, put } from './calls.ts';
 import { connection, connections, TestShard } from './support.ts';
