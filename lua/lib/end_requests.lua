@@ -20,15 +20,16 @@ local function end_requests(ends, mails)
   for i = 1, #ends do
     local one = ends[i]
     fields[i], tickets[i] = one.field, one.ticket
+    local runner = is_claimed(one.record) and sub(one.record, layout.RUNNER) or nil
     if one.final then
       mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, fence = one.fence, number = one.number,
-        kind = one.final, payload = one.reason }
+        kind = one.final, runner = runner or '', payload = one.reason }
     end
-    if not is_claimed(one.record) then
+    if not runner then
       lines[one.owner] = lines[one.owner] or {}
       table.insert(lines[one.owner], one.ticket)
     elseif not one.told then
-      tell(sub(one.record, layout.RUNNER), 'refresh')
+      tell(runner, 'refresh')
     end
   end
   for owner, waiting in pairs(lines) do

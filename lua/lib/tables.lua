@@ -7,7 +7,8 @@
 -- KEYS[4] request hash  owner|id -> order|tokens|deadline|tries_left|tries_spent|bytes, and |fence|runner while claimed
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)
--- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0
+-- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0; a final has its runner's
+--                       name length and name before the payload
 -- KEYS[8] node zset     node -> alive until, ms
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that

@@ -55,14 +55,14 @@ export interface EventMap {
   /** `getResults` has something for this id. */
   news: { id: string };
   /**
-   * A request of this node has ended. `afterMs`: since it was accepted here; missing for a predecessor's. `ranHere`: this
-   * node ran it. The name of another runner does not travel with a result.
+   * A request of this node has ended. `afterMs`: since it was put here; missing for a predecessor's. `ranOn`: the node that
+   * held it at its end; missing: it waited, or it was ended here.
    */
   ended: OfRequest & {
     kind: Exclude<ResultWord, 'chunk'>;
     reason: string | undefined;
     afterMs: number | undefined;
-    ranHere: boolean;
+    ranOn: string | undefined;
   };
   /** A wake-up came. `delayMs`: the work can be taken so much later. */
   ring: { what: 'claim' | 'results' | 'refresh'; shard: number; delayMs: number };

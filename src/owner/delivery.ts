@@ -94,7 +94,7 @@ export class Delivery<Output> {
       return;
     }
     if (own) own.ended = true;
-    this.#pendings.end(pending, result, mail.ranHere);
+    this.#pendings.end(pending, result, mail.runner);
   }
 
   #stranger(shard: Shard, mail: Delivered): Pending<Output> | undefined {

@@ -143,11 +143,12 @@ export class Owner<Output> {
   #tellEnded(
     { id, ticket = '', shard, putAt }: Pending<Output>,
     { kind, reason }: FinalResult<Output>,
-    ranHere: boolean,
+    runner: string,
   ): void {
     const ended = this.#teller.heard('ended');
     const afterMs = putAt === undefined ? undefined : monotonic() - putAt;
-    ended?.({ id, ticket, shard: shard.number, kind, reason, afterMs, ranHere });
+    const ranOn = runner === '' ? undefined : runner;
+    ended?.({ id, ticket, shard: shard.number, kind, reason, afterMs, ranOn });
   }
 
   /** Cancels a ticket and drops its final: the caller was told otherwise, or has gone. */

@@ -58,7 +58,7 @@ class RecentTickets {
   }
 }
 
-type OnEnd<Output> = (pending: Pending<Output>, final: FinalResult<Output>, ranHere: boolean) => void;
+type OnEnd<Output> = (pending: Pending<Output>, final: FinalResult<Output>, runner: string) => void;
 
 /** The pending requests of this node, by id and by ticket. */
 export class PendingTable<Output> {
@@ -104,10 +104,10 @@ export class PendingTable<Output> {
     if (this.#byId.get(pending.id) === pending) this.#byId.delete(pending.id);
   }
 
-  /** It has ended: its sink gets its final, the last that this node tells of it. */
-  end(pending: Pending<Output>, final: FinalResult<Output>, ranHere = false): void {
+  /** It has ended: its sink gets its final, the last that this node tells of it. @param runner that held it */
+  end(pending: Pending<Output>, final: FinalResult<Output>, runner = ''): void {
     this.remove(pending);
-    this.#onEnd(pending, final, ranHere);
+    this.#onEnd(pending, final, runner);
     pending.sink.deliver(final);
   }
 

@@ -73,11 +73,13 @@ export interface Mail {
   fence: Tick;
   number: number;
   kind: ResultKind;
+  /** Of a final: the node that held the request. Empty: it waited, or this is a chunk. */
+  runner: string;
   payload: Buffer;
 }
 
-/** A result from the mailbox, or (`ranHere`) of a request that this node accepted and ran itself. */
-export type Delivered = Omit<Mail, 'payload'> & { payload: Payload; ranHere?: true };
+/** A result from the mailbox, or of a request that this node accepted and ran itself. */
+export type Delivered = Omit<Mail, 'payload'> & { payload: Payload };
 
 export interface Held {
   ticket: Ticket;
@@ -208,13 +210,19 @@ export function parseMail(mail: Buffer): Mail {
   const tick = mail.toString('latin1', owner + 1, owner + 15);
   const length = parseInt(mail.toString('latin1', owner + 16, owner + 20), 16);
   const after = owner + 20 + length;
+  const kind = KINDS[mail.toString('latin1', after + 22, after + 23)]!;
+  // a final names its runner: the length of the name, then the name
+  const runnerAt = after + 25;
+  const runnerEnd =
+    kind === 'chunk' ? after + 23 : runnerAt + parseInt(mail.toString('latin1', after + 23, runnerAt), 16);
   return {
     tick,
     ticket: mail.toString('utf8', owner + 20, after),
     fence: mail.toString('latin1', after, after + 14),
     number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
-    kind: KINDS[mail.toString('latin1', after + 22, after + 23)]!,
-    payload: mail.subarray(after + 23),
+    kind,
+    runner: kind === 'chunk' ? '' : mail.toString('latin1', runnerAt, runnerEnd),
+    payload: mail.subarray(runnerEnd),
   };
 }
 

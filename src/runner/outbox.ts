@@ -109,8 +109,8 @@ export class Outbox<Output> {
         await this.#overflow(claim);
       } else {
         if (kind !== 'chunk') this.#held.ended(claim);
-        if (isOwn)
-          this.#own.deliver(shard, { tick: fence, ticket, fence, number, kind, payload, ranHere: true });
+        const runner = claim.owner;
+        if (isOwn) this.#own.deliver(shard, { tick: fence, ticket, fence, number, kind, runner, payload });
       }
       return answer;
     } catch (error) {

@@ -43,7 +43,7 @@ describe('cancel', () => {
         request: { 'a|w': undefined },
         body: { 'a|w': undefined },
         due: { 'a|w@0': undefined },
-        out: ['100000: a|w@0 - cancelled '],
+        out: ['100000: a|w@0 b- cancelled '],
       },
     });
     const late = putResults(shard, 'b', [{ ...held, number: 1, kind: 'finished', payload: 'late' }]);
@@ -60,7 +60,7 @@ describe('cancel', () => {
         request: { 'a|w': undefined },
         body: { 'a|w': undefined },
         due: { 'a|w@0': undefined },
-        out: ['100000: a|w@0 - cancelled '],
+        out: ['100000: a|w@0 b- cancelled '],
       },
     });
   });
@@ -78,7 +78,7 @@ describe('cancel', () => {
         request: { 'a|w': undefined, 'a|y': undefined },
         body: { 'a|w': undefined, 'a|y': undefined },
         due: { 'a|w@0': undefined, 'a|y@2': undefined },
-        out: ['100000: a|y@2 - cancelled ', '100001: a|w@0 - cancelled '],
+        out: ['100000: a|y@2 - cancelled ', '100001: a|w@0 b- cancelled '],
         node: { c: 30_100 },
         epochs: { c: 1 },
       },

@@ -91,11 +91,11 @@ describe('a server without memory', () => {
         request: { 'a|x': undefined },
         body: { 'a|x': undefined },
         due: { 'a|x@0': undefined },
-        out: ['60002: a|x@0 #60001.1 finished done'],
+        out: ['60002: a|x@0 b#60001.1 finished done'],
       },
     });
     await shard.row(takeResults(shard, 'a'), {
-      reply: ['OK', 'more 0', '60002: a|x@0 #60001.1 finished done'],
+      reply: ['OK', 'more 0', '60002: a|x@0 b#60001.1 finished done'],
     });
     await shard.row(claim(shard, 'b'), {
       reply: ['IDLE', 'again -1 due -1'],

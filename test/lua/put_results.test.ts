@@ -49,7 +49,7 @@ describe('put_results', () => {
         request: { 'a|x': undefined },
         body: { 'a|x': undefined },
         due: { 'a|x@0': undefined },
-        out: ['100000: a|x@0 #60001.1 chunk chunk 1', '100001: a|x@0 #60001.2 finished done'],
+        out: ['100000: a|x@0 #60001.1 chunk chunk 1', '100001: a|x@0 b#60001.2 finished done'],
       },
     });
   });
@@ -67,7 +67,7 @@ describe('put_results', () => {
           '100000: a|x@0 #60001.1 chunk chunk 1',
           '100001: a|y@1 #60002.1 chunk chunk 1',
           '100002: a|x@0 #60001.2 chunk chunk 2',
-          '100003: c|z@2 #60003.1 finished done',
+          '100003: c|z@2 b#60003.1 finished done',
         ],
       },
     });
@@ -92,7 +92,7 @@ describe('put_results', () => {
         request: { 'a|x': undefined },
         body: { 'a|x': undefined },
         due: { 'a|x@0': undefined },
-        out: ['100000: a|x@0 #60001.1 finished done'],
+        out: ['100000: a|x@0 b#60001.1 finished done'],
       },
     });
     await shard.row(putResults(shard, 'b', [chunk(x, 2)]), { reply: ['OK', 'LOST'] });
@@ -137,8 +137,8 @@ describe('put_results', () => {
           body: { 'a|x': undefined, 'a|y': undefined },
           due: { 'a|x@0': undefined, 'a|y@1': undefined },
           out: [
-            '100001: a|x@0 #60001.1 failed out of memory',
-            '100002: a|y@1 #60002.1 failed out of memory',
+            '100001: a|x@0 b#60001.1 failed out of memory',
+            '100002: a|y@1 b#60002.1 failed out of memory',
             '100000: c|z@2 #60003.1 chunk chunk 1',
           ],
           dead: ['a|x@0 "out of memory" 2 9 "body of x"'],
@@ -176,7 +176,7 @@ describe('put_results', () => {
           out: [
             '100000: a|x@0 #60001.1 chunk chunk 1',
             '100001: a|x@0 #60001.2 chunk chunk 2',
-            '100003: a|x@0 #60001.3 finished done',
+            '100003: a|x@0 b#60001.3 finished done',
             '100002: c|z@2 #60003.1 chunk chunk 1',
           ],
         },
@@ -217,7 +217,7 @@ describe('put_results', () => {
           out: [
             '30000000: a|x@0 #60001.1 chunk chunk 1',
             '30001000: a|x@0 #60001.2 chunk chunk 2',
-            '30001001: a|x@0 #60001.3 finished done',
+            '30001001: a|x@0 b#60001.3 finished done',
           ],
         },
       });
@@ -239,7 +239,7 @@ describe('put_results', () => {
           request: { 'a|x': undefined },
           body: { 'a|x': undefined },
           due: { 'a|x@0': undefined },
-          out: ['100000001: a|x@0 #60001.1 finished done'],
+          out: ['100000001: a|x@0 b#60001.1 finished done'],
           node: { a: 100_000 },
         },
       });

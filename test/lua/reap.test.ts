@@ -50,7 +50,7 @@ for (const [name, visit] of Object.entries(visitors)) {
       expect(await wakeUps()).to.deep.equal(['b: refresh 0 0', 'a: results 0 0']);
       const { out, request, due, waiting } = await shard.view();
       expect({ request, due, waiting }).to.deep.equal({ request: {}, due: {}, waiting: [] });
-      expect(out).to.deep.equal(['25000001: a|x@0 - expired ']);
+      expect(out).to.deep.equal(['25000001: a|x@0 b- expired ']);
     });
 
     it('gives a claim whose lease is over back to its exact place, one try fewer, and rings', async () => {
@@ -84,7 +84,7 @@ for (const [name, visit] of Object.entries(visitors)) {
       const { out, dead, request, body, due, waiting, expires } = await shard.view();
       expect({ request, body, due, waiting }).to.deep.equal({ request: {}, body: {}, due: {}, waiting: [] });
       expect(out.map((line) => line.replace(/^\d+/, 'n'))).to.deep.equal([
-        'n: a|x@0 - failed no tries left: 3 runners lost it',
+        'n: a|x@0 b- failed no tries left: 3 runners lost it',
       ]);
       expect(dead).to.deep.equal(['a|x@0 "no tries left" 3 9 "body of x"']);
       expect(expires).to.have.length(1);

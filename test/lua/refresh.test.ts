@@ -79,7 +79,7 @@ describe('refresh', () => {
         request: { 'a|z': undefined },
         body: { 'a|z': undefined },
         due: { 'a|x@0': 50_000, 'a|y@1': 50_000, 'a|z@2': undefined },
-        out: ['20000001: a|z@2 - expired '],
+        out: ['20000001: a|z@2 b- expired '],
         node: { b: 50_000 },
         state: { visited: 20_000, grace: 50_000, expiry: 920_000 },
         expires: [920_000],

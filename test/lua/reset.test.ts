@@ -63,7 +63,7 @@ describe('reset', () => {
     await shard.run(putResults(shard, 'b', finals, { at: 100 }));
     await shard.row(reset(shard, 'a'), {
       reply: ['OK', 'more 0'],
-      changes: { out: ['100001: c|y@1 #60002.1 finished '] },
+      changes: { out: ['100001: c|y@1 b#60002.1 finished '] },
     });
   });
 

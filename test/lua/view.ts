@@ -20,7 +20,7 @@ export interface View {
   request: Record<string, string>;
   body: Record<string, string>;
   due: Record<string, number>;
-  /** `tick: ticket #fence.number kind payload`. */
+  /** `tick: ticket #fence.number kind payload`; a final has its runner's name before the `#`. */
   out: string[];
   node: Record<string, number>;
   idle: Record<string, number>;
@@ -57,9 +57,9 @@ function showRecord(text: string): string {
 }
 
 export function showMail(member: Buffer): string {
-  const { tick, ticket, fence, number, kind, payload } = parseMail(member);
+  const { tick, ticket, fence, number, kind, runner, payload } = parseMail(member);
   const claim = fence === NO_TICK && number === 0 ? '-' : `#${ticks(fence)}.${number}`;
-  return `${ticks(tick)}: ${showTicket(ticket)} ${claim} ${kind} ${payload.toString('latin1')}`;
+  return `${ticks(tick)}: ${showTicket(ticket)} ${runner}${claim} ${kind} ${payload.toString('latin1')}`;
 }
 
 function record<T>(map: ReadonlyMap<string, T>, show: (value: T, key: string) => [string, unknown]): never {

@@ -186,6 +186,8 @@ export interface Mail {
   fence: Tick;
   number: number;
   kind: string;
+  /** Of a final: who held the request; empty: it waited. */
+  runner: string;
   payload: Buffer;
 }
 
@@ -197,7 +199,7 @@ const KINDS: Record<string, string> = {
   e: 'expired',
 };
 
-/** A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, payload. */
+/** A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, a final's runner behind its length, payload. */
 export function parseMail(member: Buffer): Mail {
   const bar = member.indexOf('|');
   const ticketAt = bar + 20;
@@ -205,13 +207,18 @@ export function parseMail(member: Buffer): Mail {
   const ticket = member.toString('utf8', ticketAt, end);
   const owner = member.toString('latin1', 0, bar);
   if (parseTicket(ticket).owner !== owner) throw new Error(`a result for ${owner} of ${ticket}`);
+  const kind = KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?';
+  const runnerAt = kind === 'chunk' ? end + 23 : end + 25;
+  const payloadAt =
+    kind === 'chunk' ? runnerAt : runnerAt + parseInt(member.toString('latin1', end + 23, runnerAt), 16);
   return {
     owner,
     tick: member.toString('latin1', bar + 1, bar + 15),
     ticket,
     fence: member.toString('latin1', end, end + 14),
     number: parseInt(member.toString('latin1', end + 14, end + 22), 16),
-    kind: KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?',
-    payload: member.subarray(end + 23),
+    kind,
+    runner: member.toString('latin1', runnerAt, payloadAt),
+    payload: member.subarray(payloadAt),
   };
 }

@@ -130,7 +130,8 @@ export class ShardModel extends ShardState {
       const { owner } = request;
       const [own, text] = [owner === this.node, payload.toString('latin1')];
       const accepted = !own && wasSilent.get(owner) ? 'ORPHAN' : 'OK';
-      const mail: Mail = { ticket, fence, number, kind, payload: text };
+      const runner = kind === 'chunk' ? '' : request.runner!;
+      const mail: Mail = { ticket, fence, number, kind, runner, payload: text };
       if (kind === 'chunk') {
         const waiting = unread.get(owner) ?? 0;
         if (!own && waiting >= maxResults) return 'OVERFLOW';

@@ -32,6 +32,8 @@ export interface Mail {
   fence: Tick;
   number: number;
   kind: string;
+  /** Of a final: who held the request. */
+  runner: string;
   payload: string;
 }
 
@@ -169,7 +171,8 @@ export class ShardState {
 
   finish(request: Request, kind: string, payload: string): void {
     this.end(request);
-    this.post(request.owner, { ticket: request.ticket, fence: NO_TICK, number: 0, kind, payload });
+    const { owner, ticket, runner = '' } = request;
+    this.post(owner, { ticket, fence: NO_TICK, number: 0, kind, runner, payload });
   }
 
   end({ ticket, owner, id }: Request): void {

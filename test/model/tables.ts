@@ -4,8 +4,8 @@ import { parseMail } from '../lua/wire.ts';
 import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
 
 export function mailOf(member: Buffer): Mail {
-  const { ticket, fence, number, kind, payload } = parseMail(member);
-  return { ticket, fence, number, kind, payload: payload.toString('latin1') };
+  const { ticket, fence, number, kind, runner, payload } = parseMail(member);
+  return { ticket, fence, number, kind, runner, payload: payload.toString('latin1') };
 }
 
 function recordOf({ ticket, triesLeft, triesSpent, body, fence, runner }: Request): string {

@@ -77,7 +77,7 @@ describe('the events of a scheduler', function () {
     ]);
     const [{ afterMs, ...end } = { afterMs: undefined }] = told.ended;
     expect(end).to.deep.equal({
-      ...{ ...at, node: 'owner', kind: 'finished', reason: undefined, ranHere: false },
+      ...{ ...at, node: 'owner', kind: 'finished', reason: undefined, ranOn: 'runner' },
     });
     expect(afterMs).to.be.above(0);
     expect(told.news.map(({ id }) => id)).to.deep.equal(['r', 'r']);
@@ -91,7 +91,7 @@ describe('the events of a scheduler', function () {
     await owner.putRequests([request('r')]);
     await finish(owner, await take(owner, 1));
     await ended(owner, ['r']);
-    expect(told.ended.map(({ ranHere }) => ranHere)).to.deep.equal([true]);
+    expect(told.ended.map(({ ranOn }) => ranOn)).to.deep.equal(['owner']);
     expect(told.stolen).to.deep.equal([]);
     check(told);
   });
