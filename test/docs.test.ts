@@ -142,7 +142,7 @@ describe('lua/README.md', () => {
       names!.split(', '),
     );
     expect(helpers).to.have.length.above(10);
-    for (const helper of helpers) expect(headers, helper).to.match(new RegExp(`function ${helper}\\(`));
+    for (const helper of helpers) expect(headers, helper).to.match(new RegExp(`local function ${helper}\\(`));
   });
 });
 
@@ -188,12 +188,12 @@ describe('the check of documents', () => {
   });
 
   it('finds a citation of a missing document or heading, in comments only', () => {
-    const ts = "/** See docs/a.md#one. */\nread('docs/b.md'); // docs/c.md\n/* D.md section 3 */";
+    // written so that this file cites none of them
+    const [doc, line] = ['.md', '//'];
+    const ts = `/** See docs/a${doc}#one. */\nread('docs/b${doc}'); ${line} docs/c${doc}\n/* D${doc} section 3 */`;
     expect(citationsOf(commentsOf('x.ts', ts))).to.deep.equal(['docs/a.md#one', 'D.md', 'docs/c.md']);
-    expect(citationsOf(commentsOf('x.lua', '-- E.md#two\nlocal x = "f.md" -- g.md'))).to.deep.equal([
-      'E.md#two',
-      'g.md',
-    ]);
+    const lua = `-- E${doc}#two\nlocal x = "f${doc}" -- g${doc}`;
+    expect(citationsOf(commentsOf('x.lua', lua))).to.deep.equal(['E.md#two', 'g.md']);
     expect(citationTrouble('docs/a.md#one', planted)).to.equal(undefined);
     expect(citationTrouble('D.md', planted)).to.equal('there is no D.md');
     expect(citationTrouble('docs/a.md#four', planted)).to.equal('docs/a.md has no heading #four');

@@ -58,7 +58,7 @@ export function linkTrouble(from: string, link: string, tree: Tree): string | un
   return targetTrouble(path === '' ? from : normalize(join(dirname(from), path)), anchor, tree);
 }
 
-/** Why a citation (`path.md#anchor`, from the root of the tree) leads nowhere, or undefined. */
+/** Why a citation (`path#anchor`, the path from the root of the tree) leads nowhere, or undefined. */
 export function citationTrouble(citation: string, tree: Tree): string | undefined {
   const [path, anchor] = citation.split('#', 2) as [string, string?];
   return targetTrouble(path, anchor, tree);
