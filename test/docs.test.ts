@@ -151,13 +151,14 @@ describe('docs/operating.md', () => {
     const words = rowsOf(section(read('docs/operating.md'), 'Status words')).flatMap(([word]) =>
       word!.split(', '),
     );
-    const union = (file: string, type: string): string[] => {
-      const [, text] = new RegExp(`export type ${type} =([^;]*);`).exec(read(file).replace(/\/\/.*$/gm, ''))!;
-      return [...text!.matchAll(/'(\w+)'/g)].map(([, word]) => word!);
+    const code = sources.filter((file) => file.startsWith('src/')).map(read);
+    const union = (type: string): string[] => {
+      const declaration = new RegExp(`export type ${type} =([^;]*);`);
+      const found = code.flatMap((text) => declaration.exec(text.replace(/\/\/.*$/gm, ''))?.[1] ?? []);
+      expect(found, type).to.have.length(1);
+      return [...found[0]!.matchAll(/'(\w+)'/g)].map(([, word]) => word!);
     };
-    const codes = union('src/base/errors.ts', 'ErrorCode');
-    const answers = union('src/runner/claims.ts', 'ResultStatus');
-    const kinds = union('src/protocol/wire.ts', 'ResultKind');
+    const [codes, answers, kinds] = [union('ErrorCode'), union('ResultStatus'), union('ResultKind')];
     expect(codes).to.include('EVICTED').and.to.have.length.above(10);
     expect(words).to.include.members([...codes, ...answers, ...kinds]);
   });
