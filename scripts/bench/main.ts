@@ -9,6 +9,7 @@ import { createCommand, type Options } from './options.ts';
 import { textOf, type Report } from './report.ts';
 import { withBench } from './session.ts';
 import { runSuite } from './suite.ts';
+import { writeMeasurements } from '../lib/measure/write.ts';
 import { findRedis } from '../lib/redis/find.ts';
 
 class Interrupted extends Error {
@@ -59,6 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
     const options = command.parse(args, { from: 'user' }).opts<Options>();
     const report = await bench(options);
     process.stdout.write(`${options.json ? JSON.stringify(report) : textOf(report)}\n`);
+    if (options.write) writeMeasurements('bench', textOf(report), { args });
     return 0;
   } catch (error) {
     // it has said what was wrong

@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
+import { WRITE_OPTION } from '../lib/measure/write.ts';
 import { integer, list, positive } from '../lib/tool/arguments.ts';
 import type { CodecName } from './payloads.ts';
 
 /** What the user asked for. */
 export interface Options {
   json: boolean;
+  write: boolean;
   batch: number[];
   tokens: number[];
   rounds: number;
@@ -22,6 +24,7 @@ export function createCommand(): Command {
   return new Command('bench')
     .description('Measures sched-lua against the bare bound of two Redis lists, by turns, in one run.')
     .option('--json', 'print one JSON object', false)
+    .option(...WRITE_OPTION, false)
     .option('--batch <n,n..>', 'requests per call', list(integer(1, 1024)), [1, 8, 64])
     .option('--tokens <n,n..>', 'prompt lengths', list(integer(0, 1_000_000)), [128, 4096])
     .option('--rounds <n>', 'rounds of each, ours and the bound by turns', integer(1, 1000), 5)

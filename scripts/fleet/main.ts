@@ -3,6 +3,7 @@
  * run could not be, or a request did not end once.
  */
 import { writeFile } from 'node:fs/promises';
+import { writeMeasurements } from '../lib/measure/write.ts';
 import { findRedis } from '../lib/redis/find.ts';
 import { runTool, type Open } from '../lib/tool/process.ts';
 import { Experiment } from './experiment.ts';
@@ -21,11 +22,11 @@ async function fleet(options: FleetOptions, open: Open): Promise<boolean> {
   open.add(() => redis.stop());
   const pingMs = await measurePing(redis.url);
   const scale = options.scale ?? scaleFor(pingMs);
-  say(
-    `Redis: ${redis.description}. Time runs ${(1 / scale).toFixed(2)} times as fast as the engines', the scheduler's times ` +
-      `with it; the round trip is ${pingMs.toFixed(3)} ms, and ${roundTripsIn(scale, pingMs).toFixed(0)} of them fit the ` +
-      `shortest iteration.`,
-  );
+  const timing =
+    `Time runs ${(1 / scale).toFixed(2)} times as fast as the engines', the scheduler's times ` +
+    `with it; the round trip is ${pingMs.toFixed(3)} ms, and ${roundTripsIn(scale, pingMs).toFixed(0)} of them fit the ` +
+    `shortest iteration.`;
+  say(`Redis: ${redis.description}. ${timing}`);
   const screen = openScreen(stream);
   open.add(() => screen.done());
   const experiment = new Experiment(options, source, redis.url, scale, screen);
@@ -38,6 +39,7 @@ async function fleet(options: FleetOptions, open: Open): Promise<boolean> {
   const unsound = runs.filter((run) => run.unsound > 0);
   for (const run of unsound)
     process.stderr.write(`${run.policy}: ${run.unsound} requests did not run once and end once\n`);
+  if (options.write && unsound.length === 0) writeMeasurements('fleet', `${timing}\n\n${toTable(runs)}`);
   return unsound.length === 0;
 }
 

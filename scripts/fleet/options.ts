@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { UsageError } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
+import { WRITE_OPTION } from '../lib/measure/write.ts';
 import { decimal, integer, list, parse, usageError } from '../lib/tool/arguments.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
@@ -31,6 +32,7 @@ export interface FleetOptions {
   loadUnit: LoadUnit;
   ask: Ask;
   json: boolean;
+  write: boolean;
   /** File. */
   picture?: string;
 }
@@ -73,6 +75,7 @@ function createProgram(): Command {
         .default('late'),
     )
     .option('--json', 'print one JSON object, progress on stderr', false)
+    .option(...WRITE_OPTION, false)
     .option('--picture <file>', 'write an SVG of the queueing delay against the load')
     .addHelpText(
       'after',

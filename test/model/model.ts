@@ -1,5 +1,5 @@
 /**
- * A shard as DESIGN.md describes it: what each script answers and leaves behind. Written from the design, not from the
+ * A shard as lua/README.md#scripts describes it: what each script answers and leaves behind. Written from it, not from the
  * Lua. Ticks are the one thing it cannot foresee: it learns them from the answers, and insists that each is later than
  * all before it.
  */

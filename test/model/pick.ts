@@ -1,4 +1,4 @@
-/** What a claim takes, by DESIGN.md section 3: bounds, blocked owners, and the policies. */
+/** What a claim takes, by lua/README.md#claim: bounds, blocked owners, and the policies. */
 import type { ClaimBounds } from '../lua/wire.ts';
 import { byBytes, type Request, type ShardState } from './state.ts';
 

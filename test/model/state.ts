@@ -1,4 +1,4 @@
-/** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from DESIGN.md. */
+/** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from lua/README.md#tables. */
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { LoadUnit, Policy } from '../lua/wire.ts';
 

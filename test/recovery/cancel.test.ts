@@ -1,4 +1,4 @@
-// DESIGN.md section 6: results that cross a cancel are delivered or refused, never half.
+// lua/README.md#promises: results that cross a cancel are delivered or refused, never half.
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';

@@ -1,4 +1,4 @@
-// DESIGN.md section 6, node death: what a killed process held.
+// lua/README.md#promises, node death: what a killed process held.
 import { expect } from 'chai';
 import { shardOf } from '../../src/base/keys.ts';
 import { parseTicket } from '../../src/base/ticket.ts';

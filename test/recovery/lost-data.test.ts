@@ -1,4 +1,4 @@
-// DESIGN.md section 6, Redis death: what a restart or a failover lost, owners put again, and nothing is delivered twice.
+// lua/README.md#promises, Redis death: what a restart or a failover lost, owners put again, and nothing is delivered twice.
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';

@@ -1,4 +1,4 @@
-// DESIGN.md section 3, grace: an outage of Redis takes no claim from a healthy node.
+// lua/README.md#grace: an outage of Redis takes no claim from a healthy node.
 import { expect } from 'chai';
 import {
   all,

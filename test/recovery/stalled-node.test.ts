@@ -1,4 +1,4 @@
-// DESIGN.md section 6, stalls: a process that stood still for longer than its lease.
+// lua/README.md#promises, stalls: a process that stood still for longer than its lease.
 import { expect } from 'chai';
 import { ended, endings, finish, idsOf, requests, room, serve, take, useFleet } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';

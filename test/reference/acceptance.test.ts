@@ -1,4 +1,4 @@
-// The reference's own acceptance list, SEED.md section 5, on a real Redis. Its items that do not apply here:
+// The reference's own acceptance list, docs/reference.md#5-acceptance-list, on a real Redis. Its items that do not apply here:
 // 10, `_load_table_name(slot=3)` = load.(3 % shards): our key names are made in src/base/keys.ts and tested here; mark and
 //    unmark of stolen requests are unused in the reference's live path: a claim carries its owner in the ticket.
 // test_scheduler_storage.py: it mocks redis-py, and tests the path for old servers and the combinations of ttl and

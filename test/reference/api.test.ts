@@ -1,4 +1,4 @@
-// SEED.md section 3.5: interface, resources, security. Not here:
+// docs/reference.md#35-interface-resources-security: interface, resources, security. Not here:
 // d31 (the path for Redis <= 6.2.28): we have one path. Redis 6.2 is the oldest, and no script asks for the version; that
 //   an idle poll sends one command and changes no load is shown below and in test/scheduler/round-trips.test.ts.
 // TLS, ACL users, sockets: `redis` takes a rediss:// URL, all ioredis options, or a client (test/scheduler/start.test.ts);

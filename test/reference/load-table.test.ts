@@ -1,4 +1,4 @@
-// SEED.md section 3.3: the ways in which the reference's load table drifts from the queues, and what follows.
+// docs/reference.md#33-load-table: the ways in which the reference's load table drifts from the queues, and what follows.
 import { expect } from 'chai';
 import {
   SHORT_LEASE,

@@ -1,4 +1,4 @@
-// SEED.md section 3.1: the ways in which the reference loses requests.
+// docs/reference.md#31-loss-of-requests: the ways in which the reference loses requests.
 import { expect } from 'chai';
 import {
   SHORT_LEASE,

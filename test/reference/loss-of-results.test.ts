@@ -1,4 +1,4 @@
-// SEED.md section 3.2: the ways in which the reference loses results, or gives them to somebody else.
+// docs/reference.md#32-loss-of-results: the ways in which the reference loses results, or gives them to somebody else.
 import { expect } from 'chai';
 import type { Codec } from '../../src/index.ts';
 import {

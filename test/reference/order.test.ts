@@ -1,4 +1,4 @@
-// SEED.md section 3.4: order, fairness and liveness.
+// docs/reference.md#34-order-fairness-liveness: order, fairness and liveness.
 import { expect } from 'chai';
 import { ConfigError } from '../../src/index.ts';
 import {

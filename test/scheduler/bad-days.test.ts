@@ -1,4 +1,4 @@
-// DESIGN.md section 8, the bad days: Redis goes away, forgets its scripts, cuts connections, has no memory left.
+// lua/README.md#bad-days, the bad days: Redis goes away, forgets its scripts, cuts connections, has no memory left.
 import { expect } from 'chai';
 import {
   all,

@@ -1,4 +1,4 @@
-// DESIGN.md section 8, the bad input; options are in bad-options.test.ts, the bad days are in bad-days.test.ts.
+// lua/README.md#bad-days, the bad input; options are in bad-options.test.ts, the bad days are in bad-days.test.ts.
 import { expect } from 'chai';
 import { ConfigError, type Budget } from '../../src/index.ts';
 import {

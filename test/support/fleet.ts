@@ -108,7 +108,7 @@ export class Fleet {
     return loads;
   }
 
-  /** Fails if an invariant of DESIGN.md section 2 is broken. */
+  /** Fails if an invariant of lua/README.md#invariants is broken. */
   async verify(): Promise<void> {
     expect(await verifyTopic(this.redis, this.topic)).to.deep.equal([]);
   }

@@ -1,4 +1,4 @@
-/** What the clients of one request were told, against the rule of results (DESIGN.md section 6). Pure. */
+/** What the clients of one request were told, against the rule of results. Pure. */
 import { isFinal, type Life, type ProcessHistory, type Telling } from './lives.ts';
 import { cameBack, stoodAgain, type Loss } from './losses.ts';
 

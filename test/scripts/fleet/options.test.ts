@@ -18,7 +18,7 @@ describe('the options of the fleet experiment', () => {
     ]);
     expect(options).to.deep.include({
       ...{ policy: ['oldest', 'none'], load: [0.6, 0.8, 0.95], seed: [1, 2] },
-      ...{ skew: 0.3, nodes: 4, requests: 100, scale: 0.25, loadUnit: 'tokens', json: false },
+      ...{ skew: 0.3, nodes: 4, requests: 100, scale: 0.25, loadUnit: 'tokens', json: false, write: false },
     });
   });
 
@@ -26,7 +26,7 @@ describe('the options of the fleet experiment', () => {
     expect(parseOptions([])).to.deep.equal({
       policy: ['none', 'lucky', 'oldest', 'reference', 'two-choices'],
       ...{ load: [0.9], nodes: 8, requests: 6_000, seed: [1] },
-      ...{ loadUnit: 'requests', ask: 'late', json: false },
+      ...{ loadUnit: 'requests', ask: 'late', json: false, write: false },
     });
   });
 
