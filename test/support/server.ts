@@ -1,11 +1,11 @@
-// Mocha's root hooks: one Redis for the whole run, and a check at its end that nothing was left behind.
+// The Redis of this process and the topics of its tests, and a check that they left nothing behind. A worker of the test
+// runner opens and checks for each file; where mocha is run by itself, its root hooks do, for all files together.
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { startContainer } from '../../src/testing/redis/container.ts';
-import { findRedis } from '../../scripts/lib/redis/find.ts';
 import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { findKeys, keysWithoutTtl, leftClients, leftHandles, openHandles } from './leaks.ts';
 import type { Handles } from './leaks.ts';
+import { startServer } from './start-server.ts';
 
 export { waitUntil } from '../../src/testing/wait.ts';
 
@@ -15,7 +15,7 @@ const exitMs = 3_000;
 const prefix = `test-${Date.now().toString(36)}-${randomBytes(4).toString('hex')}`;
 const exempt = new Set<string>();
 let topics = 0;
-let server: RedisServer | undefined;
+let server: Pick<RedisServer, 'url' | 'kind'> | undefined;
 let baseline: Handles = new Map();
 
 /** The URL of the Redis of this run. */
@@ -36,23 +36,16 @@ export function exemptFromTtlCheck(topic: string): void {
   exempt.add(topic);
 }
 
-/**
- * `SCHED_LUA_TEST_REDIS` is `container`, `binary` or a URL, and then nothing else will do. Unset: the server at
- * `SCHED_LUA_REDIS_URL`, else a container, a binary, or installing one, whichever works first. A server that
- * was there before is never flushed: tests only use topics of their own.
- */
-async function startServer(): Promise<RedisServer> {
-  const log = (line: string) => console.log(`  ${line}`);
-  const wanted = process.env.SCHED_LUA_TEST_REDIS ?? '';
-  if (wanted === 'container') return startContainer([], log);
-  if (wanted === 'binary') return findRedis({ prefer: 'binary', log });
-  if (wanted.includes('://')) return findRedis({ url: wanted });
-  if (wanted !== '') throw new Error('SCHED_LUA_TEST_REDIS must be container, binary, a Redis URL or unset');
-  const prefer = process.env.SCHED_LUA_REDIS_URL ? 'default' : 'container';
-  return findRedis({ prefer, log });
+/** Tests use this Redis from now on. What is open now is not of the tests that follow. */
+export async function openRun(redis: Pick<RedisServer, 'url' | 'kind'>): Promise<void> {
+  server = redis;
+  baseline = await openHandles();
 }
 
-async function whatIsLeft(running: RedisServer): Promise<string[]> {
+/** Complaints about what was left since {@link openRun}: handles, clients of the server, keys without a TTL. */
+export async function checkLeft(): Promise<string[]> {
+  const running = server;
+  if (running === undefined) return [];
   const handles = await leftHandles(baseline);
   const redis = new Redis(running.url, { maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
@@ -79,23 +72,27 @@ function exitEvenIfHeld(): void {
   }, exitMs).unref();
 }
 
+let own: RedisServer | undefined;
+
 /** Root hooks, registered by .mocharc.json. */
 export const mochaHooks: Mocha.RootHookObject = {
   async beforeAll(this: Mocha.Context) {
     this.timeout(startMs);
-    baseline = await openHandles();
-    server = await startServer();
-    console.log(`  Redis of this run: ${server.description}`);
+    const before = await openHandles();
+    own = await startServer((line) => console.log(`  ${line}`));
+    await openRun(own);
+    baseline = before;
+    console.log(`  Redis of this run: ${own.description}`);
   },
 
   async afterAll(this: Mocha.Context) {
     this.timeout(checkMs);
-    if (server === undefined) return;
+    if (own === undefined) return;
     try {
-      const complaints = await whatIsLeft(server);
+      const complaints = await checkLeft();
       if (complaints.length > 0) throw new Error(`the tests left behind:\n${complaints.join('\n')}`);
     } finally {
-      await server.stop();
+      await own.stop();
       exitEvenIfHeld();
     }
   },
