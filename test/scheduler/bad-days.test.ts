@@ -17,7 +17,7 @@ import {
   type Prompt,
 } from '../support/fleet.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
-import { waitUntil } from '../support/server.ts';
+import { sooner, waitUntil } from '../support/server.ts';
 
 describe('when Redis is down', () => {
   const redis = useOwnRedis(DURABLE);
@@ -109,9 +109,7 @@ describe('when Redis is down', () => {
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
     await redis.restart(1_500);
     const late = await rejection(node.getRequests(room()));
-    const began = performance.now();
-    await node.close();
-    expect(performance.now() - began).to.be.lessThan(1_000);
+    await sooner(1_000, 'it was closed', node.close());
     expect(await rejection(pending.result())).to.have.property('code', 'CLOSED');
     expect(late).to.have.property('code', 'TIMEOUT');
     await run;
@@ -217,13 +215,12 @@ describe('when Redis', () => {
 
   it('cuts the wake-ups of a waiting node, it asks once when it hears again: a ring may have been lost', async () => {
     const [owner, runner] = [await fleet.start('owner'), await fleet.start('runner', { pollMs: 60_000 })];
-    const waiting = runner.getRequests(room(), { waitMs: 10_000 });
+    // it waits, and polls, for longer than the test may take
+    const waiting = runner.getRequests(room(), { waitMs: 60_000 });
     await waitUntil(async () => (await fleet.redis.zcard(fleet.key('idle'))) === 1, 'it waits');
     const cut = redis.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await Promise.all([cut, owner.putRequests(requests('r', 3))]);
-    const began = performance.now();
     expect(await waiting).to.not.deep.equal([]);
-    expect(performance.now() - began).to.be.lessThan(3_000);
   });
 
   it('is no master for a while, as in a failover, calls wait and succeed once', async () => {

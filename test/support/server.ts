@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { RedisServer } from '../../scripts/lib/redis/find.ts';
-import { findKeys, keysWithoutTtl, leftClients, leftHandles, openHandles } from './leaks.ts';
+import { findKeys, keysWithoutTtl, leftClients, leftHandles, listClients, openHandles } from './leaks.ts';
 import type { Handles } from './leaks.ts';
 import { startServer } from './start-server.ts';
 
@@ -17,6 +17,7 @@ const exempt = new Set<string>();
 let topics = 0;
 let server: Pick<RedisServer, 'url' | 'kind'> | undefined;
 let baseline: Handles = new Map();
+let clients: string[] = [];
 
 /** The URL of the Redis of this run. */
 export function redisUrl(): string {
@@ -36,9 +37,26 @@ export function exemptFromTtlCheck(topic: string): void {
   exempt.add(topic);
 }
 
-/** Tests use this Redis from now on. What is open now is not of the tests that follow. */
+/**
+ * What the promise gives, if it does before a timer of `ms` that is set now. Both run in this process: a busy machine
+ * holds them up alike, and their order stands.
+ */
+export async function sooner<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it took ${ms} ms until ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Tests use this Redis from now on. What is open now, and who is connected, is not of the tests that follow. */
 export async function openRun(redis: Pick<RedisServer, 'url' | 'kind'>): Promise<void> {
   server = redis;
+  clients = await withClient(redis, listClients);
   baseline = await openHandles();
 }
 
@@ -47,18 +65,26 @@ export async function checkLeft(): Promise<string[]> {
   const running = server;
   if (running === undefined) return [];
   const handles = await leftHandles(baseline);
-  const redis = new Redis(running.url, { maxRetriesPerRequest: 1 });
-  redis.on('error', () => undefined);
-  try {
+  return withClient(running, async (redis) => {
     // others may come and go on a server that is not ours
-    const clients = running.kind === 'url' ? [] : await leftClients(redis);
+    const connected = running.kind === 'url' ? [] : await leftClients(redis, clients);
     const keys = await findKeys(redis, prefix);
     const owned = keys.filter((key) => !exempt.has(new RegExp(`${prefix}-\\d+`).exec(key)?.[0] ?? ''));
-    const complaints = [...handles, ...clients, ...(await keysWithoutTtl(redis, owned))];
+    const complaints = [...handles, ...connected, ...(await keysWithoutTtl(redis, owned))];
     if (running.kind === 'url') await Promise.all(keys.map((key) => redis.unlink(key)));
     return complaints;
+  });
+}
+
+async function withClient<T>({ url }: { url: string }, use: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+  redis.on('error', () => undefined);
+  try {
+    return await use(redis);
   } finally {
     redis.disconnect();
+    // its socket is open until then
+    if (redis.status !== 'end') await new Promise((gone) => redis.once('end', gone));
   }
 }
 
