@@ -18,17 +18,20 @@ export interface Program {
   isGone(): boolean;
 }
 
-/** Starts `script`, a file of the project, on the Redis of this process; what still runs after the test is killed. */
-export function useProgram(script: string): (args: readonly string[]) => Program {
+/** @param env beside this process's, whose Redis it is given */
+export type StartProgram = (args: readonly string[], env?: Readonly<Record<string, string>>) => Program;
+
+/** Starts `script`, a file of the project; what still runs after the test is killed. */
+export function useProgram(script: string): StartProgram {
   const children: ChildProcess[] = [];
   // a group of its own, all of which is ended
   afterEach(() => {
     for (const child of children.splice(0)) signal(-child.pid!, 'SIGKILL');
   });
-  return (args) => {
+  return (args, more = {}) => {
     const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], {
       cwd: root,
-      env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl() },
+      env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl(), ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

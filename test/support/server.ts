@@ -14,6 +14,8 @@ const checkMs = 30_000;
 const exitMs = 3_000;
 const prefix = `test-${Date.now().toString(36)}-${randomBytes(4).toString('hex')}`;
 const exempt = new Set<string>();
+/** Complaints about keys: each is made once. */
+const told = new Set<string>();
 let topics = 0;
 let server: Pick<RedisServer, 'url' | 'kind'> | undefined;
 let baseline: Handles = new Map();
@@ -70,7 +72,9 @@ export async function checkLeft(): Promise<string[]> {
     const connected = running.kind === 'url' ? [] : await leftClients(redis, clients);
     const keys = await findKeys(redis, prefix);
     const owned = keys.filter((key) => !exempt.has(new RegExp(`${prefix}-\\d+`).exec(key)?.[0] ?? ''));
-    const complaints = [...handles, ...connected, ...(await keysWithoutTtl(redis, owned))];
+    const lasting = (await keysWithoutTtl(redis, owned)).filter((complaint) => !told.has(complaint));
+    for (const complaint of lasting) told.add(complaint);
+    const complaints = [...handles, ...connected, ...lasting];
     if (running.kind === 'url') await Promise.all(keys.map((key) => redis.unlink(key)));
     return complaints;
   });

@@ -12,6 +12,8 @@ export interface RunOptions {
   grep?: string;
   /** Of a random order. */
   seed?: number;
+  /** `it.only` is a failure; always so when all tests are run. */
+  forbidOnly: boolean;
   /** Worker processes. */
   jobs: number;
   /** A file that takes longer is given up. */
@@ -28,15 +30,23 @@ export function parseOptions(args: readonly string[]): RunOptions | undefined {
     .argument('[files...]', 'test files, or folders of them (default: all)')
     .option('-g, --grep <pattern>', 'only tests whose full title matches')
     .option('--shuffle [seed]', 'files and the tests within suites in random order', integer(0, LARGEST_SEED))
+    .option('--forbid-only', 'it.only is a failure (always so when all tests are run)', false)
     .option('--jobs <n>', 'worker processes', integer(1, 64), defaultJobs())
     .option('--file-timeout <s>', 'a file that takes longer is given up', integer(1, 86_400), 300);
   const parsed = parse(program, withSeed(args));
   if (parsed === undefined) return undefined;
-  const given = parsed.opts<{ grep?: string; shuffle?: number; jobs: number; fileTimeout: number }>();
+  const given = parsed.opts<{
+    grep?: string;
+    shuffle?: number;
+    forbidOnly: boolean;
+    jobs: number;
+    fileTimeout: number;
+  }>();
   return {
     paths: parsed.args,
     ...(given.grep === undefined ? {} : { grep: given.grep }),
     ...(given.shuffle === undefined ? {} : { seed: given.shuffle }),
+    forbidOnly: given.forbidOnly,
     jobs: given.jobs,
     fileTimeoutMs: given.fileTimeout * 1_000,
   };
