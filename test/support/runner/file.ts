@@ -47,6 +47,9 @@ export async function runFile(file: string, settings: Settings, teller: Teller):
   } catch (error) {
     const failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
     teller.ended({ state: 'failed', title: `${file} can be run`, ms: 0, failure: `${file}:\n${failure}` });
+  } finally {
+    // it listens to this process, and would take the errors of the next file for its own
+    mocha.dispose();
   }
 }
 

@@ -9,11 +9,12 @@ const RECORD = join(root, 'node_modules/.cache/sched-lua/test-ms.json');
 
 /** Those that took more than 5 s each when nothing was recorded yet, the longest first. */
 export const KNOWN_TO_BE_LONG: readonly string[] = [
+  'test/scripts/fleet/fleet.test.ts',
   'test/scripts/chaos/chaos.test.ts',
   'test/recovery/outage.test.ts',
   'test/scripts/demo/demo.test.ts',
-  'test/scripts/fleet/fleet.test.ts',
   'test/cli/trouble.test.ts',
+  'test/support/runner/runner.test.ts',
   'test/model/model.test.ts',
   'test/reference/loss-of-requests.test.ts',
   'test/cli/dead.test.ts',
