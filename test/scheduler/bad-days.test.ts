@@ -266,7 +266,9 @@ describe('when Redis', () => {
     await redis.admin.set(fleet.key('request'), 'not ours', 'EX', 60);
     const [outcome] = await node.putRequests([request('r')]);
     expect(outcome!.error).to.have.property('code', 'REDIS');
-    expect(outcome!.error!.message).to.match(/^Redis refused put_requests: .*WRONGTYPE.*user_script:\d+ \(lua\/put_requests\.lua:\d+\)/);
+    expect(outcome!.error!.message).to.match(
+      /^Redis refused put_requests: .*WRONGTYPE.*user_script:\d+ \(lua\/put_requests\.lua:\d+\)/,
+    );
     await redis.admin.del(fleet.key('request'));
     expect(await node.putRequests([request('r')])).to.deep.equal([{ id: 'r' }]);
   });
