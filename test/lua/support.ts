@@ -92,6 +92,8 @@ export function connections(url: () => string = redisUrl): void {
     wake = wakePrefix(freshTopic().replace(/\d+$/, '*'));
     await ears.psubscribe(`${wake}*`);
   });
+  // what the test before rang is none of the next one's business
+  beforeEach(() => wakeUps());
   after(() => {
     client.disconnect();
     ears.disconnect();

@@ -7,7 +7,7 @@ import { useProgram, type Program } from '../program.ts';
 import { freshTopic, redisUrl, waitUntil } from '../server.ts';
 import { root } from './file.ts';
 import { KNOWN_TO_BE_LONG, longestFirst } from './plan.ts';
-import { shuffleFiles } from './shuffle.ts';
+import { shuffleFiles, shuffleSuite, type ShuffledSuite } from './shuffle.ts';
 
 const fixture = (name: string): string => `test/support/runner/fixtures/${name}.ts`;
 
@@ -32,19 +32,28 @@ describe('npm test', function () {
 
   const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1)!;
 
-  it('runs files in parallel, a line for each, and ends with what build servers read', async () => {
-    const { code, text } = await run(['--jobs', '2', fixture('passing'), fixture('many')]);
+  it('runs files in parallel, a line for each, and ends with what build servers read; a pattern is as for mocha', async () => {
+    const pattern = '^[AB] [1-3]$|has one test';
+    const { code, text } = await run(['--jobs', '2', '--grep', pattern, fixture('passing'), fixture('many')]);
     expect(text).to.match(/^\[1\/2\] ok .*fixtures\/\w+\.ts: \d+ passed, 0 failed, [\d.]+ s$/m);
     expect(text).to.match(/^\[2\/2\] ok /m);
-    expect(text.match(/ran \w\d/g)!.join(), 'as they are written').to.match(/^ran A0,ran A1,.*,ran C4$/);
-    expect(lastLine(text)).to.equal('16 passed, 0 failed');
+    expect(text.match(/ran \w\d/g), 'as they are written').to.deep.equal(
+      ['A1', 'A2', 'A3', 'B1', 'B2', 'B3'].map((name) => `ran ${name}`),
+    );
+    expect(lastLine(text)).to.equal('7 passed, 0 failed');
     expect(code).to.equal(0);
   });
 
+  it('fails when no test is run', async () => {
+    const { code, text } = await run(['--grep', 'no such test', fixture('many')]);
+    expect(text).to.include('no test was run');
+    expect([code, lastLine(text)]).to.deep.equal([1, '0 passed, 0 failed']);
+  });
+
   it('prints a failed test whole, and a worker that crashed with its last words; others go on', async () => {
-    const files = ['failing', 'crashing', 'passing'].map(fixture);
-    const { code, text } = await run(['--jobs', '1', ...files]);
-    expect(text).to.match(/^\[\d\/3\] FAILED .*failing\.ts: 1 passed, 1 failed, 1 skipped/m);
+    const files = ['failing', 'crashing', 'only', 'passing'].map(fixture);
+    const { code, text } = await run(['--jobs', '1', '--forbid-only', ...files]);
+    expect(text).to.match(/^\[\d\/4\] FAILED .*failing\.ts: 1 passed, 1 failed, 1 skipped/m);
     expect(text).to.match(/^\d\) a file that fails\n +has a test that fails:\n/m);
     expect(text).to.match(/- {2}"answer": 41\n +\+ {2}"answer": 42/);
     expect(text).to.match(/at .*fixtures\/failing\.ts:5/);
@@ -52,7 +61,8 @@ describe('npm test', function () {
       /crashing\.ts:\n +the process of its worker ended \(SIGKILL\), during: a file that crashes has a test that ends/,
     );
     expect(text).to.match(/^ +\| the last words$/m);
-    expect(lastLine(text)).to.equal('2 passed, 2 failed, 1 skipped');
+    expect(text).to.match(/FAILED .*only\.ts: 0 passed, 1 failed/);
+    expect(lastLine(text)).to.equal('2 passed, 3 failed, 1 skipped');
     expect(code).to.equal(1);
   });
 
@@ -90,24 +100,8 @@ describe('npm test', function () {
       return { tests: tests.join(), seed: /order of seed (\d+)/.exec(text)?.[1] ?? '' };
     };
     const drawn = await order('--shuffle');
+    expect(drawn.seed).to.match(/^\d+$/);
     expect(await order('--shuffle', drawn.seed)).to.deep.equal(drawn);
-    const other = await order('--shuffle', String(Number(drawn.seed) + 1));
-    expect(other.tests).not.to.equal(drawn.tests);
-    expect(other.seed).not.to.equal(drawn.seed);
-  });
-
-  it('takes a pattern as mocha does, and fails when no test is run', async () => {
-    const some = await run(['--grep', '^B [12]$', fixture('many')]);
-    expect([some.code, lastLine(some.text)]).to.deep.equal([0, '2 passed, 0 failed']);
-    const none = await run(['--grep', 'no such test', fixture('many')]);
-    expect([none.code, lastLine(none.text)]).to.deep.equal([1, '0 passed, 0 failed']);
-    expect(none.text).to.include('no test was run');
-  });
-
-  it('refuses a test that keeps others out where all are wanted', async () => {
-    const { code, text } = await run(['--forbid-only', fixture('only')]);
-    expect(text).to.match(/only\.ts|\.only/);
-    expect([code, lastLine(text)]).to.deep.equal([1, '0 passed, 1 failed']);
   });
 
   it('ends its workers and what they started at Ctrl-C, with exit code 130', async () => {
@@ -154,6 +148,20 @@ describe('the order of the files', () => {
     expect(shuffleFiles(files, 7)).to.deep.equal(shuffleFiles([...files].reverse(), 7));
     expect(shuffleFiles(files, 7)).not.to.deep.equal(shuffleFiles(files, 8));
     expect([...shuffleFiles(files, 7)].sort()).to.deep.equal([...files].sort());
+  });
+
+  it('within a file is of the seed and the file, at every depth', () => {
+    const names = Array.from({ length: 12 }, (_, i) => i);
+    const shuffled = (seed: number, file: string): ShuffledSuite => {
+      const suite = { tests: [...names], suites: [{ tests: [...names], suites: [] }] };
+      shuffleSuite(suite, seed, file);
+      return suite;
+    };
+    expect(shuffled(7, 'a')).to.deep.equal(shuffled(7, 'a'));
+    const orders = [shuffled(7, 'a'), shuffled(8, 'a'), shuffled(7, 'b')].flatMap(({ tests, suites }) => [
+      ...[tests.join(), suites[0]!.tests.join()],
+    ]);
+    expect(new Set([names.join(), ...orders]).size).to.equal(7);
   });
 });
 
