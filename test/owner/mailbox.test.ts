@@ -3,7 +3,7 @@ import { Mailbox } from '../../src/owner/mailbox.ts';
 import type { Mail } from '../../src/protocol/wire.ts';
 import { Attempts } from '../../src/owner/attempts.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
-import { openHandles } from '../support/leaks.ts';
+import { openAfter } from '../support/alone.ts';
 
 describe('a mailbox', () => {
   it('asks Redis again for every call that comes after its last answer, in whatever microtask', async () => {
@@ -25,17 +25,9 @@ describe('a mailbox', () => {
   });
 
   it('leaves no timer behind when it is closed while an answer is on its way', async () => {
-    let answer: (answer: { mails: Mail[]; more: boolean }) => void = () => undefined;
-    const takeResults: Shard['takeResults'] = () => new Promise((resolve) => (answer = resolve));
-    const told: Mail[] = [];
-    const mailbox = new Mailbox({ takeResults } as unknown as Shard, (mail) => told.push(mail));
-    const before = await openHandles();
-    const emptied = mailbox.empty();
-    mailbox.close();
-    answer({ mails: [{ tick: '00000000000001' } as Mail], more: false });
-    await emptied;
-    expect(told).to.have.lengthOf(1);
-    expect(await openHandles()).to.deep.equal(before);
+    const alone = new URL('./mailbox-alone.ts', import.meta.url);
+    expect(await openAfter(alone, 'closeWhileAnAnswerIsOnItsWay')).to.deep.equal([]);
+    expect(await openAfter(alone, 'receiveAnAnswer'), 'one that is not closed').to.deep.equal(['Timeout']);
   });
 });
 

@@ -32,11 +32,9 @@ describe('claims of a runner that was killed', function () {
     await owner.putRequests(list);
     expect(await takeAll(runner, 5)).to.deep.equal(idsOf(list.slice(0, 5)));
     await runner.kill();
-    const killed = performance.now();
     expect(await waiting(), 'they are not back at once').to.deep.equal(idsOf(list.slice(5)));
     const back = async (): Promise<boolean> => (await waiting()).length === list.length;
     await waitUntil(back, 'all wait again', leaseMs + 1_000 + SLACK_MS);
-    expect(performance.now() - killed, 'ms').to.be.lessThan(leaseMs + 1_000 + SLACK_MS);
     expect(await waiting(), 'in their places').to.deep.equal(idsOf(list));
     expect(await fleet.loads()).to.deep.equal({ owner: 8 });
     await fleet.verify();

@@ -20,7 +20,7 @@ import {
   useFleet,
 } from '../support/fleet.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
-import { waitUntil } from '../support/server.ts';
+import { sooner, waitUntil } from '../support/server.ts';
 
 describe('the interface', () => {
   const fleet = useFleet();
@@ -74,8 +74,8 @@ describe('the interface, on a server of its own', () => {
   const fleet = useFleet(() => redis.url);
 
   it('d28: a put that Redis did not answer is an error, and its retry is not called a duplicate', async () => {
-    const owner = await fleet.start('owner', { commandTimeout: 300 });
-    await redis.restart(900);
+    const owner = await fleet.start('owner', { commandTimeout: 1_000 });
+    await redis.restart(2_500);
     const list = requests('r', 5);
     expect(await rejection(owner.putRequests(list))).to.have.property('code', 'TIMEOUT');
     const retried = async (): Promise<boolean> => {
@@ -106,20 +106,19 @@ describe('the interface, on a server of its own', () => {
   });
 
   it('reading: a server that hangs hangs no caller for longer than commandTimeout', async () => {
-    const node = await fleet.start('a', { commandTimeout: 200 });
+    const node = await fleet.start('a', { commandTimeout: 1_000 });
     const claims = (await node.putRequests([request('r')]), await take(node, 1));
-    await redis.hang(1_000);
+    await redis.hang(3_500);
     const calls = [
       node.getRequests(room(), { waitMs: 5_000 }),
       node.putRequests([request('s')]),
       node.putResults(claims.map(({ claim }) => ({ claim, finished: true }))),
     ];
-    const began = performance.now();
-    for (const error of await Promise.all(calls.map(rejection))) {
+    const rejected = Promise.all(calls.map(rejection));
+    for (const error of await sooner(2_500, 'all had rejected', rejected)) {
       expect(error.code).to.equal('TIMEOUT');
-      expect(error.message).to.match(/within 200 ms \(option commandTimeout\)/);
+      expect(error.message).to.match(/within 1000 ms \(option commandTimeout\)/);
     }
-    expect(performance.now() - began).to.be.lessThan(900);
     await ended(node, ['r']);
   });
 

@@ -105,16 +105,15 @@ describe('order and liveness', () => {
     const owner = await fleet.start('owner');
     const thief = await fleet.start('thief', { pollMs: 60_000 });
     for (const prefix of ['a', 'b']) {
-      const waiting = thief.getRequests(room(), { waitMs: 15_000 });
+      const waiting = thief.getRequests(room(), { waitMs: 60_000 });
       const idle = async (): Promise<boolean> =>
         (await fleet.redis.zscore(fleet.key('idle'), 'thief')) !== null;
       await waitUntil(idle, 'the thief waits');
-      const put = performance.now();
       // two are below minLoadScore: their age makes them eligible, after stealAfterMs
       await owner.putRequests(requests(prefix, 2));
       const claims: Claimed[] = await waiting;
+      // the call and the poll end a minute later, when the test has timed out
       expect(claims).to.not.be.empty;
-      expect(performance.now() - put).to.be.lessThan(2_000);
       await finish(thief, [...claims, ...(await take(thief, 2 - claims.length))]);
     }
   });

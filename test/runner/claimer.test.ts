@@ -1,35 +1,17 @@
 import { expect } from 'chai';
 import { monotonic } from '../../src/base/clock.ts';
-import type { ClaimAnswer } from '../../src/protocol/wire.ts';
-import { Agenda } from '../../src/runner/agenda.ts';
-import { Claimer, type ClaimerNode } from '../../src/runner/claimer.ts';
+import type { Agenda } from '../../src/runner/agenda.ts';
+import type { Claimer } from '../../src/runner/claimer.ts';
+import { openAfter } from '../support/alone.ts';
 import { room } from '../support/fleet.ts';
-import { openHandles } from '../support/leaks.ts';
-
-const POLL_MS = 60_000;
+import { idleClaimer, POLL_MS } from './idle-claimer.ts';
 
 describe('the claimer', () => {
   let asked: number[];
   let agenda: Agenda;
   let claimer: Claimer<unknown>;
 
-  beforeEach(() => {
-    asked = [];
-    agenda = new Agenda({ home: 0, shardsInUse: 3 }, { loadLookup: 2, pollMs: POLL_MS });
-    const node: ClaimerNode<unknown> = {
-      over: new AbortController().signal,
-      within: (_operation, promise) => promise,
-      beforeClaim: () => Promise.resolve(),
-      claim: (shard) => {
-        asked.push(shard);
-        return Promise.resolve<ClaimAnswer>({ status: 'IDLE', claims: [], remembered: false });
-      },
-      due: () => undefined,
-      open: () => undefined,
-      pushBack: () => Promise.resolve(),
-    };
-    claimer = new Claimer(node, { pollMs: POLL_MS, stealAfterMs: 100 }, agenda);
-  });
+  beforeEach(() => ({ asked, agenda, claimer } = idleClaimer()));
 
   it('claims behind the puts of every shard that leave in the same turn', async () => {
     const stop = new AbortController();
@@ -79,14 +61,9 @@ describe('the claimer', () => {
 
   it('passes on a ring that comes when it has stopped, at once and without a timer', async () => {
     // found by a test run that a node of an earlier test held open: peers that close ring each other
-    await claimer.getRequests(room(), 0);
-    claimer.stop();
-    const before = await openHandles();
-    asked.length = 0;
-    claimer.ring(1, 0);
-    claimer.ring(2, 60_000);
-    expect(asked).to.deep.equal([1, 2]);
-    expect(await openHandles()).to.deep.equal(before);
+    const alone = new URL('./claimer-alone.ts', import.meta.url);
+    expect(await openAfter(alone, 'ringAfterStop')).to.deep.equal([]);
+    expect(await openAfter(alone, 'ring'), 'one that goes on').to.deep.equal(['Timeout']);
   });
 });
 

@@ -116,14 +116,13 @@ describe('admission', () => {
     const idle = (name: string) => async (): Promise<boolean> =>
       (await fleet.redis.zscore(fleet.key('idle'), name)) !== null;
     const noLong = { maxPartialPrefills: 4, maxLongPartialPrefills: 0, longPrefillTokenThreshold: 50 };
-    const refusing = owner.getRequests(room(8, { chunkedPrefill: noLong }), { waitMs: 3_000 });
+    const refusing = owner.getRequests(room(8, { chunkedPrefill: noLong }), { waitMs: 60_000 });
     await waitUntil(idle('owner'), 'the owner waits');
-    const waiting = peer.getRequests(room(), { waitMs: 10_000 });
+    const waiting = peer.getRequests(room(), { waitMs: 60_000 });
     await waitUntil(idle('peer'), 'the peer waits');
     await put([100]);
-    const began = performance.now();
+    // a minute before any call's time is over: nothing but the wake-up ends the peer's
     expect((await waiting).map(({ id }) => id)).to.deep.equal(['r0']);
-    expect(performance.now() - began).to.be.lessThan(2_000);
     await owner.close();
     expect(await refusing).to.deep.equal([]);
   });

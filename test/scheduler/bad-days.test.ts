@@ -17,7 +17,10 @@ import {
   type Prompt,
 } from '../support/fleet.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
-import { waitUntil } from '../support/server.ts';
+import { sooner, waitUntil } from '../support/server.ts';
+
+/** A commandTimeout within which a busy machine connects, and much shorter than Redis is away here. */
+const SHORT_MS = 1_000;
 
 describe('when Redis is down', () => {
   const redis = useOwnRedis(DURABLE);
@@ -42,12 +45,12 @@ describe('when Redis is down', () => {
   });
 
   it('each call rejects after commandTimeout, naming itself and the reason', async () => {
-    const node = await fleet.start('a', { commandTimeout: 250 });
+    const node = await fleet.start('a', { commandTimeout: SHORT_MS });
     await node.putRequests([request('r')]);
     const [claim] = await take(node, 1);
     const other = node.submit(request('s'));
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
-    await redis.restart(1_000);
+    await redis.restart(2_500);
     const calls: Record<string, Promise<unknown>> = {
       putRequests: node.putRequests([request('t')]),
       getRequests: node.getRequests(room(), { waitMs: 5_000 }),
@@ -62,15 +65,15 @@ describe('when Redis is down', () => {
     for (const [name, { code, operation, message }] of errors) {
       expect([code, operation], name).to.deep.equal(['TIMEOUT', name]);
       expect(message).to.match(
-        new RegExp(`^${name}: Redis did not answer within 250 ms \\(option commandTimeout\\)`),
+        new RegExp(`^${name}: Redis did not answer within ${SHORT_MS} ms \\(option commandTimeout\\)`),
       );
       expect(message, 'the reason').to.match(/ECONNREFUSED|ECONNRESET|closed/);
     }
   });
 
   it('a put that timed out is adopted by its retry, or cancelled: it is never executed behind its caller’s back', async () => {
-    const owner = await fleet.start('owner', { commandTimeout: 250 });
-    await redis.restart(800);
+    const owner = await fleet.start('owner', { commandTimeout: SHORT_MS });
+    await redis.restart(2_500);
     const [retried, given] = await Promise.all(
       ['retried', 'given-up'].map((id) => rejection(owner.putRequests([request(id)]))),
     );
@@ -90,9 +93,9 @@ describe('when Redis is down', () => {
 
   it('a claim that nobody waits for any more is given back', async () => {
     const owner = await fleet.start('owner');
-    const impatient = await fleet.start('impatient', { commandTimeout: 250, minLoadScore: 1 });
+    const impatient = await fleet.start('impatient', { commandTimeout: SHORT_MS, minLoadScore: 1 });
     await owner.putRequests(requests('r', 4));
-    await redis.hang(500);
+    await redis.hang(2_500);
     expect(await rejection(impatient.getRequests(room()))).to.have.property('code', 'TIMEOUT');
     const claimed = async (): Promise<boolean> =>
       (await fleet.redis.hexists(fleet.key('calls'), 'impatient|claim')) === 1;
@@ -103,15 +106,13 @@ describe('when Redis is down', () => {
 
   it('a node can be closed all the same: it waits no longer than commandTimeout, and what is pending rejects', async () => {
     // its heartbeat is caught in the middle
-    const node = await fleet.start('a', { commandTimeout: 250, leaseMs: 150 });
+    const node = await fleet.start('a', { commandTimeout: SHORT_MS, leaseMs: 150 });
     const pending = node.submit(request('r'));
     const run = node.run(() => 1, { budget: room(0) });
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
-    await redis.restart(1_500);
+    await redis.restart(5_000);
     const late = await rejection(node.getRequests(room()));
-    const began = performance.now();
-    await node.close();
-    expect(performance.now() - began).to.be.lessThan(1_000);
+    await sooner(2_500, 'it was closed', node.close());
     expect(await rejection(pending.result())).to.have.property('code', 'CLOSED');
     expect(late).to.have.property('code', 'TIMEOUT');
     await run;
@@ -217,13 +218,12 @@ describe('when Redis', () => {
 
   it('cuts the wake-ups of a waiting node, it asks once when it hears again: a ring may have been lost', async () => {
     const [owner, runner] = [await fleet.start('owner'), await fleet.start('runner', { pollMs: 60_000 })];
-    const waiting = runner.getRequests(room(), { waitMs: 10_000 });
+    // it waits, and polls, for longer than the test may take
+    const waiting = runner.getRequests(room(), { waitMs: 60_000 });
     await waitUntil(async () => (await fleet.redis.zcard(fleet.key('idle'))) === 1, 'it waits');
     const cut = redis.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await Promise.all([cut, owner.putRequests(requests('r', 3))]);
-    const began = performance.now();
     expect(await waiting).to.not.deep.equal([]);
-    expect(performance.now() - began).to.be.lessThan(3_000);
   });
 
   it('is no master for a while, as in a failover, calls wait and succeed once', async () => {

@@ -12,7 +12,7 @@ import {
   useFleet,
   type Node,
 } from '../support/fleet.ts';
-import { waitUntil } from '../support/server.ts';
+import { sooner, waitUntil } from '../support/server.ts';
 
 describe('the reference’s calls', () => {
   const fleet = useFleet();
@@ -93,8 +93,9 @@ describe('the reference’s calls', () => {
     it('answers [] after waitMs without work, at once with 0', async () => {
       for (const waitMs of [0, 60]) {
         const began = performance.now();
-        expect(await runner.getRequests(room(), { waitMs })).to.deep.equal([]);
-        expect(performance.now() - began).to.be.within(waitMs - 1, waitMs + 1_000);
+        const asked = runner.getRequests(room(), { waitMs });
+        expect(await sooner(waitMs + 1_000, 'it answered', asked)).to.deep.equal([]);
+        expect(performance.now() - began).to.be.at.least(waitMs - 1);
       }
       const error: unknown = await runner
         .getRequests(room(), { waitMs: -1 })
@@ -245,14 +246,13 @@ describe('the reference’s calls', () => {
       const far = await fleet.start('a', { loadShards: 2, loadLookup: 0, pollMs: 60_000 });
       expect(far.shard).to.equal(1);
       await far.putRequests(requests('r', 5));
-      const waiting = runner.getRequests(room(5), { waitMs: 10_000 });
+      // it waits, and polls, for longer than the test may take
+      const waiting = runner.getRequests(room(5), { waitMs: 60_000 });
       const idle = async (): Promise<boolean> =>
         (await fleet.redis.zscore(fleet.key('idle'), 'runner')) !== null;
       await waitUntil(idle, 'it waits');
-      const began = performance.now();
       await runner.updateConfig({ loadShards: 2 });
       expect((await waiting).map(({ owner: name }) => name)).to.include('a');
-      expect(performance.now() - began).to.be.lessThan(3_000);
     });
 
     it('refuses bad numbers by name', async () => {

@@ -8,7 +8,7 @@ import type { Client } from '../../src/redis/run-script.ts';
 import { serverWarnings } from '../../src/redis/suitability.ts';
 import { finish, rejection, request, take, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
-import { waitUntil } from '../support/server.ts';
+import { sooner, waitUntil } from '../support/server.ts';
 
 interface ShardVector {
   name: string;
@@ -107,9 +107,8 @@ describe('Scheduler.start', () => {
 
     it('or says why not within commandTimeout, naming the server but never its password', async () => {
       const redis = 'redis://:s3cr3t@127.0.0.1:1';
-      const began = performance.now();
-      const error = await rejection(Scheduler.start({ redis, topic: fleet.topic, commandTimeout: 300 }));
-      expect(performance.now() - began).to.be.lessThan(2_000);
+      const starting = rejection(Scheduler.start({ redis, topic: fleet.topic, commandTimeout: 300 }));
+      const error = await sooner(2_000, 'start rejected', starting);
       expect(error.code).to.equal('REDIS');
       expect(error.message).to.match(
         /^no connection to Redis at redis:\/\/127\.0\.0\.1:1 within 300 ms: .*ECONNREFUSED/,

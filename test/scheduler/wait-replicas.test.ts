@@ -57,15 +57,17 @@ describe('waitReplicas', function () {
     const node = await fleet.start('node');
     await node.putRequests([request('ready')]);
     const slow = await fleet.start('slow', {
-      ...{ waitReplicas: { replicas: 2, timeoutMs: 5_000 }, commandTimeout: 30_000, minLoadScore: 1 },
+      ...{ waitReplicas: { replicas: 2, timeoutMs: 9_000 }, commandTimeout: 30_000, minLoadScore: 1 },
     });
     let put = false;
     const waiting = slow.putRequests([request('slow')]).then(() => (put = true));
-    const isWaiting = async (): Promise<boolean> =>
-      (await connections(fleet.redis)).some((line) => / cmd=wait /.test(line));
-    await waitUntil(isWaiting, 'the put waits for replicas', 10_000);
+    const waiter = async (): Promise<string | undefined> =>
+      (await connections(fleet.redis)).find((line) => / cmd=wait /.test(line));
+    await waitUntil(async () => (await waiter()) !== undefined, 'the put waits for replicas', 10_000);
     await finish(slow, await take(slow, 2, room(2)));
     expect(put, 'the put still waits').to.equal(false);
+    // as if its time were over
+    await fleet.redis.client('UNBLOCK', /id=(\d+)/.exec((await waiter())!)![1]!);
     await waiting;
   });
 

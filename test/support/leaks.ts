@@ -37,13 +37,20 @@ export function leftHandles(baseline: Handles): Promise<string[]> {
   );
 }
 
-/** Clients of the server other than `redis` itself, after up to a second in which they may go. */
-export async function leftClients(redis: Redis): Promise<string[]> {
-  const self = `id=${await redis.client('ID')} `;
+/** Lines of the server's clients, each of which begins with its id. */
+export async function listClients(redis: Redis): Promise<string[]> {
+  return String(await redis.client('LIST'))
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** Clients beyond `before` other than `redis` itself, after up to a second in which they may go. */
+export async function leftClients(redis: Redis, before: readonly string[] = []): Promise<string[]> {
+  const idOf = (line: string): string => line.slice(0, line.indexOf(' '));
+  const known = new Set([`id=${await redis.client('ID')}`, ...before.map(idOf)]);
   return patiently(clientsMs, async () =>
-    String(await redis.client('LIST'))
-      .split('\n')
-      .filter((line) => line !== '' && !line.startsWith(self))
+    (await listClients(redis))
+      .filter((line) => !known.has(idOf(line)))
       .map((line) => `client still connected: ${line.trim()}`),
   );
 }

@@ -1,36 +1,14 @@
 // A node in a process of its own, that can be killed, stopped and continued.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Result, SchedulerOptions } from '../../src/index.ts';
+import { bundle } from './bundle.ts';
 import { QUICK, isFinal, type Fleet, type Prompt } from './fleet.ts';
 import type { Calls, Message } from './node-child.ts';
 import { waitUntil } from './server.ts';
 
-const source = fileURLToPath(new URL('./node-child.ts', import.meta.url));
+const program = new URL('./node-child.ts', import.meta.url);
 const startMs = 30_000;
-let bundled: Promise<string> | undefined;
-
-/** One plain file of what runs in a process: it starts in a quarter of the time that tsx takes. */
-async function bundle(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'sched-lua-node-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const outfile = join(folder, 'node.cjs');
-  await build({
-    entryPoints: [source],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-    logLevel: 'error',
-  });
-  return outfile;
-}
 
 export class NodeProcess {
   /** With the suffix that made it unique. */
@@ -59,8 +37,7 @@ export class NodeProcess {
   }
 
   static async fork(): Promise<NodeProcess> {
-    bundled ??= bundle();
-    return new NodeProcess(await bundled);
+    return new NodeProcess(await bundle(program));
   }
 
   /** Asks the process; rejects with the code of the error that it met. */

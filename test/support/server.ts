@@ -1,11 +1,11 @@
-// Mocha's root hooks: one Redis for the whole run, and a check at its end that nothing was left behind.
+// The Redis of this process and the topics of its tests, and a check that they left nothing behind. A worker of the test
+// runner opens and checks for each file; where mocha is run by itself, its root hooks do, for all files together.
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { startContainer } from '../../src/testing/redis/container.ts';
-import { findRedis } from '../../scripts/lib/redis/find.ts';
 import type { RedisServer } from '../../scripts/lib/redis/find.ts';
-import { findKeys, keysWithoutTtl, leftClients, leftHandles, openHandles } from './leaks.ts';
+import { findKeys, keysWithoutTtl, leftClients, leftHandles, listClients, openHandles } from './leaks.ts';
 import type { Handles } from './leaks.ts';
+import { startServer } from './start-server.ts';
 
 export { waitUntil } from '../../src/testing/wait.ts';
 
@@ -14,9 +14,12 @@ const checkMs = 30_000;
 const exitMs = 3_000;
 const prefix = `test-${Date.now().toString(36)}-${randomBytes(4).toString('hex')}`;
 const exempt = new Set<string>();
+/** Complaints about keys: each is made once. */
+const told = new Set<string>();
 let topics = 0;
-let server: RedisServer | undefined;
+let server: Pick<RedisServer, 'url' | 'kind'> | undefined;
 let baseline: Handles = new Map();
+let clients: string[] = [];
 
 /** The URL of the Redis of this run. */
 export function redisUrl(): string {
@@ -37,35 +40,55 @@ export function exemptFromTtlCheck(topic: string): void {
 }
 
 /**
- * `SCHED_LUA_TEST_REDIS` is `container`, `binary` or a URL, and then nothing else will do. Unset: the server at
- * `SCHED_LUA_REDIS_URL`, else a container, a binary, or installing one, whichever works first. A server that
- * was there before is never flushed: tests only use topics of their own.
+ * What the promise gives, if it does before a timer of `ms` that is set now. Both run in this process: a busy machine
+ * holds them up alike, and their order stands.
  */
-async function startServer(): Promise<RedisServer> {
-  const log = (line: string) => console.log(`  ${line}`);
-  const wanted = process.env.SCHED_LUA_TEST_REDIS ?? '';
-  if (wanted === 'container') return startContainer([], log);
-  if (wanted === 'binary') return findRedis({ prefer: 'binary', log });
-  if (wanted.includes('://')) return findRedis({ url: wanted });
-  if (wanted !== '') throw new Error('SCHED_LUA_TEST_REDIS must be container, binary, a Redis URL or unset');
-  const prefer = process.env.SCHED_LUA_REDIS_URL ? 'default' : 'container';
-  return findRedis({ prefer, log });
+export async function sooner<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it took ${ms} ms until ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-async function whatIsLeft(running: RedisServer): Promise<string[]> {
+/** Tests use this Redis from now on. What is open now, and who is connected, is not of the tests that follow. */
+export async function openRun(redis: Pick<RedisServer, 'url' | 'kind'>): Promise<void> {
+  server = redis;
+  clients = await withClient(redis, listClients);
+  baseline = await openHandles();
+}
+
+/** Complaints about what was left since {@link openRun}: handles, clients of the server, keys without a TTL. */
+export async function checkLeft(): Promise<string[]> {
+  const running = server;
+  if (running === undefined) return [];
   const handles = await leftHandles(baseline);
-  const redis = new Redis(running.url, { maxRetriesPerRequest: 1 });
-  redis.on('error', () => undefined);
-  try {
+  return withClient(running, async (redis) => {
     // others may come and go on a server that is not ours
-    const clients = running.kind === 'url' ? [] : await leftClients(redis);
+    const connected = running.kind === 'url' ? [] : await leftClients(redis, clients);
     const keys = await findKeys(redis, prefix);
     const owned = keys.filter((key) => !exempt.has(new RegExp(`${prefix}-\\d+`).exec(key)?.[0] ?? ''));
-    const complaints = [...handles, ...clients, ...(await keysWithoutTtl(redis, owned))];
+    const lasting = (await keysWithoutTtl(redis, owned)).filter((complaint) => !told.has(complaint));
+    for (const complaint of lasting) told.add(complaint);
+    const complaints = [...handles, ...connected, ...lasting];
     if (running.kind === 'url') await Promise.all(keys.map((key) => redis.unlink(key)));
     return complaints;
+  });
+}
+
+async function withClient<T>({ url }: { url: string }, use: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+  redis.on('error', () => undefined);
+  try {
+    return await use(redis);
   } finally {
     redis.disconnect();
+    // its socket is open until then
+    if (redis.status !== 'end') await new Promise((gone) => redis.once('end', gone));
   }
 }
 
@@ -79,23 +102,27 @@ function exitEvenIfHeld(): void {
   }, exitMs).unref();
 }
 
+let own: RedisServer | undefined;
+
 /** Root hooks, registered by .mocharc.json. */
 export const mochaHooks: Mocha.RootHookObject = {
   async beforeAll(this: Mocha.Context) {
     this.timeout(startMs);
-    baseline = await openHandles();
-    server = await startServer();
-    console.log(`  Redis of this run: ${server.description}`);
+    const before = await openHandles();
+    own = await startServer((line) => console.log(`  ${line}`));
+    await openRun(own);
+    baseline = before;
+    console.log(`  Redis of this run: ${own.description}`);
   },
 
   async afterAll(this: Mocha.Context) {
     this.timeout(checkMs);
-    if (server === undefined) return;
+    if (own === undefined) return;
     try {
-      const complaints = await whatIsLeft(server);
+      const complaints = await checkLeft();
       if (complaints.length > 0) throw new Error(`the tests left behind:\n${complaints.join('\n')}`);
     } finally {
-      await server.stop();
+      await own.stop();
       exitEvenIfHeld();
     }
   },

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import type { Audit } from '../../../scripts/demo/audit.ts';
@@ -14,6 +11,7 @@ import { render, renderLine, type View } from '../../../scripts/demo/screen.ts';
 import { HistoryReader, HistoryWriter } from '../../../scripts/lib/harness/history.ts';
 import { UsageError } from '../../../src/cli/output.ts';
 import { findKeys } from '../../support/leaks.ts';
+import { useProgram } from '../../support/program.ts';
 import { redisUrl, waitUntil } from '../../support/server.ts';
 
 describe('the demo', () => {
@@ -129,34 +127,7 @@ describe('the demo', () => {
 });
 
 describe('npm run demo', () => {
-  /** A process group of its own: after it, none of the group may be left. */
-  const start = (args: readonly string[]) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/demo/main.ts', ...args], {
-      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
-      env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl() },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    const said = { stdout: '', stderr: '' };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
-    const over = once(child, 'close').then(([code]) => code as number | null);
-    return {
-      said,
-      over,
-      interrupt: () => process.kill(child.pid!, 'SIGINT'),
-      isGone: () => isGone(child.pid!),
-    };
-  };
-
-  function isGone(group: number): boolean {
-    try {
-      process.kill(-group, 0);
-      return false;
-    } catch {
-      return true;
-    }
-  }
+  const start = useProgram('scripts/demo/main.ts');
 
   async function demoKeys(topic: string): Promise<string[]> {
     const redis = new Redis(redisUrl());
@@ -197,7 +168,7 @@ describe('npm run demo', () => {
   it('ends all its processes at Ctrl-C, with exit code 130 and no stack trace', async function () {
     this.timeout(60_000);
     const demo = start(['--nodes', '2', '--no-kill']);
-    await waitUntil(() => demo.said.stdout.includes('accepted'), 'requests arrive', 50_000);
+    await demo.says('accepted');
     demo.interrupt();
     expect(await demo.over).to.equal(130);
     expect(demo.said.stderr).to.equal('');

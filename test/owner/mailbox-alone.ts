@@ -1,0 +1,27 @@
+import { expect } from 'chai';
+import { Mailbox } from '../../src/owner/mailbox.ts';
+import type { Mail } from '../../src/protocol/wire.ts';
+import type { Shard } from '../../src/protocol/shard.ts';
+import { actAlone } from '../support/alone.ts';
+
+/** An answer that tells of a result would have the mailbox look again later, were it not closed. */
+async function closeWhileAnAnswerIsOnItsWay(): Promise<void> {
+  let answer: (answer: { mails: Mail[]; more: boolean }) => void = () => undefined;
+  const takeResults: Shard['takeResults'] = () => new Promise((resolve) => (answer = resolve));
+  const told: Mail[] = [];
+  const mailbox = new Mailbox({ takeResults } as unknown as Shard, (mail) => told.push(mail));
+  const emptied = mailbox.empty();
+  mailbox.close();
+  answer({ mails: [{ tick: '00000000000001' } as Mail], more: false });
+  await emptied;
+  expect(told).to.have.lengthOf(1);
+}
+
+/** The same without the close: what it leaves open shows that the check sees it. */
+async function receiveAnAnswer(): Promise<void> {
+  const takeResults: Shard['takeResults'] = () =>
+    Promise.resolve({ mails: [{ tick: '00000000000001' } as Mail], more: false });
+  await new Mailbox({ takeResults } as unknown as Shard, () => undefined).empty();
+}
+
+actAlone({ closeWhileAnAnswerIsOnItsWay, receiveAnAnswer });

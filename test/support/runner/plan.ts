@@ -1,0 +1,80 @@
+// Which files a run has, and in which order they are begun: the longest first, so that none is left to run alone at the end.
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { UsageError } from '../../../src/cli/output.ts';
+import { nameOf, root } from './file.ts';
+
+/** Not in the tree: it is of one machine. */
+const RECORD = join(root, 'node_modules/.cache/sched-lua/test-ms.json');
+
+/** Those that took more than 5 s each when nothing was recorded yet, the longest first. */
+export const KNOWN_TO_BE_LONG: readonly string[] = [
+  'test/scripts/fleet/fleet.test.ts',
+  'test/scripts/chaos/chaos.test.ts',
+  'test/recovery/outage.test.ts',
+  'test/scripts/demo/demo.test.ts',
+  'test/cli/trouble.test.ts',
+  'test/support/runner/runner.test.ts',
+  'test/model/model.test.ts',
+  'test/reference/loss-of-requests.test.ts',
+  'test/cli/dead.test.ts',
+  'test/scheduler/bad-days.test.ts',
+  'test/recovery/lost-data.test.ts',
+  'test/reference/api.test.ts',
+  'test/cli/usage.test.ts',
+  'test/recovery/dead-runner.test.ts',
+  'test/scheduler/wait-replicas.test.ts',
+  'test/recovery/stalled-node.test.ts',
+  'test/reference/loss-of-results.test.ts',
+];
+
+/** ms per file. */
+export type Durations = Readonly<Record<string, number>>;
+
+/**
+ * The test files that are named, those below a folder that is named, or all; each once, relative to the project's folder.
+ *
+ * @throws UsageError for a path that does not exist
+ */
+export function findFiles(paths: readonly string[]): string[] {
+  const found = (paths.length === 0 ? [join(root, 'test')] : paths).flatMap((path) => {
+    const stat = statSync(resolve(path), { throwIfNoEntry: false });
+    if (stat === undefined) throw new UsageError(`no file or folder ${path}`, 'run "npm test -- --help"');
+    if (!stat.isDirectory()) return [path];
+    return readdirSync(path, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => join(path, name));
+  });
+  return [...new Set(found.map(nameOf))].sort();
+}
+
+/** The longest first: by the last run, else by what is known; a file that nobody has timed comes before short ones. */
+export function longestFirst(files: readonly string[], recorded: Durations): string[] {
+  const assumed = (file: string): number => {
+    const rank = KNOWN_TO_BE_LONG.indexOf(file);
+    return rank < 0 ? 1_000 : 30_000 - rank * 1_000;
+  };
+  const ms = (file: string): number => recorded[file] ?? assumed(file);
+  return [...files].sort((a, b) => ms(b) - ms(a));
+}
+
+/** Of earlier runs; empty if there were none. */
+export function readDurations(): Durations {
+  try {
+    return JSON.parse(readFileSync(RECORD, 'utf8')) as Durations;
+  } catch {
+    return {};
+  }
+}
+
+/** Where it cannot be kept, the next run begins with what is known. */
+export function keepDurations(measured: Durations): void {
+  try {
+    mkdirSync(join(RECORD, '..'), { recursive: true });
+    const draft = `${RECORD}.${process.pid}`;
+    writeFileSync(draft, JSON.stringify({ ...readDurations(), ...measured }, null, 2));
+    renameSync(draft, RECORD);
+  } catch {
+    // it only orders files
+  }
+}
