@@ -1,22 +1,25 @@
 /** The naive twin as a peer of the chaos run: it goes through the same faults and the same checker as ours. */
 import type { Redis } from 'ioredis';
-import { pause } from '../lib/reference/pause.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { Reference } from '../lib/reference/reference.ts';
 import type { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening } from '../lib/harness/happenings.ts';
 import type { Holding } from '../lib/checker/losses.ts';
-import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from '../lib/harness/peer.ts';
+import type { Execute, Peer, PutRequest, Refusal } from '../lib/harness/peer.ts';
+import type { ChaosRequest, ChaosSettings } from './node.ts';
 import { hex, ticks, type Element, type Reply } from './reference-wire.ts';
 
 /** Short, so that a killed node's name is free again soon. */
 const KEEP_ALIVE_S = 3;
 
+type Settings = Pick<ChaosSettings, 'redis' | 'topic' | 'node' | 'slots'>;
+
 /** Joins with the name, or the first free of `name:1` …; takeover is not known here. */
 export async function startReference(
-  settings: PeerSettings,
+  settings: Settings,
   history: HistoryWriter<Happening>,
-  execute: Execute,
-): Promise<Peer> {
+  execute: Execute<ChaosRequest>,
+): Promise<Peer<ChaosRequest>> {
   const peer = new ReferencePeer(settings, history, execute);
   await peer.start();
   return peer;
@@ -38,19 +41,19 @@ export async function lookIntoReference(client: Redis, topic: string): Promise<H
   };
 }
 
-class ReferencePeer implements Peer {
+class ReferencePeer implements Peer<ChaosRequest> {
   readonly #slots: number;
   readonly #history: HistoryWriter<Happening>;
-  readonly #execute: Execute;
+  readonly #execute: Execute<ChaosRequest>;
   readonly #scheduler: Reference<Element, Reply>;
   readonly #pending = new Set<string>();
   readonly #loops: Promise<void>[] = [];
   #running = 0;
 
   constructor(
-    { redis, topic, node, slots }: PeerSettings,
+    { redis, topic, node, slots }: Settings,
     history: HistoryWriter<Happening>,
-    execute: Execute,
+    execute: Execute<ChaosRequest>,
   ) {
     this.#slots = slots;
     this.#history = history;
@@ -73,7 +76,7 @@ class ReferencePeer implements Peer {
     if (this.#slots > 0) this.#loops.push(scheduler.loop(() => this.#serve()));
   }
 
-  async put(requests: readonly PutRequest[]): Promise<(Refusal | undefined)[]> {
+  async put(requests: readonly PutRequest<ChaosRequest>[]): Promise<(Refusal | undefined)[]> {
     const order = ticks();
     const elements = requests.map(({ request }, i): Element => {
       this.#pending.add(request.request_id);
@@ -95,7 +98,7 @@ class ReferencePeer implements Peer {
   async #serve(): Promise<void> {
     const room = this.#slots - this.#running;
     if (room < 1) {
-      await pause(1);
+      await sleep(1);
       return;
     }
     // an engine of slots alone takes whatever it asked for
@@ -111,7 +114,8 @@ class ReferencePeer implements Peer {
     this.#running += 1;
     try {
       const signal = new AbortController().signal;
-      const results = this.#execute({ request: raw, owner, fence, attempt: 1, signal });
+      const promptTokens = raw.prompt_token_ids.length;
+      const results = this.#execute({ request: raw, owner, fence, attempt: 1, promptTokens, signal });
       for (;;) {
         const { value: output, done } = await results.next();
         await this.#reply(owner, { ticket, output, finished: done === true }).catch(() => undefined);

@@ -2,7 +2,7 @@
 import type * as reference from '../lib/reference/reference.ts';
 import { now } from '../lib/harness/history.ts';
 import type { Output } from '../lib/harness/happenings.ts';
-import type { ChaosRequest } from '../lib/harness/peer.ts';
+import type { ChaosRequest } from './node.ts';
 
 export interface Element extends reference.Element {
   /** Hex digits: when it was put. */
