@@ -1,22 +1,22 @@
 // A node in a process of its own, that can be killed, stopped and continued.
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { isFinal } from '../../scripts/lib/harness/happenings.ts';
+import { Subprocess } from '../../scripts/lib/harness/subprocess.ts';
 import type { Result, SchedulerOptions } from '../../src/index.ts';
-import { QUICK, isFinal, type Fleet, type Prompt } from './fleet.ts';
-import type { Calls, Message } from './node-child.ts';
+import { QUICK, type Fleet, type Prompt } from './fleet.ts';
+import type { Calls, Message, Question } from './node-child.ts';
 import { waitUntil } from './server.ts';
 
 const source = fileURLToPath(new URL('./node-child.ts', import.meta.url));
 const startMs = 30_000;
-let bundled: Promise<string> | undefined;
+let bundled: Promise<URL> | undefined;
 
 /** One plain file of what runs in a process: it starts in a quarter of the time that tsx takes. */
-async function bundle(): Promise<string> {
+async function bundle(): Promise<URL> {
   const folder = mkdtempSync(join(tmpdir(), 'sched-lua-node-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const outfile = join(folder, 'node.cjs');
@@ -29,7 +29,7 @@ async function bundle(): Promise<string> {
     target: 'node20',
     logLevel: 'error',
   });
-  return outfile;
+  return pathToFileURL(outfile);
 }
 
 export class NodeProcess {
@@ -44,17 +44,16 @@ export class NodeProcess {
   readonly news = new Map<string, Result[]>();
   /** Why it is over: CLOSED or EVICTED. */
   over = '';
-  readonly #child: ChildProcess;
+  readonly #process: Subprocess<Question, Message>;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #ready = false;
   #calls = 0;
 
-  private constructor(program: string) {
-    this.#child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    this.#child.on('message', (message) => this.#hear(message as Message));
-    this.#child.on('exit', () => {
+  private constructor(program: URL) {
+    this.#process = new Subprocess(program, (message) => this.#hear(message));
+    void this.#process.gone.then(({ how }) => {
       for (const { reject } of this.#waiting.values())
-        reject(new Error(`the process of ${this.name} has ended`));
+        reject(new Error(`the process of ${this.name} has ended: ${how}`));
     });
   }
 
@@ -67,7 +66,7 @@ export class NodeProcess {
   call<Name extends keyof Calls>(name: Name, ...args: Parameters<Calls[Name]>): ReturnType<Calls[Name]> {
     const call = (this.#calls += 1);
     const answer = new Promise((resolve, reject) => this.#waiting.set(call, { resolve, reject }));
-    this.#child.send({ call, name, args });
+    this.#process.send({ call, name, args });
     return answer as ReturnType<Calls[Name]>;
   }
 
@@ -89,19 +88,17 @@ export class NodeProcess {
 
   /** The process stands still, its connections stay open. */
   stop(): void {
-    this.#child.kill('SIGSTOP');
+    this.#process.stop();
   }
 
   continue(): void {
-    this.#child.kill('SIGCONT');
+    this.#process.continue();
   }
 
   /** Ends it at once, as a crash does. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const over = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await over;
+    if (this.#process.alive) this.#process.kill();
+    await this.#process.gone;
   }
 
   #hear(message: Message): void {

@@ -69,7 +69,7 @@ function namesakesOf(owner: ProcessHistory, { lives }: StreamEvidence): ProcessH
 /** Every output is the request's own, and the last one as long as the client wanted it. */
 function checkOutputs({ id, put, told }: Life, fault: Fault): void {
   for (const { kind, output } of told) {
-    const isShort = kind === 'finished' && output?.tokens !== put?.outputTokens;
+    const isShort = put !== undefined && kind === 'finished' && output?.tokens !== put.outputTokens;
     if ((output && output.id !== id) || isShort)
       fault(
         'output',

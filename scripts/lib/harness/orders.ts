@@ -32,16 +32,14 @@ export interface RunNode<More> {
 }
 
 /** Makes this process a node of a run: it obeys its parent, and ends with it. */
-export function obeyParent<Settings, More extends { order: string }>(
-  create: (settings: Settings) => RunNode<More>,
-): void {
+export function obeyParent<More extends { order: string }>(create: (settings: never) => RunNode<More>): void {
   let node: RunNode<More> | undefined;
   const tell = (report: Report): void => void process.send?.(report);
   const fail = (error: unknown): void => {
     tell({ report: 'failed', reason: error instanceof Error ? String(error.stack) : messageOf(error) });
   };
 
-  const obey = async (order: Order<Settings, More>): Promise<void> => {
+  const obey = async (order: Order<never, More>): Promise<void> => {
     if ('settings' in order) {
       node = create(order.settings);
       tell({ report: 'ready', node: await node.start() });
@@ -53,7 +51,7 @@ export function obeyParent<Settings, More extends { order: string }>(
     }
   };
 
-  process.on('message', (order: Order<Settings, More>) => void obey(order).catch(fail));
+  process.on('message', (order: Order<never, More>) => void obey(order).catch(fail));
   process.on('unhandledRejection', fail);
   // Ctrl-C reaches the whole process group, and the parent decides when this process ends
   process.on('SIGINT', () => undefined);

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import type { Audit } from '../../../scripts/demo/audit.ts';
-import type { Happening } from '../../../scripts/demo/history.ts';
 import { parseOptions, type DemoOptions } from '../../../scripts/demo/options.ts';
 import { makePlan } from '../../../scripts/demo/plan.ts';
+import type { Outcome } from '../../../scripts/demo/report.ts';
 import { render, renderLine, type View } from '../../../scripts/demo/screen.ts';
+import type { Happening } from '../../../scripts/lib/harness/happenings.ts';
 import { HistoryReader, HistoryWriter } from '../../../scripts/lib/harness/history.ts';
 import { UsageError } from '../../../src/cli/output.ts';
 import { findKeys } from '../../support/leaks.ts';
@@ -171,7 +171,7 @@ describe('npm run demo', () => {
     this.timeout(120_000);
     const demo = start(['--nodes', '4', '--seconds', '3', '--seed', '1', '--json']);
     const code = await demo.over;
-    const object = JSON.parse(demo.said.stdout) as Audit & Record<string, unknown>;
+    const object = JSON.parse(demo.said.stdout) as Outcome & Record<string, unknown>;
     expect(object.broken, demo.said.stderr).to.deep.equal([]);
     expect(code).to.equal(0);
     expect(object).to.include({
@@ -191,7 +191,7 @@ describe('npm run demo', () => {
     expect(object.killed).to.have.property('takenOverMs').that.is.a('number');
     expect(demo.said.stderr).to.match(/is killed \(SIGKILL\)/);
     await waitUntil(() => demo.isGone(), 'every process of the demo has ended');
-    expect(await demoKeys(object.topic as string)).to.deep.equal([]);
+    expect(await demoKeys(object.topic)).to.deep.equal([]);
   });
 
   it('ends all its processes at Ctrl-C, with exit code 130 and no stack trace', async function () {
