@@ -1,16 +1,27 @@
 /** The naive twin as a peer of the chaos run: it goes through the same faults and the same checker as ours. */
 import type { Redis } from 'ioredis';
 import { sleep } from '../../src/base/clock.ts';
-import { Reference } from '../lib/reference/reference.ts';
-import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening } from '../lib/harness/happenings.ts';
+import { Reference, type Element as QueuedElement } from '../lib/reference/reference.ts';
+import type { Happening, Output } from '../lib/harness/happenings.ts';
+import { now, type HistoryWriter } from '../lib/harness/history.ts';
 import type { Holding } from '../lib/checker/losses.ts';
 import type { Execute, Peer, PutRequest, Refusal } from '../lib/harness/peer.ts';
 import type { ChaosRequest, ChaosSettings } from './node.ts';
-import { hex, ticks, type Element, type Reply } from './reference-wire.ts';
 
 /** Short, so that a killed node's name is free again soon. */
 const KEEP_ALIVE_S = 3;
+
+interface Element extends QueuedElement {
+  /** Hex digits: when it was put. */
+  order: string;
+  raw: ChaosRequest;
+}
+
+interface Reply {
+  ticket: string;
+  output: Output;
+  finished: boolean;
+}
 
 type Settings = Pick<ChaosSettings, 'redis' | 'topic' | 'node' | 'slots'>;
 
@@ -142,4 +153,15 @@ class ReferencePeer implements Peer<ChaosRequest> {
     if (finished) this.#pending.delete(output.id);
     this.#history.write({ what: 'told', id: output.id, kind: finished ? 'finished' : 'chunk', output });
   }
+}
+
+/** µs of the machine's monotonic clock: no two calls of a process get the same. */
+let last = 0;
+function ticks(): number {
+  last = Math.max(last + 1, Math.floor(now() * 1000));
+  return last;
+}
+
+function hex(tick: number): string {
+  return tick.toString(16).padStart(14, '0');
 }

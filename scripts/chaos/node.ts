@@ -138,17 +138,12 @@ class ChaosNode implements RunNode<ChaosOrder> {
       stepMs: slow ? random.int(100, 600) : random.int(0, 8),
     };
     const fate = this.#settings.algorithm === 'ours' ? random.uniform() : 1;
-    const put: PutRequest<ChaosRequest> & { priority: number } = {
-      request,
-      priority: random.uniform() < 0.05 && this.#settings.algorithm === 'ours' ? 2_000 : 0,
-      deadlineMs: fate < 0.02 ? random.int(100, 2_000) : undefined,
-    };
-    this.#history.write({
-      ...{ what: 'put', id, priority: put.priority },
-      ...(put.deadlineMs === undefined ? {} : { deadlineMs: put.deadlineMs }),
-    });
-    if (fate > 0.02 && fate < 0.06) put.signal = this.#cancelLater(id, random.int(1, 400));
-    return put;
+    const priority = random.uniform() < 0.05 && this.#settings.algorithm === 'ours' ? 2_000 : 0;
+    const deadline = fate < 0.02 ? { deadlineMs: random.int(100, 2_000) } : {};
+    this.#history.write({ what: 'put', id, priority, ...deadline });
+    const isCancelled = fate > 0.02 && fate < 0.06;
+    const signal = isCancelled ? { signal: this.#cancelLater(id, random.int(1, 400)) } : {};
+    return { request, options: { priority, ...deadline, ...signal } };
   }
 
   #cancelLater(id: string, ms: number): AbortSignal {

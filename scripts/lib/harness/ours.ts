@@ -75,14 +75,14 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
   }
 
   put(requests: readonly PutRequest<Request>[]): Promise<(Refusal | undefined)[]> {
-    return Promise.all(requests.map((one) => (one.signal ? this.#submit(one) : this.#put(one))));
+    return Promise.all(requests.map((one) => (one.options?.signal ? this.#submit(one) : this.#put(one))));
   }
 
   /** A put that timed out is put again, and adopted, until it is answered. */
-  async #put({ request, ...wishes }: PutRequest<Request>): Promise<Refusal | undefined> {
+  async #put({ request, options }: PutRequest<Request>): Promise<Refusal | undefined> {
     for (;;) {
       try {
-        const [outcome] = await this.#scheduler!.putRequests([request], given(wishes));
+        const [outcome] = await this.#scheduler!.putRequests([request], options);
         if (!outcome!.error) return undefined;
         if (outcome!.error.code !== 'TIMEOUT') return refusal(outcome!.error);
       } catch (error) {
@@ -92,8 +92,8 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
   }
 
   /** It is written as accepted when it has ended: a submission tells its client of results only. */
-  async #submit({ request, signal, ...wishes }: PutRequest<Request>): Promise<Refusal | undefined> {
-    const submission = this.#scheduler!.submit(request, { ...given(wishes), signal: signal! });
+  async #submit({ request, options }: PutRequest<Request>): Promise<Refusal | undefined> {
+    const submission = this.#scheduler!.submit(request, options);
     try {
       for await (const result of submission)
         this.#history.write({ what: 'told', id: request.request_id, ...result });
@@ -116,13 +116,6 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
       for (const result of results) this.#history.write({ what: 'told', id, ...result });
     }
   }
-}
-
-function given({ priority = 0, deadlineMs }: { priority?: number; deadlineMs?: number | undefined }): {
-  priority: number;
-  deadlineMs?: number;
-} {
-  return { priority, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
 }
 
 function refusal(error: unknown): Refusal {

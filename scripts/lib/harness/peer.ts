@@ -28,10 +28,8 @@ export interface Refusal {
 
 export interface PutRequest<Request> {
   request: Request;
-  priority?: number;
-  deadlineMs?: number | undefined;
-  /** Cancels it when it fires. */
-  signal?: AbortSignal | undefined;
+  /** `signal` cancels it when it fires. */
+  options?: { priority?: number; deadlineMs?: number; signal?: AbortSignal };
 }
 
 export interface Peer<Request> {
