@@ -19,7 +19,9 @@ export class Subprocess<Message, Report> {
   constructor(program: URL, hear: (report: Report) => void) {
     const path = fileURLToPath(program);
     this.#child = fork(path, {
-      execArgv: path.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [],
+      execArgv: path.endsWith('.ts') ? ['--import', 'tsx'] : [],
+      // where tsx is found, from whatever folder the run was started
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
