@@ -1,7 +1,7 @@
 /** What a fleet costs that has nothing to do: every node waits for work, and no request comes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/redis/run-script.ts';
-import { costOf, readServer } from '../lib/measure/meter.ts';
+import { measureCost } from '../lib/measure/meter.ts';
 import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
 
 export interface IdleFleet {
@@ -36,21 +36,14 @@ export async function measureIdleFleet(
       void node.run(() => undefined, { budget: budgetFor(8, 1) });
     }
     await sleep(SETTLE_MS, undefined, { signal });
-    const [before, cpuBefore, from] = [await readServer(control), process.cpuUsage(), performance.now()];
-    await sleep(seconds * 1000, undefined, { signal });
-    const [after, cpu, micros] = [
-      await readServer(control),
-      process.cpuUsage(cpuBefore),
-      (performance.now() - from) * 1000,
-    ];
-    const cost = costOf(before, after, true);
-    const pings = (after.calls.ping ?? 0) - (before.calls.ping ?? 0);
+    const idle = (): Promise<void> => sleep(seconds * 1000, undefined, { signal });
+    const { micros, clientMicros, cost, pings } = await measureCost(control, true, idle);
     const nodeMicros = micros * nodes;
     return {
       nodes,
       seconds,
       commandsPerNodeSecond: ((cost.sent + pings) / nodeMicros) * 1e6,
-      clientCpuPerNode: (cpu.user + cpu.system) / nodeMicros,
+      clientCpuPerNode: clientMicros / nodeMicros,
       redisCpuPerNode: cost.cpuMicros / nodeMicros,
     };
   } finally {

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { WRITE_OPTION } from '../lib/measure/write.ts';
-import { integer, list, positive } from '../lib/tool/arguments.ts';
+import { integer, list, parse, positive } from '../lib/tool/arguments.ts';
 import type { CodecName } from './payloads.ts';
 
 /** What the user asked for. */
@@ -20,8 +20,12 @@ export interface Options {
   idleSeconds: number;
 }
 
-export function createCommand(): Command {
-  return new Command('bench')
+/**
+ * Undefined: help was asked for, and printed.
+ * @throws UsageError
+ */
+export function parseOptions(args: readonly string[]): Options | undefined {
+  const program = new Command('npm run bench --')
     .description('Measures sched-lua against the bare bound of two Redis lists, by turns, in one run.')
     .option('--json', 'print one JSON object', false)
     .option(...WRITE_OPTION, false)
@@ -50,11 +54,10 @@ export function createCommand(): Command {
     )
     .option('--idle-nodes <n>', 'nodes of a fleet that has nothing to do, 0: none', integer(0, 1_000), 50)
     .option('--idle-seconds <s>', 'how long that fleet is watched', integer(1, 3_600), 20)
-    .helpOption('-h, --help', 'show this help')
-    .allowExcessArguments(false)
     .addHelpText(
       'after',
       '\nUses the server at SCHED_LUA_REDIS_URL, else starts one of its own. A server that others use\n' +
         'counts their work too.\nExit codes: 0 fine; 1 it failed; 2 bad usage; 130 or 143 interrupted.',
     );
+  return parse(program, args)?.opts<Options>();
 }

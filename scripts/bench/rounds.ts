@@ -2,7 +2,7 @@
 import type { Client } from '../../src/redis/run-script.ts';
 import { runBound, type Lists } from './bound.ts';
 import type { Load } from './feed.ts';
-import { costOf, readServer } from '../lib/measure/meter.ts';
+import { measureCost } from '../lib/measure/meter.ts';
 import { runOurs, type Pair } from './ours.ts';
 import { bytesOf } from './payloads.ts';
 import { median } from '../lib/measure/statistics.ts';
@@ -92,19 +92,13 @@ export async function measure(
 }
 
 async function sampleOf(control: Client, scripted: boolean, run: () => Promise<number>): Promise<Sample> {
-  const before = await readServer(control);
-  const cpuBefore = process.cpuUsage();
-  const from = performance.now();
-  const requests = await run();
-  const seconds = (performance.now() - from) / 1000;
-  const { user, system } = process.cpuUsage(cpuBefore);
-  const cost = costOf(before, await readServer(control), scripted);
+  const { result: requests, micros, cost, clientMicros } = await measureCost(control, scripted, run);
   return {
     requests,
-    requestsPerSecond: requests / seconds,
+    requestsPerSecond: (requests / micros) * 1e6,
     redisCpuMicros: cost.cpuMicros / requests,
     commandsPerRequest: cost.sent / requests,
     commandsRunPerRequest: cost.run / requests,
-    clientCpuMicros: (user + system) / requests,
+    clientCpuMicros: clientMicros / requests,
   };
 }

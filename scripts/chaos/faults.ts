@@ -1,15 +1,16 @@
 /** Makes the planned faults happen. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Fleet, Member, MemberSettings } from './fleet.ts';
-import { now } from '../lib/harness/history.ts';
 import type { Keyspace } from '../lib/checker/keyspace.ts';
 import type { Holding, Loss } from '../lib/checker/losses.ts';
+import { describe } from '../lib/harness/happenings.ts';
+import { now } from '../lib/harness/history.ts';
+import type { ChaosFleet, ChaosMember } from './node.ts';
 import type { FaultName, PlannedFault } from './plan.ts';
 import type { Proxy } from './proxy.ts';
 import type { ChaosRedis, Comeback, Look } from './mortal-redis.ts';
 
 export interface Stage {
-  readonly fleet: Fleet;
+  readonly fleet: ChaosFleet;
   readonly proxy: Proxy;
   readonly redis: ChaosRedis;
   /** Reads what a server holds of the fleet's requests. */
@@ -29,7 +30,7 @@ export class Faults {
   readonly losses: Loss[] = [];
   readonly #stage: Stage;
   readonly #going = new Set<Promise<void>>();
-  /** Of what kills the server: one after the other. */
+  /** Faults that kill the server strike one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #over = false;
 
@@ -46,7 +47,7 @@ export class Faults {
         this.counts[name] = (this.counts[name] ?? 0) + 1;
         this.#stage.tell(`${name}: ${what}`);
       })
-      // a fault that could not strike is none
+      // a fault that could not strike does not count
       .catch((error: unknown) => this.#stage.tell(`${name} did not strike: ${String(error)}`))
       .finally(() => this.#going.delete(going));
     this.#going.add(going);
@@ -135,16 +136,15 @@ export class Faults {
     },
   };
 
-  #victim(whom: number): Member | undefined {
+  #victim(whom: number): ChaosMember | undefined {
     const able = this.#stage.fleet.up.filter(({ stopped }) => !stopped);
     return able[Math.floor(whom * able.length)];
   }
 
-  #succeed({ settings, node }: Member, takeover: boolean, afterMs: number): void {
+  #succeed({ settings, node }: ChaosMember, takeover: boolean, afterMs: number): void {
     void sleep(afterMs, undefined, { ref: false }).then(() => {
       if (this.#over) return;
-      const next: MemberSettings = { ...settings, node: takeover ? node : settings.node, takeover };
-      this.#stage.fleet.start(next);
+      this.#stage.fleet.start({ ...settings, node: takeover ? node : settings.node, takeover });
     });
   }
 
@@ -189,8 +189,4 @@ export class Faults {
 
 function downMs(long: number): number {
   return Math.round(1_000 * long * long);
-}
-
-function describe({ settings: { label }, node }: Member): string {
-  return `${label} (${node})`;
 }

@@ -69,26 +69,29 @@ export class ChaosRedis {
   }
 
   /** As {@link restart}, without the file. */
-  async restartEmpty<T>(downMs: number, look: Look<T>): Promise<Comeback<T>> {
-    const had = await this.#die(downMs, look);
-    removeAof(this.#folder);
-    const has = await this.#lookInto(look);
-    await this.#start();
-    return { had, has, how: 'empty' };
+  restartEmpty<T>(downMs: number, look: Look<T>): Promise<Comeback<T>> {
+    return this.#comeBack(downMs, look, () => {
+      removeAof(this.#folder);
+      return 'empty';
+    });
   }
 
   /** As {@link restart}, with the file as it was up to `backMs` ago. */
-  async rollBack<T>(backMs: number, look: Look<T>): Promise<Comeback<T>> {
+  rollBack<T>(backMs: number, look: Look<T>): Promise<Comeback<T>> {
     const diedAt = now();
-    const had = await this.#die(0, look);
-    const mark = rollBackAof(this.#folder, this.#marks, diedAt - backMs);
+    return this.#comeBack(0, look, () => {
+      const { at } = rollBackAof(this.#folder, this.#marks, diedAt - backMs) ?? { at: diedAt };
+      return `as it was ${Math.max(0, Math.round(diedAt - at))} ms before its end`;
+    });
+  }
+
+  /** @param change what becomes of its file while it is away; answers how it comes back */
+  async #comeBack<T>(downMs: number, look: Look<T>, change: () => string): Promise<Comeback<T>> {
+    const had = await this.#die(downMs, look);
+    const how = change();
     const has = await this.#lookInto(look);
     await this.#start();
-    return {
-      had,
-      has,
-      how: `as it was ${Math.max(0, Math.round(diedAt - (mark?.at ?? diedAt)))} ms before its end`,
-    };
+    return { had, has, how };
   }
 
   /**

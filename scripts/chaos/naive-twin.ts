@@ -1,22 +1,36 @@
 /** The naive twin as a peer of the chaos run: it goes through the same faults and the same checker as ours. */
 import type { Redis } from 'ioredis';
-import { pause } from '../lib/reference/pause.ts';
-import { Reference } from '../lib/reference/reference.ts';
-import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening } from '../lib/harness/happenings.ts';
+import { sleep } from '../../src/base/clock.ts';
+import { Reference, type Element as QueuedElement } from '../lib/reference/reference.ts';
+import type { Happening, Output } from '../lib/harness/happenings.ts';
+import { now, type HistoryWriter } from '../lib/harness/history.ts';
 import type { Holding } from '../lib/checker/losses.ts';
-import type { Execute, Peer, PeerSettings, PutRequest, Refusal } from '../lib/harness/peer.ts';
-import { hex, ticks, type Element, type Reply } from './reference-wire.ts';
+import type { Execute, Peer, PutRequest, Refusal } from '../lib/harness/peer.ts';
+import type { ChaosRequest, ChaosSettings } from './node.ts';
 
 /** Short, so that a killed node's name is free again soon. */
 const KEEP_ALIVE_S = 3;
 
+interface Element extends QueuedElement {
+  /** Hex digits: when it was put. */
+  order: string;
+  raw: ChaosRequest;
+}
+
+interface Reply {
+  ticket: string;
+  output: Output;
+  finished: boolean;
+}
+
+type Settings = Pick<ChaosSettings, 'redis' | 'topic' | 'node' | 'slots'>;
+
 /** Joins with the name, or the first free of `name:1` …; takeover is not known here. */
 export async function startReference(
-  settings: PeerSettings,
+  settings: Settings,
   history: HistoryWriter<Happening>,
-  execute: Execute,
-): Promise<Peer> {
+  execute: Execute<ChaosRequest>,
+): Promise<Peer<ChaosRequest>> {
   const peer = new ReferencePeer(settings, history, execute);
   await peer.start();
   return peer;
@@ -38,19 +52,19 @@ export async function lookIntoReference(client: Redis, topic: string): Promise<H
   };
 }
 
-class ReferencePeer implements Peer {
+class ReferencePeer implements Peer<ChaosRequest> {
   readonly #slots: number;
   readonly #history: HistoryWriter<Happening>;
-  readonly #execute: Execute;
+  readonly #execute: Execute<ChaosRequest>;
   readonly #scheduler: Reference<Element, Reply>;
   readonly #pending = new Set<string>();
   readonly #loops: Promise<void>[] = [];
   #running = 0;
 
   constructor(
-    { redis, topic, node, slots }: PeerSettings,
+    { redis, topic, node, slots }: Settings,
     history: HistoryWriter<Happening>,
-    execute: Execute,
+    execute: Execute<ChaosRequest>,
   ) {
     this.#slots = slots;
     this.#history = history;
@@ -73,7 +87,7 @@ class ReferencePeer implements Peer {
     if (this.#slots > 0) this.#loops.push(scheduler.loop(() => this.#serve()));
   }
 
-  async put(requests: readonly PutRequest[]): Promise<(Refusal | undefined)[]> {
+  async put(requests: readonly PutRequest<ChaosRequest>[]): Promise<(Refusal | undefined)[]> {
     const order = ticks();
     const elements = requests.map(({ request }, i): Element => {
       this.#pending.add(request.request_id);
@@ -95,7 +109,7 @@ class ReferencePeer implements Peer {
   async #serve(): Promise<void> {
     const room = this.#slots - this.#running;
     if (room < 1) {
-      await pause(1);
+      await sleep(1);
       return;
     }
     // an engine of slots alone takes whatever it asked for
@@ -111,7 +125,8 @@ class ReferencePeer implements Peer {
     this.#running += 1;
     try {
       const signal = new AbortController().signal;
-      const results = this.#execute({ request: raw, owner, fence, attempt: 1, signal });
+      const promptTokens = raw.prompt_token_ids.length;
+      const results = this.#execute({ request: raw, owner, fence, attempt: 1, promptTokens, signal });
       for (;;) {
         const { value: output, done } = await results.next();
         await this.#reply(owner, { ticket, output, finished: done === true }).catch(() => undefined);
@@ -138,4 +153,15 @@ class ReferencePeer implements Peer {
     if (finished) this.#pending.delete(output.id);
     this.#history.write({ what: 'told', id: output.id, kind: finished ? 'finished' : 'chunk', output });
   }
+}
+
+/** µs of the machine's monotonic clock: no two calls of a process get the same. */
+let last = 0;
+function ticks(): number {
+  last = Math.max(last + 1, Math.floor(now() * 1000));
+  return last;
+}
+
+function hex(tick: number): string {
+  return tick.toString(16).padStart(14, '0');
 }

@@ -1,76 +1,120 @@
 /** One node of the chaos fleet, in a process of its own: a peer, its clients and its engine, all from one seed. */
+import { sleep } from '../../src/base/clock.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { Random } from '../lib/traffic/random.ts';
-import { HistoryWriter } from '../lib/harness/history.ts';
 import type { Happening, Output } from '../lib/harness/happenings.ts';
-import { startOurs } from './ours.ts';
-import type { ChaosRequest, Peer, PeerSettings, PutRequest, Task } from '../lib/harness/peer.ts';
+import { HistoryWriter } from '../lib/harness/history.ts';
+import type { Member } from '../lib/harness/member.ts';
+import { obeyParent, type NodeSettings, type RunNode } from '../lib/harness/orders.ts';
+import { startOurs } from '../lib/harness/ours.ts';
+import { executeRecorded, putRecorded, type Peer, type PutRequest } from '../lib/harness/peer.ts';
+import type { RunRequest, Task } from '../lib/harness/peer.ts';
+import type { Fleet } from '../lib/harness/processes.ts';
+import { Random } from '../lib/traffic/random.ts';
+import { Iterations } from './iterations.ts';
 import { startReference } from './naive-twin.ts';
+import type { Setup } from './plan.ts';
 
-export interface NodeSettings extends PeerSettings {
+export interface ChaosSettings extends NodeSettings, Setup {
   algorithm: 'ours' | 'reference';
+  /** Of the proxy. */
+  redis: string;
+  topic: string;
+  /** Of the run. */
   seed: number;
-  /** In front of its requests' ids. */
-  label: string;
   /** Requests that its clients bring; 0: none. */
   perSecond: number;
-  /** File. */
-  history: string;
+  /** Requests that its engine runs at once; 0: it runs none. */
+  slots: number;
+  /** ms; 0: its engine begins with work at any time. The reference's does always. */
+  iterationMs: number;
+  leaseMs: number;
 }
 
-/** From the parent. */
-export type Order =
-  | { order: 'start'; settings: NodeSettings }
+export type ChaosOrder =
   /** The date of this process jumps. */
   | { order: 'clock'; stepMs: number }
   /** No more requests. */
-  | { order: 'quiet' }
-  | { order: 'close' };
+  | { order: 'quiet' };
 
-/** To the parent. */
-export type Report =
-  { report: 'ready'; node: string } | { report: 'failed'; reason: string } | { report: 'closed' };
+export type ChaosFleet = Fleet<ChaosSettings, ChaosOrder>;
+export type ChaosMember = Member<ChaosSettings, ChaosOrder>;
+
+/** A request as it travels through Redis. */
+export interface ChaosRequest extends RunRequest {
+  /** Results before the last one, and ms before each result. */
+  chunks: number;
+  stepMs: number;
+}
 
 const PUT_EVERY_MS = 20;
 const MOST_PUTS_UNANSWERED = 200;
 const START_AGAIN_MS = 100;
+/** A name stands for two leases without a renewal. */
+const KEEP_ALIVE_LEASES = 2;
+/** Longer than any run: a name that is silent for it is forgotten with its results. */
+const TTL_MS = 3_600_000;
+const COMMAND_TIMEOUT_MS = 4_000;
+const TRIES = 6;
+/** Seeds of the processes of one run lie apart from those of the next. */
+const SEEDS_OF_A_RUN = 1_000;
 
-class ChaosNode {
-  readonly #settings: NodeSettings;
+class ChaosNode implements RunNode<ChaosOrder> {
+  readonly #settings: ChaosSettings;
   readonly #history: HistoryWriter<Happening>;
   readonly #random: Random;
-  #peer: Peer | undefined;
+  #peer: Peer<ChaosRequest> | undefined;
+  #engine: Iterations | undefined;
   #clients: NodeJS.Timeout | undefined;
   #count = 0;
   #unanswered = 0;
 
-  constructor(settings: NodeSettings) {
+  constructor(settings: ChaosSettings) {
     this.#settings = settings;
     this.#history = new HistoryWriter(settings.history);
-    this.#random = new Random(settings.seed);
+    this.#random = new Random(settings.seed * SEEDS_OF_A_RUN + settings.number);
   }
 
   /** Tries until there is a connection that lives long enough. */
   async start(): Promise<string> {
-    const start = this.#settings.algorithm === 'ours' ? startOurs : startReference;
     while (!this.#peer) {
       try {
-        this.#peer = await start(this.#settings, this.#history, (task) => this.#execute(task));
+        this.#peer = await this.#startPeer();
       } catch (error) {
         this.#history.write({ what: 'warned', message: `start: ${messageOf(error)}` });
-        await pause(START_AGAIN_MS);
+        await sleep(START_AGAIN_MS);
       }
     }
     if (this.#settings.perSecond > 0) this.#clients = setInterval(() => this.#bring(), PUT_EVERY_MS);
     return this.#peer.node;
   }
 
-  quiet(): void {
-    clearInterval(this.#clients);
+  #startPeer(): Promise<Peer<ChaosRequest>> {
+    const { redis, topic, node, takeover, slots, iterationMs, leaseMs, loadShards, policy } = this.#settings;
+    const execute = (task: Task<ChaosRequest>) => executeRecorded(this.#history, task, this.#work(task));
+    if (this.#settings.algorithm === 'reference')
+      return startReference({ redis, topic, node, slots }, this.#history, execute);
+    const whole = {
+      ...{ availableBlocks: slots * 4, blockSize: 16, reservedOutputBlocks: 1 },
+      ...{ maxNumBatchedTokens: 512, batch: slots },
+    };
+    if (iterationMs > 0) this.#engine = new Iterations(whole, iterationMs);
+    return startOurs<ChaosRequest>({
+      scheduler: {
+        ...{ redis, topic, node, takeover, leaseMs, loadShards, policy, pollMs: 500, ttlMs: TTL_MS },
+        ...{ keepAliveMs: KEEP_ALIVE_LEASES * leaseMs, commandTimeout: COMMAND_TIMEOUT_MS, tries: TRIES },
+      },
+      ...{ history: this.#history, execute, drainMs: 2_000 },
+      budget: slots > 0 ? (this.#engine ?? whole) : undefined,
+    });
+  }
+
+  obey(order: ChaosOrder): void {
+    if (order.order === 'clock') stepClock(order.stepMs);
+    else clearInterval(this.#clients);
   }
 
   async close(): Promise<void> {
-    this.quiet();
+    clearInterval(this.#clients);
     await this.#peer?.close();
     this.#history.close();
   }
@@ -83,7 +127,7 @@ class ChaosNode {
     void this.#put(Array.from({ length: group }, () => this.#draw()));
   }
 
-  #draw(): PutRequest {
+  #draw(): PutRequest<ChaosRequest> {
     const random = this.#random;
     const id = `${this.#settings.label}-${this.#count++}`;
     const slow = random.uniform() < 0.03;
@@ -94,18 +138,12 @@ class ChaosNode {
       stepMs: slow ? random.int(100, 600) : random.int(0, 8),
     };
     const fate = this.#settings.algorithm === 'ours' ? random.uniform() : 1;
-    const put: PutRequest = {
-      request,
-      priority: random.uniform() < 0.05 && this.#settings.algorithm === 'ours' ? 2_000 : 0,
-      deadlineMs: fate < 0.02 ? random.int(100, 2_000) : undefined,
-      signal: undefined,
-    };
-    this.#history.write({
-      ...{ what: 'put', id, priority: put.priority },
-      ...(put.deadlineMs === undefined ? {} : { deadlineMs: put.deadlineMs }),
-    });
-    if (fate > 0.02 && fate < 0.06) put.signal = this.#cancelLater(id, random.int(1, 400));
-    return put;
+    const priority = random.uniform() < 0.05 && this.#settings.algorithm === 'ours' ? 2_000 : 0;
+    const deadline = fate < 0.02 ? { deadlineMs: random.int(100, 2_000) } : {};
+    this.#history.write({ what: 'put', id, priority, ...deadline });
+    const isCancelled = fate > 0.02 && fate < 0.06;
+    const signal = isCancelled ? { signal: this.#cancelLater(id, random.int(1, 400)) } : {};
+    return { request, options: { priority, ...deadline, ...signal } };
   }
 
   #cancelLater(id: string, ms: number): AbortSignal {
@@ -117,51 +155,32 @@ class ChaosNode {
     return controller.signal;
   }
 
-  async #put(requests: readonly PutRequest[]): Promise<void> {
+  async #put(requests: readonly PutRequest<ChaosRequest>[]): Promise<void> {
     this.#unanswered += requests.length;
     const each = this.#settings.algorithm === 'ours' ? requests.map((one) => [one]) : [requests];
     await Promise.all(
       each.map(async (some) => {
-        const answers = await this.#peer!.put(some);
-        some.forEach(({ request: { request_id: id } }, i) => {
-          const refusal = answers[i];
-          this.#history.write(refusal ? { what: 'refused', id, ...refusal } : { what: 'accepted', id });
-        });
+        await putRecorded(this.#peer!, this.#history, some);
         this.#unanswered -= some.length;
       }),
     );
   }
 
-  async *#execute({
-    request,
-    owner,
-    fence,
-    attempt,
-    signal,
-  }: Task): AsyncGenerator<Output, Output, undefined> {
-    const { request_id: id, chunks, stepMs } = request;
-    this.#history.write({ what: 'claimed', id, owner, fence, attempt });
-    let stopped = true;
+  async *#work({
+    request: { chunks, stepMs },
+    promptTokens,
+  }: Task<ChaosRequest>): AsyncGenerator<Partial<Output>, Partial<Output>, undefined> {
+    const end = this.#engine?.begin(promptTokens);
     try {
-      for (let number = 1; ; number += 1) {
-        if (stepMs > 0) await pause(stepMs);
-        const output = { id, fence, number };
-        const final = number > chunks;
-        if (!signal.aborted) {
-          this.#history.write({ what: 'sent', id, fence, number, final });
-          stopped = !final;
-        }
-        if (final) return output;
-        yield output;
+      for (let left = chunks; ; left -= 1) {
+        if (stepMs > 0) await sleep(stepMs);
+        if (left === 0) return {};
+        yield {};
       }
     } finally {
-      if (stopped) this.#history.write({ what: 'stopped', id, fence });
+      end?.();
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** As an administrator's or NTP's step does: what measures by the date is wrong from here on. */
@@ -174,37 +193,4 @@ function stepClock(stepMs: number): void {
   });
 }
 
-function tell(report: Report): void {
-  process.send?.(report);
-}
-
-let node: ChaosNode | undefined;
-
-async function obey(order: Order): Promise<void> {
-  if (order.order === 'start') {
-    node = new ChaosNode(order.settings);
-    tell({ report: 'ready', node: await node.start() });
-  } else if (order.order === 'clock') {
-    stepClock(order.stepMs);
-  } else if (order.order === 'quiet') {
-    node?.quiet();
-  } else {
-    await node?.close();
-    tell({ report: 'closed' });
-    process.disconnect();
-  }
-}
-
-process.on('message', (order: Order) => {
-  obey(order).catch((error: unknown) => tell({ report: 'failed', reason: messageOf(error) }));
-});
-process.on('unhandledRejection', (error) =>
-  tell({
-    report: 'failed',
-    reason: `unhandled: ${error instanceof Error ? String(error.stack) : messageOf(error)}`,
-  }),
-);
-// Ctrl-C reaches the whole process group, and the parent decides when we end
-process.on('SIGINT', () => undefined);
-// without the parent there is nothing to live for; a disconnect of our own ends us by itself, this is for others
-process.on('disconnect', () => process.exit());
+obeyParent((settings: ChaosSettings) => new ChaosNode(settings));

@@ -7,6 +7,12 @@ import type { ChaosOptions } from './run.ts';
 
 export type CommandLine = Omit<ChaosOptions, 'tell'> & { json: boolean };
 
+/** As the options are called. */
+type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup'> & { rate: number; seed?: number } & {
+  shards?: number;
+  policy?: Setup['policy'];
+};
+
 /**
  * Undefined: help was asked for, and printed.
  * @throws UsageError
@@ -39,21 +45,12 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
       ]),
     )
     .option('--json', 'one JSON object on stdout', false);
-  const options = parse(program, args)?.opts<{
-    seconds: number;
-    seed?: number;
-    faults: FaultName[];
-    algorithm: 'ours' | 'reference';
-    rate: number;
-    shards?: number;
-    policy?: Setup['policy'];
-    json: boolean;
-  }>();
+  const options = parse(program, args)?.opts<Given>();
   if (!options) return undefined;
-  const { seconds, seed = randomInt(1_000_000), faults, algorithm, rate, json } = options;
+  const { seed = randomInt(1_000_000), rate: perSecond, shards, policy, ...rest } = options;
   const drawn = drawSetup(seed);
-  const setup = { loadShards: options.shards ?? drawn.loadShards, policy: options.policy ?? drawn.policy };
-  return { seconds, seed, faults, algorithm, perSecond: rate, setup, json };
+  const setup = { loadShards: shards ?? drawn.loadShards, policy: policy ?? drawn.policy };
+  return { ...rest, seed, perSecond, setup };
 }
 
 function faultList(text: string): FaultName[] {

@@ -1,4 +1,5 @@
 /** What a chaos run found, for people and for programs. */
+import { textOf } from '../lib/checker/checker.ts';
 import type { Outcome } from './run.ts';
 
 const MOST = 12;
@@ -33,8 +34,7 @@ export function conclude(outcome: Outcome): string {
   ];
   if (violations.length === 0) return [...lines, 'Every promise was kept.'].join('\n');
   lines.push(`${violations.length} promises were broken:`);
-  for (const { kind, id, message } of violations.slice(0, MOST))
-    lines.push(`- ${kind}: ${id === undefined ? '' : `${id}: `}${message}`);
+  for (const broken of violations.slice(0, MOST)) lines.push(`- ${textOf(broken)}`);
   if (shortest) lines.push(`The shortest history that shows one (${shortest.message}):`, ...shortest.lines);
   lines.push(`What every process saw is in ${outcome.histories ?? '(nowhere)'}`);
   return lines.join('\n');

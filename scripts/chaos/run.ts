@@ -1,18 +1,19 @@
 /** One chaos run: the fleet, the faults, the drain, and the verdict. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check, type Figures, type Verdict } from '../lib/checker/checker.ts';
-import { Faults } from './faults.ts';
-import { Fleet, type MemberSettings } from './fleet.ts';
-import { now } from '../lib/harness/history.ts';
+import { check, textOf, type Verdict } from '../lib/checker/checker.ts';
 import { Keyspace } from '../lib/checker/keyspace.ts';
-import { collect, isFinal, linesOf, nameOf, type Lives } from '../lib/checker/lives.ts';
-import { findLaunch } from './launch.ts';
+import { linesOf, Lives } from '../lib/checker/lives.ts';
 import type { Holding } from '../lib/checker/losses.ts';
+import { now } from '../lib/harness/history.ts';
+import { Fleet } from '../lib/harness/processes.ts';
+import { Faults } from './faults.ts';
+import { findLaunch } from './launch.ts';
+import { ChaosRedis } from './mortal-redis.ts';
+import { lookIntoReference } from './naive-twin.ts';
+import type { ChaosFleet } from './node.ts';
 import { makePlan, type FaultName, type Setup } from './plan.ts';
 import { Proxy } from './proxy.ts';
-import { lookIntoReference } from './naive-twin.ts';
-import { ChaosRedis } from './mortal-redis.ts';
 
 export interface ChaosOptions {
   seconds: number;
@@ -42,6 +43,8 @@ export interface Outcome extends Verdict {
 
 /** Short, so that much happens. */
 const LEASE_MS = 1_500;
+/** Stalls and silent connections take up to 4 s each, pauses 2 s and a restart 1 s, one after the other. */
+const OUTAGE_MS = 11_000;
 const TICK_MS = 20;
 const TELL_MS = 2_000;
 const VERIFY_MS = 3_000;
@@ -68,7 +71,10 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const proxy = new Proxy(redis.port);
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
   const keyspace = new Keyspace(redis.url, topic, options.setup.loadShards);
-  const fleet = new Fleet(options.seed);
+  const fleet: ChaosFleet = new Fleet({
+    program: new URL('./node.ts', import.meta.url),
+    ...{ tool: 'chaos', evictions: true },
+  });
   try {
     const url = await proxy.open();
     return await new Run(options, { redis, proxy, keyspace, fleet }, { url, topic }).go();
@@ -82,7 +88,8 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
 
 class Run {
   readonly #options: ChaosOptions;
-  readonly #fleet: Fleet;
+  readonly #fleet: ChaosFleet;
+  readonly #lives = new Lives();
   readonly #keyspace: Keyspace;
   readonly #faults: Faults;
   readonly #place: { url: string; topic: string };
@@ -91,7 +98,7 @@ class Run {
 
   constructor(
     options: ChaosOptions,
-    stage: { redis: ChaosRedis; proxy: Proxy; keyspace: Keyspace; fleet: Fleet },
+    stage: { redis: ChaosRedis; proxy: Proxy; keyspace: Keyspace; fleet: ChaosFleet },
     place: { url: string; topic: string },
   ) {
     this.#options = options;
@@ -133,17 +140,17 @@ class Run {
     return this.#conclude();
   }
 
-  #settings(index: number): MemberSettings {
-    const { algorithm, perSecond, setup } = this.#options;
+  #settings(index: number) {
+    const { algorithm, seed, perSecond, setup } = this.#options;
     const { share, slots, iterationMs } = ROLES[index]!;
     return {
       ...{ algorithm, redis: this.#place.url, topic: this.#place.topic, node: `node-${index}` },
       ...setup,
-      ...{ takeover: false, slots, iterationMs, leaseMs: LEASE_MS, perSecond: perSecond * share },
+      ...{ seed, takeover: false, slots, iterationMs, leaseMs: LEASE_MS, perSecond: perSecond * share },
     };
   }
 
-  /** Somebody serves a role again when the one that did was evicted for good. */
+  /** Starts another process in the role of one that was evicted for good. */
   #replaceEvicted(): void {
     for (const member of this.#fleet.members) {
       if (member.state !== 'evicted' || this.#replaced.has(member)) continue;
@@ -168,7 +175,9 @@ class Run {
   }
 
   async #verify(): Promise<void> {
-    for (const complaint of await this.#keyspace.violations()) this.#complaints.add(complaint);
+    // Redis cannot be asked while it is paused, over its memory or away
+    const violations = await this.#keyspace.violations().catch(() => []);
+    for (const complaint of violations) this.#complaints.add(complaint);
   }
 
   async #conclude(): Promise<Outcome> {
@@ -187,31 +196,24 @@ class Run {
       this.#options.algorithm === 'ours'
         ? await this.#keyspace.leftovers()
         : { records: new Set<string>(), mails: new Set<string>(), complaints: [] };
-    const processes = fleet.histories();
+    this.#read();
     const verdict = check({
-      processes,
+      lives: this.#lives,
       losses: this.#faults.losses,
-      leaseMs: LEASE_MS,
+      ...{ leaseMs: LEASE_MS, outageMs: OUTAGE_MS },
       left: { ...left, complaints: [...left.complaints, ...this.#complaints] },
     });
     for (const message of [...fleet.deaths, ...stuck]) verdict.violations.push({ kind: 'fleet', message });
     const { seed, algorithm, setup, seconds } = this.#options;
     const outcome: Outcome = {
       ...verdict,
-      ...{
-        seed,
-        algorithm,
-        setup,
-        seconds,
-        drainMs,
-        faults: this.#faults.counts,
-        processes: processes.length,
-      },
+      ...{ seed, algorithm, setup, seconds, drainMs, faults: this.#faults.counts },
+      processes: fleet.members.length,
     };
     if (verdict.violations.length === 0) return outcome;
     outcome.histories = fleet.keepHistories();
-    const histories = verdict.violations.flatMap(({ id, kind, message }) =>
-      id === undefined ? [] : [{ message: `${kind}: ${id}: ${message}`, lines: linesOf(processes, id) }],
+    const histories = verdict.violations.flatMap((broken) =>
+      broken.id === undefined ? [] : [{ message: textOf(broken), lines: linesOf(fleet.members, broken.id) }],
     );
     histories.sort((one, other) => one.lines.length - other.lines.length);
     if (histories[0]) outcome.shortest = histories[0];
@@ -220,9 +222,9 @@ class Run {
 
   /** Every name whose last process died gets a successor that takes over, so that what can be delivered is. */
   #startHeirs(): void {
+    this.#read();
     const alive = new Set(this.#fleet.members.filter((one) => one.alive).map(({ node }) => node));
-    const names = new Set(this.#fleet.histories().flatMap((one) => nameOf(one) ?? []));
-    for (const node of names) {
+    for (const node of new Set(this.#lives.started.map(({ node: name }) => name))) {
       if (alive.has(node)) continue;
       this.#fleet.start({ ...this.#settings(0), node, takeover: true, perSecond: 0, slots: 0 });
     }
@@ -235,7 +237,9 @@ class Run {
     while (now() < until) {
       await sleep(DRAIN_LOOK_MS);
       const before = open;
-      open = openRequests(collect(this.#fleet.histories()));
+      this.#read();
+      // what a dead process had accepted may be told to nobody any more
+      open = this.#lives.open.filter(({ put }) => put?.by.diedAt === undefined).length;
       if (open !== before) newsAt = now();
       const isEmpty = this.#options.algorithm === 'reference' || (await this.#keyspace.isEmpty());
       const ready = this.#fleet.members.every(({ state }) => state !== 'starting');
@@ -251,6 +255,10 @@ class Run {
     while (!condition() && now() < end) await sleep(TICK_MS);
   }
 
+  #read(): void {
+    for (const member of this.#fleet.members) this.#lives.add(member, member.news());
+  }
+
   get #strikes(): number {
     return Object.values(this.#faults.counts).reduce((sum, count) => sum + count, 0);
   }
@@ -263,14 +271,3 @@ class Run {
     this.#options.tell(`${(this.#elapsedMs / 1000).toFixed(1).padStart(5)} s  ${event}`);
   }
 }
-
-/** Put to processes that live, and neither refused nor ended. */
-function openRequests({ lives }: Lives): number {
-  let open = 0;
-  for (const { put, refused, told } of lives.values()) {
-    if (put && put.by.diedAt === undefined && !refused && !told.some(isFinal)) open += 1;
-  }
-  return open;
-}
-
-export type { Figures };

@@ -1,18 +1,13 @@
-/**
- * One node of the demo's fleet, in a process of its own: a scheduler, an emulated engine, and the clients whose requests
- * the parent sends. Everything it sees goes into its history before it acts on it.
- */
-import {
-  jsonCodec,
-  Scheduler,
-  type ClaimedRequest,
-  type Codec,
-  type SchedulerOptions,
-} from '../../src/index.ts';
-import { messageOf } from '../../src/base/errors.ts';
+/** One node of the demo's fleet, in a process of its own: a scheduler, an emulated engine, and the clients' puts. */
+import type { SchedulerOptions } from '../../src/index.ts';
 import { EmulatedEngine } from '../../src/testing/engine/engine.ts';
+import type { Happening } from '../lib/harness/happenings.ts';
 import { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening, Output } from './history.ts';
+import type { Member } from '../lib/harness/member.ts';
+import { obeyParent, type NodeSettings, type RunNode } from '../lib/harness/orders.ts';
+import { startOurs } from '../lib/harness/ours.ts';
+import { executeRecorded, putRecorded, type Peer, type RunRequest, type Task } from '../lib/harness/peer.ts';
+import type { Fleet } from '../lib/harness/processes.ts';
 
 /** A request as a client of this node brings it. */
 export interface Arrival {
@@ -21,127 +16,75 @@ export interface Arrival {
   outputTokens: number;
 }
 
-export interface NodeSettings {
-  scheduler: Required<
-    Pick<SchedulerOptions, 'topic' | 'node' | 'takeover' | 'policy' | 'leaseMs' | 'ttlMs'>
-  > & {
-    redis: string;
-  };
+export interface DemoSettings extends NodeSettings {
+  scheduler: Required<Pick<SchedulerOptions, 'topic' | 'policy' | 'leaseMs' | 'ttlMs'>> & { redis: string };
   /** Real ms per ms of the engine's model. */
   timeScale: number;
-  /** File. */
-  history: string;
 }
 
-/** From the parent. */
-export type Order =
-  { order: 'start'; settings: NodeSettings } | { order: 'put'; arrivals: Arrival[] } | { order: 'close' };
+/** Clients of this node bring requests. */
+export interface PutOrder {
+  order: 'put';
+  arrivals: Arrival[];
+}
 
-/** To the parent. */
-export type Report = { report: 'ready' } | { report: 'failed'; reason: string };
+export type DemoFleet = Fleet<DemoSettings, PutOrder>;
+export type DemoMember = Member<DemoSettings, PutOrder>;
 
 /** What travels through Redis. */
-interface LlmRequest {
-  request_id: string;
-  prompt_token_ids: number[];
+interface LlmRequest extends RunRequest {
   max_tokens: number;
 }
 
 const VOCABULARY = 128_256;
 /** Output tokens per chunk: some four results for each request. */
 const EVERY = 64;
-/** Results that carry no output are not announced by the codec. */
-const LOOK_MS = 20;
 
-class DemoNode {
-  readonly #settings: NodeSettings;
+class DemoNode implements RunNode<PutOrder> {
+  readonly #settings: DemoSettings;
   readonly #history: HistoryWriter<Happening>;
   readonly #engine: EmulatedEngine;
-  #scheduler: Scheduler<LlmRequest, Output> | undefined;
-  #looking: NodeJS.Timeout | undefined;
-  #served: Promise<void> | undefined;
+  #peer: Peer<LlmRequest> | undefined;
 
-  constructor(settings: NodeSettings) {
+  constructor(settings: DemoSettings) {
     this.#settings = settings;
     this.#history = new HistoryWriter(settings.history);
     this.#engine = new EmulatedEngine({ timeScale: settings.timeScale });
   }
 
-  async start(): Promise<void> {
-    this.#scheduler = await Scheduler.start<LlmRequest, Output>({
-      ...this.#settings.scheduler,
-      outputCodec: this.#announcing(jsonCodec<Output>()),
-      onWarning: (message) => this.#history.write({ what: 'warned', message }),
-    });
-    this.#looking = setInterval(() => this.#collect(), LOOK_MS);
-    this.#served = this.#scheduler.run((claimed) => this.#execute(claimed), {
+  async start(): Promise<string> {
+    const { scheduler, node, takeover } = this.#settings;
+    this.#peer = await startOurs<LlmRequest>({
+      scheduler: { ...scheduler, node, takeover },
+      history: this.#history,
+      execute: (task) => executeRecorded(this.#history, task, this.#work(task)),
       budget: this.#engine,
     });
+    return this.#peer.node;
   }
 
-  async put(arrivals: readonly Arrival[]): Promise<void> {
-    const requests = arrivals.map(({ id, promptTokens, outputTokens }) => ({
-      request_id: id,
-      prompt_token_ids: prompt(id, promptTokens),
-      max_tokens: outputTokens,
-    }));
-    for (const { id, error } of await this.#scheduler!.putRequests(requests)) {
-      if (error) this.#history.write({ what: 'refused', id, code: error.code, reason: error.message });
-      else this.#history.write({ what: 'accepted', id });
-    }
+  async obey({ arrivals }: PutOrder): Promise<void> {
+    const put = ({ id, promptTokens, outputTokens }: Arrival): Promise<void> => {
+      const prompt_token_ids = prompt(id, promptTokens);
+      const request = { request_id: id, prompt_token_ids, max_tokens: outputTokens };
+      return putRecorded(this.#peer!, this.#history, [{ request }]);
+    };
+    await Promise.all(arrivals.map(put));
   }
 
   async close(): Promise<void> {
-    await this.#scheduler?.close();
-    await this.#served;
-    clearInterval(this.#looking);
+    await this.#peer?.close();
     this.#engine.close();
-    this.#collect();
     this.#history.close();
   }
 
-  async *#execute({
-    request,
-    owner,
-    attempt,
-    signal,
-  }: ClaimedRequest<LlmRequest>): AsyncGenerator<Output, Output, undefined> {
-    const { request_id: id, prompt_token_ids: tokens, max_tokens: outputTokens } = request;
-    this.#history.write({ what: 'claimed', id, owner, attempt });
-    let number = 0;
-    let end: 'done' | 'stopped' = 'stopped';
-    try {
-      const work = this.#engine.run(tokens.length, outputTokens, { signal, every: EVERY });
-      for (let step = await work.next(); ; step = await work.next()) {
-        const output = { id, attempt, number: ++number, tokens: step.value.tokens };
-        if (!step.done) {
-          yield output;
-          continue;
-        }
-        end = 'done';
-        return output;
-      }
-    } finally {
-      // `return` waits for this: `done` is written before the final is sent
-      this.#history.write({ what: end, id, owner, attempt });
-    }
-  }
-
-  /** getResults has to be asked: the codec sees a result when the scheduler takes it, and it is asked right after. */
-  #announcing(codec: Codec<Output>): Codec<Output> {
-    return {
-      encode: (output) => codec.encode(output),
-      decode: (bytes) => {
-        queueMicrotask(() => this.#collect());
-        return codec.decode(bytes);
-      },
-    };
-  }
-
-  /** The clients of this node are told. */
-  #collect(): void {
-    for (const [id, results] of this.#scheduler?.getResults() ?? []) {
-      for (const result of results) this.#history.write({ what: 'told', id, ...result });
+  async *#work({ request, promptTokens, signal }: Task<LlmRequest>) {
+    const work = this.#engine.run(promptTokens, request.max_tokens, { signal, every: EVERY });
+    for (;;) {
+      const { value, done } = await work.next();
+      const step = { tokens: value.tokens };
+      if (done) return step;
+      yield step;
     }
   }
 }
@@ -155,31 +98,4 @@ function prompt(id: string, length: number): number[] {
   });
 }
 
-function tell(report: Report): void {
-  process.send?.(report);
-}
-
-let node: DemoNode | undefined;
-
-async function obey(order: Order): Promise<void> {
-  if (order.order === 'start') {
-    node = new DemoNode(order.settings);
-    await node.start();
-    tell({ report: 'ready' });
-  } else if (order.order === 'put') {
-    await node?.put(order.arrivals);
-  } else {
-    await node?.close();
-    process.disconnect();
-  }
-}
-
-process.on('message', (order: Order) => {
-  obey(order).catch((error: unknown) => {
-    tell({ report: 'failed', reason: messageOf(error) });
-  });
-});
-// Ctrl-C reaches the whole process group, and the parent decides when we end
-process.on('SIGINT', () => undefined);
-// without the parent there is nothing to live for; a disconnect of our own ends us by itself, this is for others
-process.on('disconnect', () => process.exit());
+obeyParent((settings: DemoSettings) => new DemoNode(settings));

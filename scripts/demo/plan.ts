@@ -1,12 +1,10 @@
 /** Which requests arrive when and at which node. */
 import { fitsEngine } from '../../src/base/budget.ts';
-import { messageOf } from '../../src/base/errors.ts';
 import { capacity } from '../../src/testing/engine/capacity.ts';
 import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
-import { drawArrivals } from '../lib/traffic/quantiles.ts';
-import { Random } from '../lib/traffic/random.ts';
 import { assignOwners, scaleToLoad, type OwnedArrival } from '../lib/traffic/scale.ts';
-import { readTrace, type Arrival } from '../lib/traffic/trace.ts';
+import { openTraffic, type Source } from '../lib/traffic/source.ts';
+import type { Arrival } from '../lib/traffic/trace.ts';
 import { badUsage, type DemoOptions } from './options.ts';
 
 export interface Plan {
@@ -35,11 +33,11 @@ const ROUNDS = 4;
 /** @throws UsageError if the trace cannot be used */
 export async function makePlan({ nodes, seconds, seed, trace }: DemoOptions): Promise<Plan> {
   const timeScale = (TIME_SCALE * Math.max(nodes, 4)) / 4;
-  const source = trace === undefined ? drawn(seed) : await recorded(trace, seed);
+  const source = await openTraffic({ file: trace, mostOutput: MAX_OUTPUT, badUsage });
   const skew = Math.max(SKEW, 1.4 / nodes);
   try {
     return {
-      arrivals: assignOwners(schedule(source, nodes, seconds, timeScale), { nodes, skew, seed }),
+      arrivals: assignOwners(schedule(source, { nodes, seconds, seed }, timeScale), { nodes, skew, seed }),
       source: trace ?? 'quantiles of the Azure conversation trace',
       timeScale,
       load: LOAD,
@@ -51,39 +49,20 @@ export async function makePlan({ nodes, seconds, seed, trace }: DemoOptions): Pr
   }
 }
 
-function schedule(source: Source, nodes: number, seconds: number, timeScale: number): Arrival[] {
-  let arrivals = source(SAMPLE);
+function schedule(
+  source: Source,
+  { nodes, seconds, seed }: Pick<DemoOptions, 'nodes' | 'seconds' | 'seed'>,
+  timeScale: number,
+): Arrival[] {
+  let arrivals = source.take(SAMPLE, seed);
   let load = { load: LOAD, nodes, capacityPerNode: 0 };
   for (let round = 0; round < ROUNDS; round += 1) {
     // how many fill the time depends on what they ask for, and that on how many they are
     const capacityPerNode = capacity(arrivals.filter(fits)) / timeScale;
     load = { ...load, capacityPerNode };
-    arrivals = source(Math.max(2, Math.round(LOAD * nodes * capacityPerNode * seconds)));
+    arrivals = source.take(Math.max(2, Math.round(LOAD * nodes * capacityPerNode * seconds)), seed);
   }
   return scaleToLoad(arrivals, load);
-}
-
-/** So many arrivals. */
-type Source = (count: number) => Arrival[];
-
-function drawn(seed: number): Source {
-  return (count) => drawArrivals({ seed, count, ratePerSecond: 1 }).map(cut);
-}
-
-/** Consecutive arrivals of the trace, from a place that the seed chooses; fewer if it is too short. */
-async function recorded(file: string, seed: number): Promise<Source> {
-  const trace = await readTrace(file).catch((error: unknown) => {
-    throw badUsage(`--trace: ${messageOf(error)}`);
-  });
-  const place = new Random(seed).uniform();
-  return (count) => {
-    const from = Math.floor(place * Math.max(0, trace.length - count));
-    return trace.slice(from, from + count).map(cut);
-  };
-}
-
-function cut(arrival: Arrival): Arrival {
-  return { ...arrival, outputTokens: Math.max(1, Math.min(arrival.outputTokens, MAX_OUTPUT)) };
 }
 
 /** Whether an engine can hold it at all. A node refuses the others when they are put. */

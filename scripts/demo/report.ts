@@ -1,13 +1,19 @@
 /** What the demo says in the end. */
 import { count, duration } from '../../src/cli/output.ts';
-import type { Audit } from './audit.ts';
-import type { NodeFigures } from './ledger.ts';
+import type { Figures } from '../lib/checker/checker.ts';
+import type { NodeFigures } from './figures.ts';
 import type { Killed } from './succession.ts';
 import type { DemoOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 
 /** What came out of a run. Every time is real time. */
-export interface Outcome extends Audit {
+export interface Outcome extends Figures {
+  /** Broken promises, in words; empty if all were kept. */
+  broken: string[];
+  /** Requests that ran at another node than their owner. */
+  stolen: number;
+  /** From the answer to a put to the first claim in a runner's hand. */
+  queueDelayMs: { p50: number; p99: number };
   topic: string;
   leaseMs: number;
   /** Requests that clients sent. */
@@ -68,7 +74,8 @@ function speed({ timeScale }: { timeScale: number }): string {
 
 /** The last lines. Warnings of the schedulers are worth a line if the server is the user's own, or something broke. */
 export function conclude(outcome: Outcome, plan: Plan, ownServer: boolean): string {
-  const { accepted, finished, endedWithOwner, lost, duplicated, failed, stolen, reclaimed } = outcome;
+  const { accepted, finished, endedWithOwner, lost, duplicated, stolen, reclaimed } = outcome;
+  const otherwise = outcome.failed + outcome.cancelled + outcome.expired;
   const { p50, p99 } = outcome.queueDelayMs;
   const lines: [string, string | number, string?][] = [
     ['accepted', accepted, `of ${count(outcome.offered, 'request')}${notAccepted(outcome)}`],
@@ -76,7 +83,7 @@ export function conclude(outcome: Outcome, plan: Plan, ownServer: boolean): stri
     ['ended with owner', endedWithOwner, 'by the killed node, which could not tell its client any more'],
     ['lost', lost],
     ['duplicated', duplicated],
-    ...(failed > 0 ? [['failed', failed] as [string, number]] : []),
+    ...(otherwise > 0 ? [['ended otherwise', otherwise] as [string, number]] : []),
     ['stolen', stolen, 'ran at another node than the one that accepted them'],
     ['reclaimed', reclaimed, 'came back from a runner that was lost, and ran again'],
     ['queueing delay', `p50 ${duration(p50)}, p99 ${duration(p99)}`, "from the put's answer to the claim"],

@@ -1,18 +1,23 @@
 /** One run of the demo: the fleet, its clients, the crash, the end, and the proof. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { audit } from './audit.ts';
-import { Clients } from './clients.ts';
-import { Fleet } from './fleet.ts';
+import { check, textOf } from '../lib/checker/checker.ts';
+import { Keyspace } from '../lib/checker/keyspace.ts';
+import { Lives } from '../lib/checker/lives.ts';
 import { now } from '../lib/harness/history.ts';
-import { Keyspace } from './keyspace.ts';
-import { Ledger, tally } from './ledger.ts';
+import { Fleet } from '../lib/harness/processes.ts';
+import { quantile } from '../lib/measure/statistics.ts';
+import { Clients } from './clients.ts';
+import { noFigures, queueDelay, refusals, tally, thefts } from './figures.ts';
+import type { DemoFleet, DemoSettings } from './node.ts';
 import type { DemoOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 import { RECENT_MS, type Screen, type View } from './screen.ts';
 import { Succession } from './succession.ts';
 import type { Outcome } from './report.ts';
 
+/** The whole fleet has one load shard. */
+const SHARDS = 1;
 /** Of claims. Short, so that a killed node's work returns soon; long enough for a busy machine. */
 export const LEASE_MS = 2_500;
 /** A successor comes when the claims of its predecessor have returned: the others show what they can. */
@@ -30,8 +35,10 @@ export class Run {
   readonly #options: DemoOptions;
   readonly #plan: Plan;
   readonly #screen: Screen;
-  readonly #ledger = new Ledger();
-  readonly #fleet: Fleet;
+  readonly #lives = new Lives();
+  readonly #warnings = new Set<string>();
+  readonly #fleet: DemoFleet = new Fleet({ program: new URL('./node.ts', import.meta.url), tool: 'demo' });
+  readonly #settings: Pick<DemoSettings, 'scheduler' | 'timeScale' | 'takeover'>;
   readonly #keyspace: Keyspace;
   readonly #succession: Succession;
   readonly #events: string[] = [];
@@ -43,14 +50,14 @@ export class Run {
     this.#options = options;
     this.#plan = plan;
     this.#screen = screen;
-    this.#keyspace = new Keyspace(redis, this.topic);
+    this.#keyspace = new Keyspace(redis, this.topic, SHARDS);
     const { policy, seconds } = options;
     const ttlMs = TTL_MS + Math.ceil(seconds * 4_000);
-    this.#fleet = new Fleet((node) => ({
-      scheduler: { redis, topic: this.topic, node, takeover: false, policy, leaseMs: LEASE_MS, ttlMs },
-      timeScale: plan.timeScale,
-    }));
-    this.#succession = new Succession(this.#fleet, this.#ledger, {
+    this.#settings = {
+      scheduler: { redis, topic: this.topic, policy, leaseMs: LEASE_MS, ttlMs },
+      ...{ timeScale: plan.timeScale, takeover: false },
+    };
+    this.#succession = new Succession(this.#fleet, this.#lives, {
       killAtMs: options.kill ? seconds * 500 : Infinity,
       successorMs: SUCCESSOR_MS,
       tell: (event) => this.#tell(event),
@@ -60,9 +67,9 @@ export class Run {
   /** @throws NodeDied if the fleet cannot be started */
   async go(): Promise<Outcome> {
     const names = Array.from({ length: this.#options.nodes }, (_, i) => `node-${i}`);
-    await Promise.all(names.map((node) => this.#fleet.start(node).started()));
+    await Promise.all(names.map((node) => this.#fleet.start({ ...this.#settings, node }).started()));
     this.#startedAt = now();
-    const clients = new Clients(this.#plan.arrivals, this.#fleet, this.#ledger);
+    const clients = new Clients(this.#plan.arrivals, this.#fleet, this.#lives);
     try {
       await this.#watch(() => clients.done);
       const from = now();
@@ -100,7 +107,11 @@ export class Run {
   }
 
   #read(): void {
-    for (const member of this.#fleet.members) this.#ledger.add(member, member.news());
+    for (const member of this.#fleet.members) {
+      const news = member.news();
+      this.#lives.add(member, news);
+      for (const entry of news) if (entry.what === 'warned') this.#warnings.add(entry.message);
+    }
   }
 
   get #elapsedMs(): number {
@@ -119,7 +130,9 @@ export class Run {
   }
 
   #refusals(): string[] {
-    return [...this.#ledger.refusals].map(([code, reason]) => `a request was refused, ${code}: ${reason}`);
+    return [...refusals(this.#lives.all)].map(
+      ([code, reason]) => `a request was refused, ${code}: ${reason}`,
+    );
   }
 
   /** Without a node that died against the plan, its requests cannot end. */
@@ -127,29 +140,27 @@ export class Run {
     return this.#fleet.deaths.length > 0 ? DRAIN_BROKEN_MS : DRAIN_MS + this.#options.seconds * 1_000;
   }
 
-  /** Redis has nothing of the run any more, and nobody waits but for what may have died with the killed node. */
+  /** Redis has nothing of the run any more, and clients wait only for what may have died with the killed node. */
   async #isDrained(): Promise<boolean> {
     if (this.#succession.killed && !this.#succession.over) return false;
-    const open = this.#ledger.open;
-    if (open.some(({ accepted }) => accepted?.by.killedAt === undefined)) return false;
-    const { records, mails } = await this.#keyspace.leftovers();
-    if (records.size + mails.size > 0) return false;
+    const { open } = this.#lives;
+    if (open.some(({ accepted }) => accepted?.by.diedAt === undefined)) return false;
+    if (!(await this.#keyspace.isEmpty())) return false;
     if (open.length === 0) return true;
     // what was just taken from Redis is in a history soon
     await sleep(LOOK_MS);
     this.#read();
-    return this.#ledger.open.length === open.length;
+    return this.#lives.open.length === open.length;
   }
 
   #view(): View {
-    const figures = tally(this.#ledger.lives, now() - RECENT_MS);
-    const none = { accepted: 0, finished: 0, running: 0, stolenIn: 0, stolenOut: 0, delays: [] };
+    const figures = tally(this.#lives.all, now() - RECENT_MS);
     return {
       elapsedMs: this.#elapsedMs,
       arrivalMs: this.#plan.arrivals.at(-1)!.atMs,
       offered: this.#plan.arrivals.length,
       rows: this.#fleet.current.map(({ node, state }) => {
-        return { ...(figures.get(node) ?? none), node, state, waiting: this.#waiting.get(node) ?? 0 };
+        return { ...(figures.get(node) ?? noFigures()), node, state, waiting: this.#waiting.get(node) ?? 0 };
       }),
       events: this.#events,
     };
@@ -157,24 +168,41 @@ export class Run {
 
   async #conclude(): Promise<Outcome> {
     const elapsedMs = Math.round(this.#elapsedMs);
-    const left = await this.#keyspace.leftovers();
+    // before the nodes close: what they have not ended is still theirs; and after that nothing else may be there
+    const { records, mails } = await this.#keyspace.leftovers();
     const violations = await this.#keyspace.violations();
     this.#screen.show(this.#view());
     const stuck = await this.#fleet.close();
     this.#read();
-    const report = audit(this.#ledger.lives, left);
-    report.broken.unshift(...this.#fleet.deaths, ...stuck, ...violations);
+    const { complaints } = await this.#keyspace.leftovers();
+    const left = { records, mails, complaints: [...new Set([...violations, ...complaints])] };
+    const lives = this.#lives.all;
+    const verdict = check({
+      ...{ lives: this.#lives, losses: [], leaseMs: LEASE_MS, left },
+      // nothing but the kill disturbs the run
+      outageMs: 0,
+    });
+    const broken = [...this.#fleet.deaths, ...stuck, ...verdict.violations.map(textOf)];
     if (this.#options.kill && !this.#succession.killed) {
-      report.broken.push('no node was killed: from halfway on, none had anything to lose');
+      broken.push('no node was killed: from halfway on, none had anything to lose');
     }
+    const delays = lives.map(queueDelay).filter((delay) => delay !== undefined);
     return {
-      ...report,
-      ...(report.broken.length > 0 ? { histories: this.#fleet.keepHistories() } : {}),
+      ...verdict.figures,
+      broken,
+      ...(broken.length > 0 ? { histories: this.#fleet.keepHistories() } : {}),
       ...{ elapsedMs, offered: this.#plan.arrivals.length, topic: this.topic, leaseMs: LEASE_MS },
+      stolen: lives.filter((life) => thefts(life).size > 0).length,
+      queueDelayMs: { p50: tenths(quantile(delays, 0.5)), p99: tenths(quantile(delays, 0.99)) },
       killed: this.#succession.killed ?? null,
-      perNode: tally(this.#ledger.lives, Infinity),
-      refusals: Object.fromEntries(this.#ledger.refusals),
-      warnings: [...this.#ledger.warnings],
+      perNode: tally(lives, Infinity),
+      refusals: Object.fromEntries(refusals(lives)),
+      warnings: [...this.#warnings],
     };
   }
+}
+
+/** 0 for no values at all. */
+function tenths(ms: number): number {
+  return Number.isNaN(ms) ? 0 : Math.round(ms * 10) / 10;
 }

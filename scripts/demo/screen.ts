@@ -2,7 +2,8 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import { duration } from '../../src/cli/output.ts';
-import { percentile, type NodeFigures } from './ledger.ts';
+import { quantile } from '../lib/measure/statistics.ts';
+import type { NodeFigures } from './figures.ts';
 
 export interface Row extends NodeFigures {
   node: string;
@@ -21,7 +22,7 @@ export interface View {
   events: readonly string[];
 }
 
-/** Queueing delays are those of the last so many ms. */
+/** The screen shows the queueing delays of the last 5 s. */
 export const RECENT_MS = 5_000;
 const BAR = 20;
 /** A picture that fits 80 columns. */
@@ -136,6 +137,5 @@ function totals({ rows }: View): { accepted: number; finished: number; stolen: n
 }
 
 function delay(delays: readonly number[], share: number): string {
-  const ms = percentile(delays, share);
-  return ms === undefined ? '-' : duration(ms);
+  return delays.length === 0 ? '-' : duration(quantile(delays, share));
 }

@@ -1,8 +1,7 @@
 /** The crash halfway: one node is killed, its work returns to the others, and a successor takes its name. */
-import { messageOf } from '../../src/base/errors.ts';
-import type { Fleet } from './fleet.ts';
-import { tally, type Ledger } from './ledger.ts';
-import type { Member } from './member.ts';
+import type { Lives } from '../lib/checker/lives.ts';
+import { tally } from './figures.ts';
+import type { DemoFleet, DemoMember } from './node.ts';
 
 export interface Killed {
   node: string;
@@ -25,16 +24,16 @@ export interface SuccessionOptions {
 }
 
 export class Succession {
-  readonly #fleet: Fleet;
-  readonly #ledger: Ledger;
+  readonly #fleet: DemoFleet;
+  readonly #lives: Lives;
   readonly #options: SuccessionOptions;
-  #victim: Member | undefined;
-  #successor: Member | undefined;
+  #victim: DemoMember | undefined;
+  #successor: DemoMember | undefined;
   killed: Killed | undefined;
 
-  constructor(fleet: Fleet, ledger: Ledger, options: SuccessionOptions) {
+  constructor(fleet: DemoFleet, lives: Lives, options: SuccessionOptions) {
     this.#fleet = fleet;
-    this.#ledger = ledger;
+    this.#lives = lives;
     this.#options = options;
   }
 
@@ -55,8 +54,8 @@ export class Succession {
 
   /** Of the nodes that run something, the one with the most pending requests. */
   #kill(atMs: number): void {
-    const figures = tally(this.#ledger.lives, Infinity);
-    const pendingOf = ({ node }: Member): number => {
+    const figures = tally(this.#lives.all, Infinity);
+    const pendingOf = ({ node }: DemoMember): number => {
       const of = figures.get(node);
       return of && of.running > 0 ? of.accepted - of.finished : 0;
     };
@@ -74,14 +73,15 @@ export class Succession {
 
   #succeed(killed: Killed, elapsedMs: () => number): void {
     const { tell } = this.#options;
-    this.#successor = this.#fleet.start(killed.node, this.#victim);
+    this.#successor = this.#fleet.start({ ...this.#victim!.settings, takeover: true });
     tell(`a successor of ${killed.node} starts`);
     this.#successor.started().then(
       () => {
         killed.takenOverMs = Math.round(elapsedMs());
         tell(`it has taken the name over, and collects what ${killed.node} was owed`);
       },
-      (error: unknown) => this.#fleet.deaths.push(messageOf(error)),
+      // why it died is among the fleet's deaths
+      () => undefined,
     );
   }
 }

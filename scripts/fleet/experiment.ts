@@ -1,9 +1,10 @@
 /** All runs that were asked for, one after the other. */
 import type { OwnedArrival } from '../lib/traffic/scale.ts';
+import type { Source } from '../lib/traffic/source.ts';
 import { figuresOf } from './figures.ts';
 import { simulateIdeal } from './ideal.ts';
 import type { FleetOptions, LivePolicy, Policy } from './options.ts';
-import { makePlan, type Source } from './plan.ts';
+import { makePlan } from './plan.ts';
 import { costsOf, roundFigures, rounded, type RunReport } from './report.ts';
 import { LiveRun } from './run.ts';
 

@@ -1,12 +1,10 @@
 /** Which requests arrive when and at which node, in model time. */
-import { messageOf } from '../../src/base/errors.ts';
 import { fitsEngine } from '../../src/base/budget.ts';
 import { capacity } from '../../src/testing/engine/capacity.ts';
 import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
-import { drawArrivals } from '../lib/traffic/quantiles.ts';
-import { Random } from '../lib/traffic/random.ts';
 import { assignOwners, scaleToLoad, type OwnedArrival } from '../lib/traffic/scale.ts';
-import { readTrace, type Arrival } from '../lib/traffic/trace.ts';
+import { openTraffic, type Source } from '../lib/traffic/source.ts';
+import type { Arrival } from '../lib/traffic/trace.ts';
 import { badUsage } from './options.ts';
 
 export interface PlanOptions {
@@ -18,35 +16,10 @@ export interface PlanOptions {
   skew: number | undefined;
 }
 
-/** Where requests come from, before they are scaled to a load. */
-export interface Source {
-  /** For people. */
-  name: string;
-  /** At most so many consecutive arrivals, chosen by the seed. */
-  take(count: number, seed: number): Arrival[];
-}
-
-/** The built-in quantiles, or a recorded trace. @throws UsageError if the trace cannot be used */
-export async function openSource(file: string | undefined): Promise<Source> {
-  if (file === undefined) {
-    return {
-      name: 'quantiles',
-      take: (count, seed) => drawArrivals({ seed, count, ratePerSecond: 1 }),
-    };
-  }
-  const all = await readTrace(file).catch((error: unknown) => {
-    throw badUsage(`--trace: ${messageOf(error)}`);
-  });
-  const trace = all
-    .filter(({ promptTokens }) => fitsEngine(promptTokens, DEFAULT_ENGINE))
-    .map((arrival) => ({ ...arrival, outputTokens: Math.max(1, arrival.outputTokens) }));
-  return {
-    name: file,
-    take: (count, seed) => {
-      const from = Math.floor(new Random(seed).uniform() * Math.max(0, trace.length - count));
-      return trace.slice(from, from + count);
-    },
-  };
+/** Requests that an engine can hold. @throws UsageError if the trace cannot be used */
+export function openSource(file: string | undefined): Promise<Source> {
+  const keep = ({ promptTokens }: Arrival): boolean => fitsEngine(promptTokens, DEFAULT_ENGINE);
+  return openTraffic({ file, keep, badUsage });
 }
 
 /** @throws UsageError if the source has no traffic that could be scaled */

@@ -4,8 +4,8 @@
  * loop gives it (maxNumBatchedTokens is the longest prompt); a tighter one would push back, and so reverse, the more.
  */
 import { admit } from '../../src/base/budget.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { pause } from '../lib/reference/pause.ts';
 import { Reference, REFERENCE_TIMES, type Element } from '../lib/reference/reference.ts';
 import { LiveEngine } from './live-engine.ts';
 import { nameOf, type FleetNode, type NodeContext } from './node.ts';
@@ -80,7 +80,7 @@ class ReferenceNode implements FleetNode {
     for (const { id, owner } of admitted) this.#owners.set(id, owner);
     this.#engine.enter(admitted.map(({ id }) => id));
     // the reference's engine loop sleeps so long when it got nothing
-    if (admitted.length === 0) await pause(1);
+    if (admitted.length === 0) await sleep(1);
   }
 
   #finish(id: number): void {

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
-import { idsOf, isFinal, requests, room, useFleet, type Node } from '../support/fleet.ts';
+import { isFinal } from '../../scripts/lib/harness/happenings.ts';
+import { idsOf, requests, room, useFleet, type Node } from '../support/fleet.ts';
 import { OwnRedis, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 

@@ -14,6 +14,7 @@ import { SHARD_TABLES, shardKey, type ShardTable } from '../../src/base/keys.ts'
 import { shardsInUse } from '../../src/inspect/registry.ts';
 import { readSnapshot, type ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { verifyTopic } from '../../src/inspect/verify.ts';
+import { isFinal } from '../../scripts/lib/harness/happenings.ts';
 import { freshTopic, redisUrl, waitUntil } from './server.ts';
 
 /** A request as the default accessors want it. */
@@ -186,10 +187,6 @@ export function serve(node: Node, ms = 0, budget: Budget = room()): { id: string
     if (!(error instanceof SchedulerError && error.code === 'EVICTED')) throw error;
   });
   return executed;
-}
-
-export function isFinal({ kind }: Result): boolean {
-  return kind !== 'chunk' && kind !== 'restart';
 }
 
 /** Takes results until every one of `ids` has ended; answers all that came, in order. */

@@ -26,6 +26,13 @@ export interface Calls {
   close(): Promise<void>;
 }
 
+/** What the parent sends. */
+export interface Question {
+  call: number;
+  name: keyof Calls;
+  args: unknown[];
+}
+
 /** What happens without being asked for. */
 export type Happening =
   | { what: 'ready' }
@@ -102,9 +109,9 @@ const calls: Calls = {
   close: () => node.close(),
 };
 
-async function answer({ call, name, args }: { call: number; name: keyof Calls; args: never }): Promise<void> {
+async function answer({ call, name, args }: Question): Promise<void> {
   try {
-    const value = await (calls[name] as (...all: never[]) => Promise<unknown>)(...(args as never[]));
+    const value = await (calls[name] as (...all: unknown[]) => Promise<unknown>)(...args);
     process.send?.({ type: 'answer', call, value });
   } catch (error) {
     const code = error instanceof SchedulerError ? error.code : String(error);
@@ -112,7 +119,7 @@ async function answer({ call, name, args }: { call: number; name: keyof Calls; a
   }
 }
 
-process.on('message', (message) => void answer(message as Parameters<typeof answer>[0]));
-// nobody is left to serve for
+process.on('message', (question: Question) => void answer(question));
+// without its parent the process has no purpose
 process.on('disconnect', () => process.exit());
 tell({ what: 'ready' });

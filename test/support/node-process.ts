@@ -1,10 +1,11 @@
 // A node in a process of its own, that can be killed, stopped and continued.
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
+import { isFinal } from '../../scripts/lib/harness/happenings.ts';
+import { Subprocess } from '../../scripts/lib/harness/subprocess.ts';
 import type { Result, SchedulerOptions } from '../../src/index.ts';
 import { bundle } from './bundle.ts';
-import { QUICK, isFinal, type Fleet, type Prompt } from './fleet.ts';
-import type { Calls, Message } from './node-child.ts';
+import { QUICK, type Fleet, type Prompt } from './fleet.ts';
+import type { Calls, Message, Question } from './node-child.ts';
 import { waitUntil } from './server.ts';
 
 const program = new URL('./node-child.ts', import.meta.url);
@@ -22,29 +23,28 @@ export class NodeProcess {
   readonly news = new Map<string, Result[]>();
   /** Why it is over: CLOSED or EVICTED. */
   over = '';
-  readonly #child: ChildProcess;
+  readonly #process: Subprocess<Question, Message>;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #ready = false;
   #calls = 0;
 
-  private constructor(program: string) {
-    this.#child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    this.#child.on('message', (message) => this.#hear(message as Message));
-    this.#child.on('exit', () => {
+  private constructor(program: URL) {
+    this.#process = new Subprocess(program, (message) => this.#hear(message));
+    void this.#process.gone.then(({ how }) => {
       for (const { reject } of this.#waiting.values())
-        reject(new Error(`the process of ${this.name} has ended`));
+        reject(new Error(`the process of ${this.name} has ended: ${how}`));
     });
   }
 
   static async fork(): Promise<NodeProcess> {
-    return new NodeProcess(await bundle(program));
+    return new NodeProcess(pathToFileURL(await bundle(program)));
   }
 
   /** Asks the process; rejects with the code of the error that it met. */
   call<Name extends keyof Calls>(name: Name, ...args: Parameters<Calls[Name]>): ReturnType<Calls[Name]> {
     const call = (this.#calls += 1);
     const answer = new Promise((resolve, reject) => this.#waiting.set(call, { resolve, reject }));
-    this.#child.send({ call, name, args });
+    this.#process.send({ call, name, args });
     return answer as ReturnType<Calls[Name]>;
   }
 
@@ -66,19 +66,17 @@ export class NodeProcess {
 
   /** The process stands still, its connections stay open. */
   stop(): void {
-    this.#child.kill('SIGSTOP');
+    this.#process.stop();
   }
 
   continue(): void {
-    this.#child.kill('SIGCONT');
+    this.#process.continue();
   }
 
   /** Ends it at once, as a crash does. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const over = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await over;
+    if (this.#process.alive) this.#process.kill();
+    await this.#process.gone;
   }
 
   #hear(message: Message): void {

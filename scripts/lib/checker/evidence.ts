@@ -1,5 +1,5 @@
-/** What the checker of a chaos run judges by. */
-import type { ProcessHistory } from './lives.ts';
+/** What the checker of a run judges by. */
+import type { Lives } from './lives.ts';
 import type { Loss } from './losses.ts';
 
 /** What Redis holds when everything should have ended. */
@@ -12,9 +12,14 @@ export interface Leftovers {
 }
 
 export interface Evidence {
-  readonly processes: readonly ProcessHistory[];
+  readonly lives: Lives;
   /** In the order of time. */
   readonly losses: readonly Loss[];
   readonly leaseMs: number;
+  /**
+   * For how long the faults of this run may keep a living process and Redis apart, in ms. 0: nothing but SIGKILL
+   * disturbs the run, and the checker forgives nothing that only a broken connection or a stall could explain.
+   */
+  readonly outageMs: number;
   readonly left: Leftovers;
 }

@@ -1,18 +1,20 @@
-/** One holder of a request at a time, as Redis gave its claims out. Pure. */
+/** One holder of a request at a time, as Redis granted its claims and as handlers got them. Pure. */
+import { describe } from '../harness/happenings.ts';
 import type { Evidence } from './evidence.ts';
 import type { Grant, Life } from './lives.ts';
 import { eraOf } from './losses.ts';
 
-/** Told of a request that had two holders, or of a fence that two claims share. */
+/** Told of a request that had two holders, of a fence that two claims share, or of an execution without a claim. */
 export type HolderFault = (id: string, message: string) => void;
 
-/** Leases are in whole ms of a clock that tokens tell in µs. */
+/** Leases are in whole ms of a clock that fences tell in µs. */
 const CLOCK_MS = 1;
 
 /**
- * Tokens belong to one claim. And a ticket is granted again only after the holder gave it back, which it wrote down,
- * or after its lease: then a try was counted (`triesSpent`), and by the clock of Redis, which tokens tell in microseconds,
- * a lease has passed. What a loss of data came between proves nothing.
+ * A fence belongs to one claim, and a claim that Redis granted is executed at most once, by the process that got it and
+ * as the attempt that it is. A request is granted again only after its holder gave it back, which it wrote down, or
+ * after its lease: then a try was counted (`triesSpent`), and by the clock of Redis, which fences tell in µs, a lease
+ * has passed. Claims with a loss of data between them are not compared.
  */
 export function checkHolders(
   lives: Iterable<Life>,
@@ -20,31 +22,52 @@ export function checkHolders(
   fault: HolderFault,
 ): void {
   const owners = new Map<string, Grant>();
-  for (const { id, granted, givenBack } of lives) {
+  for (const life of lives) {
+    const { id, granted } = life;
     for (const grant of granted) {
       const claim = `${grant.shard}.${grant.fence}`;
       const other = owners.get(claim);
       if (other && (other.ticket !== grant.ticket || other.by !== grant.by))
-        fault(id, `claim ${grant.fence} was granted to ${other.by.label} and ${grant.by.label}`);
+        fault(id, `claim ${grant.fence} was granted to ${describe(other.by)} and ${describe(grant.by)}`);
       owners.set(claim, grant);
     }
     const grants = [...granted].sort((one, next) => (one.fence < next.fence ? -1 : 1));
     for (const [i, next] of grants.entries()) {
       const one = grants[i - 1];
-      if (!one || one.ticket !== next.ticket || one.fence === next.fence) continue;
+      if (!one || one.fence === next.fence) continue;
       if (eraOf(losses, one.shard, one.fence) !== eraOf(losses, next.shard, next.fence)) continue;
-      const both = `${next.by.label} was granted claim ${next.fence}`;
-      if (next.triesSpent === one.triesSpent) {
-        const isBack = givenBack.some(({ fence, by }) => fence === one.fence && by === one.by);
-        if (!isBack) fault(id, `${both} while ${one.by.label} held ${one.fence} and had not given it back`);
-        continue;
-      }
-      const ms = (parseInt(next.fence, 16) - parseInt(one.fence, 16)) / 1000;
-      if (ms <= leaseMs - CLOCK_MS)
-        fault(
-          id,
-          `${both} ${Math.round(ms)} ms after ${one.by.label} had been granted ${one.fence} for ${leaseMs} ms`,
-        );
+      const why = whyNotAgain(one, next, life, { losses, leaseMs });
+      if (why !== undefined) fault(id, `${describe(next.by)} was granted claim ${next.fence} ${why}`);
     }
+    checkExecutions(life, (message) => fault(id, message));
+  }
+}
+
+/** Why Redis should not have granted the next claim after the one before it. */
+function whyNotAgain(
+  one: Grant,
+  next: Grant,
+  { givenBack }: Life,
+  { losses, leaseMs }: Pick<Evidence, 'losses' | 'leaseMs'>,
+): string | undefined {
+  const after = `after ${describe(one.by)} had been granted ${one.fence}`;
+  // after a loss its owner puts it again
+  if (one.ticket !== next.ticket)
+    return losses.length === 0 ? `with another ticket, ${after}, and nothing was lost` : undefined;
+  if (next.triesSpent < one.triesSpent) return `with fewer tries spent, ${after}`;
+  if (next.triesSpent === one.triesSpent) {
+    const isBack = givenBack.some(({ fence, by }) => fence === one.fence && by === one.by);
+    return isBack ? undefined : `while ${describe(one.by)} held ${one.fence} and had not given it back`;
+  }
+  const ms = (parseInt(next.fence, 16) - parseInt(one.fence, 16)) / 1000;
+  return ms > leaseMs - CLOCK_MS ? undefined : `${Math.round(ms)} ms ${after} for ${leaseMs} ms`;
+}
+
+function checkExecutions({ granted, claimed }: Life, fault: (message: string) => void): void {
+  for (const [i, { fence, by, attempt }] of claimed.entries()) {
+    const what = `claim ${fence} was executed by ${describe(by)} as attempt ${attempt}`;
+    const grant = granted.find((one) => one.fence === fence && one.by === by);
+    if (grant?.triesSpent !== attempt - 1) fault(`${what}, and not granted as such`);
+    if (claimed.slice(0, i).some((one) => one.fence === fence && one.by === by)) fault(`${what}, again`);
   }
 }

@@ -1,10 +1,11 @@
-/** What the parent asks Redis itself, past the proxy. */
+/** What the parent of a run asks Redis itself: what is held, what is left, and that nothing of the run stays. */
 import type { Redis } from 'ioredis';
 import { openClient } from '../../../src/redis/connection.ts';
 import { fieldOf, parseRecord } from '../../../src/inspect/decode.ts';
 import { type ShardSnapshot, readSnapshot } from '../../../src/inspect/snapshot.ts';
 import { verifyTopic } from '../../../src/inspect/verify.ts';
 import { parseMail } from '../../../src/protocol/wire.ts';
+import { shardKey } from '../../../src/base/keys.ts';
 import { parseTicket } from '../../../src/base/ticket.ts';
 import type { Leftovers } from './evidence.ts';
 import type { Holding } from './losses.ts';
@@ -32,14 +33,20 @@ export class Keyspace {
     return (await this.#snapshots()).every(({ request, out }) => request.size === 0 && out.length === 0);
   }
 
-  /** Broken invariants of the data model, in words; none if Redis cannot be asked now (maxmemory, a pause). */
-  async violations(): Promise<string[]> {
-    try {
-      const violations = await verifyTopic(this.client, this.#topic);
-      return violations.map(({ invariant, message }) => `invariant ${invariant} is broken: ${message}`);
-    } catch {
-      return [];
+  /** Waiting requests per owner; owners of whom none waits are left out. */
+  async waiting(): Promise<Map<string, number>> {
+    const waiting = new Map<string, number>();
+    for (let shard = 0; shard < this.#shards; shard += 1) {
+      const load = await this.client.zrange(shardKey(this.#topic, shard, 'load'), '0', '-1', 'WITHSCORES');
+      for (let i = 0; i < load.length; i += 2) waiting.set(load[i]!, Number(load[i + 1]));
     }
+    return waiting;
+  }
+
+  /** Broken invariants of the data model (`sched-lua verify`), in words. */
+  async violations(): Promise<string[]> {
+    const violations = await verifyTopic(this.client, this.#topic);
+    return violations.map(({ invariant, message }) => `invariant ${invariant} is broken: ${message}`);
   }
 
   async holding(): Promise<Holding> {
@@ -72,7 +79,7 @@ export class Keyspace {
 
   /** Every key of the topic is one of those that may stay for a while, and goes by itself. */
   async #strays(): Promise<string[]> {
-    const keys = (await this.client.keys('*')).filter((key) => key.startsWith(`{${this.#topic}`));
+    const keys = await this.#keys();
     const ttls = await Promise.all(keys.map((key) => this.client.pttl(key)));
     return keys.flatMap((key, i) => {
       if (!STAYING.test(key)) return [`${key} is left`];
@@ -80,8 +87,21 @@ export class Keyspace {
     });
   }
 
+  /** Removes every key of the run. They would expire anyway. */
+  async clear(): Promise<void> {
+    await Promise.all((await this.#keys()).map((key) => this.client.unlink(key)));
+  }
+
   close(): void {
     this.client.disconnect();
+  }
+
+  /** Of the topic; the server may be the user's own and hold many others. */
+  async #keys(): Promise<string[]> {
+    const keys = new Set<string>();
+    for await (const some of this.client.scanStream({ match: `{${this.#topic}*`, count: 1_000 }))
+      for (const key of some as string[]) keys.add(key);
+    return [...keys];
   }
 
   #snapshots(): Promise<ShardSnapshot[]> {

@@ -1,5 +1,6 @@
 /** First come, first served, per owner, shard and priority. Pure. */
 import { parseTicket } from '../../../src/base/ticket.ts';
+import { describe } from '../harness/happenings.ts';
 import type { Grant, Life } from './lives.ts';
 import { eraOf, type Loss } from './losses.ts';
 
@@ -7,10 +8,10 @@ import { eraOf, type Loss } from './losses.ts';
 export type LineFault = (id: string, message: string) => void;
 
 /**
- * Tokens are the order in which Redis gave claims out. A ticket whose first claim nobody has lost (`triesSpent` 0) had been
- * in line, unclaimed, since its put; so nobody that came later to the same line may have been claimed before it. One
- * that was given back, or whose runner was lost, was claimed in time before, and proves nothing; nor do claims of before
- * and after a loss of data, which undid some of them.
+ * Fences are the order in which Redis granted claims. A ticket whose first claim has spent no try (`triesSpent` 0) had
+ * waited in line since its put, so no request that came later to the same line may have been claimed before it. A
+ * ticket that was given back, or whose runner was lost, had been claimed in time before, and proves nothing. Claims of
+ * before and after a loss of data are not compared: the loss undid some of them.
  */
 export function checkLines(lives: Iterable<Life>, losses: readonly Loss[], fault: LineFault): void {
   const lines = new Map<string, Grant[]>();
@@ -38,7 +39,7 @@ function checkLine(grants: Grant[], fault: LineFault): void {
     if (overtaken && grant.triesSpent === 0) {
       fault(
         grant.id,
-        `it came before ${latest!.id} and was claimed after it (${latest!.by.label}, claim ${latest!.fence})`,
+        `it came before ${latest!.id} and was claimed after it (${describe(latest!.by)}, claim ${latest!.fence})`,
       );
     }
     if (!overtaken) latest = grant;

@@ -1,116 +1,70 @@
 /** The histories of all processes put together: the life of every request. Pure. */
-import type { Entry, Happening } from '../harness/happenings.ts';
+import { isFinal, type Entry, type Happening, type ProcessHistory } from '../harness/happenings.ts';
 
-/** One process, as the checker knows it. */
-export interface ProcessHistory {
-  /** Unlike a node's name, never used again. */
-  readonly label: string;
-  readonly entries: readonly Entry[];
-  /** When it was killed or evicted; undefined: it ended in order. */
-  readonly diedAt: number | undefined;
-}
-
-type Of<What extends Happening['what']> = Extract<Happening, { what: What }> & {
+/** An entry, and the process in whose history it stands. */
+export type Seen<What extends Happening['what']> = Extract<Happening, { what: What }> & {
   readonly by: ProcessHistory;
   readonly at: number;
 };
 
-export type Grant = Of<'granted'>;
-export type Telling = Of<'told'>;
-export type Sending = Of<'sent'>;
-export type Taking = Of<'taken'>;
+export type Grant = Seen<'granted'>;
+export type Telling = Seen<'told'>;
+
+/** Seen once of a request. */
+type Once = 'put' | 'accepted' | 'refused';
+/** Seen any number of times. */
+const LISTED = [
+  ...(['placed', 'granted', 'givenBack', 'claimed', 'sent'] as const),
+  ...(['stopped', 'cancelling', 'taken', 'told'] as const),
+];
+type Listed = (typeof LISTED)[number];
 
 /** Everything that was seen of one request, each list in the order of time. */
-export interface Life {
-  readonly id: string;
-  put?: Of<'put'>;
-  accepted?: Of<'accepted'>;
-  refused?: Of<'refused'>;
-  readonly placed: Of<'placed'>[];
-  readonly granted: Grant[];
-  readonly givenBack: Of<'givenBack'>[];
-  readonly claimed: Of<'claimed'>[];
-  readonly sent: Sending[];
-  readonly cancelling: Of<'cancelling'>[];
-  readonly taken: Taking[];
-  readonly told: Telling[];
-}
+export type Life = { readonly id: string } & { [What in Once]?: Seen<What> } & {
+  readonly [What in Listed]: Seen<What>[];
+};
 
-export interface Lives {
-  readonly lives: ReadonlyMap<string, Life>;
-  readonly started: readonly Of<'started'>[];
-}
+export class Lives {
+  readonly #lives = new Map<string, Life>();
+  /** In the order of time. */
+  readonly started: Seen<'started'>[] = [];
 
-export function isFinal({ kind }: Pick<Telling, 'kind'>): boolean {
-  return kind !== 'chunk' && kind !== 'restart';
-}
+  get all(): Life[] {
+    return [...this.#lives.values()];
+  }
 
-/** The name that a process had; undefined: it never got one. */
-export function nameOf({ entries }: ProcessHistory): string | undefined {
-  const entry = entries.find(({ what }) => what === 'started');
-  return entry?.what === 'started' ? entry.node : undefined;
-}
+  /** Requests whose clients still have something to hear: an answer to the put, or an end. */
+  get open(): Life[] {
+    return this.all.filter(({ put, accepted, refused, told }) =>
+      accepted ? !told.some(isFinal) : !refused && put?.by.diedAt === undefined,
+    );
+  }
 
-export function collect(processes: readonly ProcessHistory[]): Lives {
-  const lives = new Map<string, Life>();
-  const started: Of<'started'>[] = [];
-  const of = (id: string): Life => {
-    let life = lives.get(id);
-    if (!life) {
-      life = {
-        ...{ id, placed: [], granted: [], givenBack: [], claimed: [], sent: [] },
-        ...{ cancelling: [], taken: [], told: [] },
-      };
-      lives.set(id, life);
+  /** What a process saw, in its order; histories may be added in turns. */
+  add(by: ProcessHistory, entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.what === 'started') insert(this.started, { ...entry, by });
+      else if ('id' in entry) this.#note(entry.id, { ...entry, by });
     }
-    return life;
-  };
-  const all = processes.flatMap((by) => by.entries.map((entry) => ({ ...entry, by })));
-  all.sort((one, other) => one.at - other.at);
-  for (const entry of all) {
-    if (entry.what === 'started') started.push(entry);
-    else if ('id' in entry) note(of(entry.id), entry);
   }
-  return { lives, started };
+
+  #note(id: string, seen: Seen<Once | Listed>): void {
+    let life = this.#lives.get(id);
+    if (!life) {
+      life = { id, ...Object.fromEntries(LISTED.map((what) => [what, []])) } as unknown as Life;
+      this.#lives.set(id, life);
+    }
+    if (seen.what === 'put' || seen.what === 'accepted' || seen.what === 'refused')
+      Object.assign(life, { [seen.what]: seen });
+    else insert<Seen<Listed>>(life[seen.what], seen);
+  }
 }
 
-function note(life: Life, entry: Entry & { by: ProcessHistory }): void {
-  switch (entry.what) {
-    case 'put':
-      life.put = entry;
-      break;
-    case 'accepted':
-      life.accepted = entry;
-      break;
-    case 'refused':
-      life.refused = entry;
-      break;
-    case 'placed':
-      life.placed.push(entry);
-      break;
-    case 'granted':
-      life.granted.push(entry);
-      break;
-    case 'givenBack':
-      life.givenBack.push(entry);
-      break;
-    case 'claimed':
-      life.claimed.push(entry);
-      break;
-    case 'sent':
-      life.sent.push(entry);
-      break;
-    case 'cancelling':
-      life.cancelling.push(entry);
-      break;
-    case 'taken':
-      life.taken.push(entry);
-      break;
-    case 'told':
-      life.told.push(entry);
-      break;
-    default:
-  }
+/** Keeps a list in the order of time; most come last. */
+function insert<T extends { readonly at: number }>(list: T[], one: T): void {
+  let place = list.length;
+  while (place > 0 && list[place - 1]!.at > one.at) place -= 1;
+  list.splice(place, 0, one);
 }
 
 /** Every line about one request, of all processes, in the order of time: what shows a broken promise. */

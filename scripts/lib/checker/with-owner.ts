@@ -1,7 +1,7 @@
-/** Whether a request that nobody was told the end of ended with the process that had accepted it. Pure. */
+/** Whether a request of which no client was told the end has ended with the process that accepted it. Pure. */
+import { describe, nameOf, type Entry, type ProcessHistory } from '../harness/happenings.ts';
 import type { Evidence } from './evidence.ts';
-import type { Entry } from '../harness/happenings.ts';
-import { nameOf, type Life, type Lives, type ProcessHistory } from './lives.ts';
+import type { Life } from './lives.ts';
 import { isGone } from './losses.ts';
 
 /** Which of the four proofs of {@link withOwner}. */
@@ -15,17 +15,17 @@ const NOTICE_MS = 6_000;
 /**
  * Its owner was killed or evicted, Redis has nothing of it, and one of these is proven; or why not:
  *
- * - `ownResult`: its last claim was its owner's, or a successor's in the name, who sent its final and died within
- *   {@link HOLD_MS}: an own result is kept by the process alone;
- * - `taken`: its owner, or a successor by takeover, had its final from Redis, and died within {@link HOLD_MS};
- * - `dropped`: somebody who had taken the name without takeover got its final: sent by itself, or from Redis;
- * - `forgotten`: Redis had it, came back without it, and its owner, who alone had the payload, did not put it again
+ * - `ownResult`: the last claim was granted to its owner, or to a successor by takeover, while that lived, which sent
+ *   the final and died within {@link HOLD_MS}: only that process knows its own result;
+ * - `taken`: its owner, or a successor by takeover, had the final from Redis, and died within {@link HOLD_MS}; only in a
+ *   run with outages, as undisturbed a result is told before Redis forgets it;
+ * - `dropped`: a process that had taken the name without takeover got the final: it sent it itself, or had it from Redis;
+ * - `forgotten`: Redis had it and came back without it; its owner, which alone had the payload, did not put it again,
  *   and died before it heard from Redis again, or within {@link NOTICE_MS}.
  */
 export function withOwner(
   life: Life,
-  { started }: Lives,
-  { losses, left }: Pick<Evidence, 'losses' | 'left'>,
+  { lives: { started }, losses, left, outageMs }: Omit<Evidence, 'leaseMs'>,
 ): { proof: Proof } | { proof?: undefined; why: string } {
   const { accepted, claimed, sent, taken, placed, granted, id } = life;
   const owner = accepted!.by;
@@ -34,7 +34,7 @@ export function withOwner(
   const key = `${name}|${id}`;
   if (left.mails.has(key)) return { why: 'a result of it is in Redis, and nobody took it' };
   if (left.records.has(key))
-    return { why: `it is still in Redis; it was last claimed by ${last?.by.label ?? 'nobody'}` };
+    return { why: `it is still in Redis; it was last claimed by ${last ? describe(last.by) : 'nobody'}` };
   if (owner.diedAt === undefined) return { why: 'it is gone from Redis, and its owner was told nothing' };
 
   const heirs = new Set(started.filter(({ takeover }) => takeover).map(({ by }) => by));
@@ -42,10 +42,13 @@ export function withOwner(
   const drops = (by: ProcessHistory): boolean => nameOf(by) === name && by !== owner && !heirs.has(by);
 
   const final = sent.find((one) => one.final && one.fence === last?.fence && one.by === last.by);
-  if (final && tells(final.by) && diedSoon(final.by, final.at, HOLD_MS)) return { proof: 'ownResult' };
+  const { diedAt = Infinity } = last?.by ?? {};
+  if (final && tells(final.by) && last!.at < diedAt && diedSoon(final.by, final.at, HOLD_MS))
+    return { proof: 'ownResult' };
   const ticket = latest([...placed, ...granted].map((one) => one.ticket));
   const finals = taken.filter((one) => one.final && one.ticket === ticket);
-  if (finals.some(({ by, at }) => tells(by) && diedSoon(by, at, HOLD_MS))) return { proof: 'taken' };
+  if (outageMs > 0 && finals.some(({ by, at }) => tells(by) && diedSoon(by, at, HOLD_MS)))
+    return { proof: 'taken' };
   if ((final && drops(final.by)) || finals.some(({ by }) => drops(by))) return { proof: 'dropped' };
   const isForgotten = losses.some(
     (loss) =>
@@ -54,8 +57,10 @@ export function withOwner(
       diedSoon(owner, heardAt(owner, loss.at), NOTICE_MS),
   );
   if (isForgotten) return { proof: 'forgotten' };
-  const by = claimed.length > 0 ? `${claimed.at(-1)!.by.label} claimed it last` : 'nobody claimed it';
-  return { why: `it is gone from Redis; its owner was killed, and ${by}` };
+  const by = claimed.at(-1)?.by;
+  const how = final ? 'it sent its final' : 'it did not send its final';
+  const who = by ? `${describe(by)} claimed it last; ${how}` : 'nobody claimed it';
+  return { why: `it is gone from Redis; its owner was killed, and ${who}` };
 }
 
 /** Nothing more was seen of it later than that; a process that is stopped sees nothing. */

@@ -1,4 +1,4 @@
-/** What a process of the chaos run writes into its history; the checker knows nothing else of it. */
+/** What the processes of a run write into their histories. The checker knows nothing else of them. */
 import type { Result } from '../../../src/index.ts';
 import type { Recorded } from './history.ts';
 
@@ -10,13 +10,15 @@ export interface Output {
   fence: string;
   /** Of the results of this claim, from 1. */
   number: number;
+  /** Output tokens so far; given if the put said how many are wanted. */
+  tokens?: number;
 }
 
 export type Happening =
   /** It has a name now. `takeover`: it asked for its predecessor's results. */
   | { what: 'started'; node: string; takeover: boolean }
-  /** A client brings a request; what it asks for. */
-  | { what: 'put'; id: string; priority: number; deadlineMs?: number }
+  /** A client brings a request to this process, and says what it wants. */
+  | { what: 'put'; id: string; priority: number; deadlineMs?: number; outputTokens?: number }
   | { what: 'accepted'; id: string }
   | { what: 'refused'; id: string; code: string; reason: string }
   /** Redis answered a put of it: it has this ticket now. More than once: what Redis lost was put again. */
@@ -42,3 +44,29 @@ export type Happening =
   | { what: 'warned'; message: string };
 
 export type Entry = Recorded<Happening>;
+
+/** One process as the checker knows it: its history, and whether it ended in order. */
+export interface ProcessHistory {
+  /** Unlike a node's name, never used again. */
+  readonly label: string;
+  readonly entries: readonly Entry[];
+  /** When it was killed or evicted; undefined: it ended in order. */
+  readonly diedAt: number | undefined;
+}
+
+/** The name that a process had; undefined: it never got one. */
+export function nameOf({ entries }: ProcessHistory): string | undefined {
+  const entry = entries.find(({ what }) => what === 'started');
+  return entry?.what === 'started' ? entry.node : undefined;
+}
+
+/** A process for people: label and name. */
+export function describe(process: ProcessHistory): string {
+  const name = nameOf(process);
+  return name === undefined ? process.label : `${process.label} (${name})`;
+}
+
+/** Whether a result is the last that a client is told of its request. */
+export function isFinal({ kind }: { kind: Result['kind'] }): boolean {
+  return kind !== 'chunk' && kind !== 'restart';
+}

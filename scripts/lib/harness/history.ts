@@ -1,8 +1,8 @@
 /**
  * What a process saw, line by line in a file of its own. A line is written synchronously before the process goes on;
- * then the kernel has it, and unlike a message it survives a SIGKILL. Whoever judges the process knows nothing else.
+ * then the kernel has it, so it survives a SIGKILL, unlike a message. The checker knows nothing else of the process.
  */
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
 /** A line of a history. */
 export type Recorded<Happening> = Happening & {
@@ -32,13 +32,6 @@ export class HistoryWriter<Happening> {
   }
 }
 
-/** A whole history; the last line of a killed process may be torn, and is then left out. */
-export function readHistory<Happening>(path: string): Recorded<Happening>[] {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  lines.pop();
-  return lines.map((line) => JSON.parse(line) as Recorded<Happening>);
-}
-
 const SLICE = 64 * 1024;
 
 /** Follows a history while it grows. */
@@ -51,7 +44,10 @@ export class HistoryReader<Happening> {
     this.#file = openSync(path, 'a+');
   }
 
-  /** What was written since the last call; a line that is not whole waits for the next. */
+  /**
+   * What was written since the last call. A line that is not whole waits for the next call; one that a killed process
+   * left torn is never given.
+   */
   read(): Recorded<Happening>[] {
     const entries: Recorded<Happening>[] = [];
     for (;;) {

@@ -53,6 +53,17 @@ export function costOf(before: Reading, after: Reading, scripted: boolean): Cost
   return { cpuMicros: after.cpuMicros - before.cpuMicros, sent, run };
 }
 
+/** What something costs the server and this process, all in µs. */
+export async function measureCost<T>(client: Client, scripted: boolean, act: () => Promise<T>) {
+  const [before, cpuBefore, from] = [await readServer(client), process.cpuUsage(), performance.now()];
+  const result = await act();
+  const micros = (performance.now() - from) * 1000;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const after = await readServer(client);
+  const pings = (after.calls.ping ?? 0) - (before.calls.ping ?? 0);
+  return { result, micros, clientMicros: user + system, cost: costOf(before, after, scripted), pings };
+}
+
 export async function readVersion(client: Client): Promise<Version> {
   const info = await client.info('server');
   const valkey = /^valkey_version:(\S+)/m.exec(info)?.[1];

@@ -3,8 +3,8 @@
  * than the reference in one point: a put whose RPUSH failed is told to the caller. Loops are the caller's.
  */
 import { Redis, type RedisOptions } from 'ioredis';
+import { sleep } from '../../../src/base/clock.ts';
 import { shardOf } from '../../../src/base/keys.ts';
-import { pause } from './pause.ts';
 
 const TTL_S = 900;
 const MIN_LOAD_SCORE = 3;
@@ -87,7 +87,7 @@ export class Reference<Request extends Element, Reply> {
       try {
         await act();
       } catch {
-        await pause(ERROR_MS);
+        await sleep(ERROR_MS);
       }
     }
   }
@@ -96,7 +96,7 @@ export class Reference<Request extends Element, Reply> {
   async stayAlive(): Promise<void> {
     const { keepAlive } = this.#times;
     await this.#redis.set(this.#name, this.#loadTable, 'EX', keepAlive);
-    for (let waited = 0; waited < keepAlive * 500 && !this.#closed; waited += ERROR_MS) await pause(ERROR_MS);
+    for (let waited = 0; waited < keepAlive * 500 && !this.#closed; waited += ERROR_MS) await sleep(ERROR_MS);
   }
 
   async put(requests: readonly Request[]): Promise<void> {

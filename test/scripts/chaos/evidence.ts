@@ -1,15 +1,18 @@
 // Hand-made histories for the checker.
 import { check, type Verdict } from '../../../scripts/lib/checker/checker.ts';
 import type { Leftovers } from '../../../scripts/lib/checker/evidence.ts';
+import { Lives } from '../../../scripts/lib/checker/lives.ts';
 import type { Entry, Happening, Output } from '../../../scripts/lib/harness/happenings.ts';
-import type { ProcessHistory } from '../../../scripts/lib/checker/lives.ts';
 import { NOTHING_HELD, type Holding, type Loss } from '../../../scripts/lib/checker/losses.ts';
 
 export const OWNER = 'a';
 export const RUNNER = 'b';
 
-/** ms; tokens are µs. */
+/** ms; fences are µs. */
 const LEASE_MS = 0.002;
+
+/** As in the chaos run. */
+export const OUTAGE_MS = 11_000;
 
 const NOTHING: Leftovers = { records: new Set(), mails: new Set(), complaints: [] };
 
@@ -32,7 +35,7 @@ export class Story {
     return this;
   }
 
-  /** So much time passes. */
+  /** Time passes. */
   pass(ms: number): this {
     this.#now += ms;
     return this;
@@ -55,9 +58,11 @@ export class Story {
     return this;
   }
 
-  check({ leaseMs = LEASE_MS } = {}): Verdict {
-    const processes: ProcessHistory[] = [...this.#processes].map(([label, one]) => ({ label, ...one }));
-    return check({ processes, losses: this.#losses, leaseMs, left: this.left });
+  /** Judges it as a run with outages, unless told otherwise. */
+  check({ leaseMs = LEASE_MS, outageMs = OUTAGE_MS } = {}): Verdict {
+    const lives = new Lives();
+    for (const [label, one] of this.#processes) lives.add({ label, ...one }, one.entries);
+    return check({ lives, losses: this.#losses, leaseMs, outageMs, left: this.left });
   }
 }
 
@@ -70,12 +75,12 @@ export function put(id = 'r1', more: { priority?: number; deadlineMs?: number } 
   return { what: 'put', id, priority: 0, ...more };
 }
 
-/** Tokens and orders are two hex digits here. */
+/** Fences and orders are two hex digits here. */
 export function tick(short: string): string {
   return short.padStart(14, '0');
 }
 
-/** The claim `fence` of the request that was put at `order`, by whoever sees it. */
+/** The claim `fence` of the request that was put at `order`, seen by one process. */
 export function claimed(fence: string, order = '01', id = 'r1', triesSpent = 0): Happening[] {
   const ticket = ticketOf(order, id);
   return [
@@ -96,7 +101,7 @@ export function finished(fence: string, number: number, id = 'r1'): Happening {
   return { what: 'told', id, kind: 'finished', output: output(fence, number, id) };
 }
 
-/** The result left the mailbox of whoever sees it. */
+/** The result left the mailbox of the process that sees it. */
 export function taken(fence: string, number: number, final: boolean, order = '01', id = 'r1'): Happening {
   return { what: 'taken', id, ticket: ticketOf(order, id), fence: tick(fence), number, final };
 }

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import type { Audit } from '../../../scripts/demo/audit.ts';
-import type { Happening } from '../../../scripts/demo/history.ts';
 import { parseOptions, type DemoOptions } from '../../../scripts/demo/options.ts';
 import { makePlan } from '../../../scripts/demo/plan.ts';
+import type { Outcome } from '../../../scripts/demo/report.ts';
 import { render, renderLine, type View } from '../../../scripts/demo/screen.ts';
+import type { Happening } from '../../../scripts/lib/harness/happenings.ts';
 import { HistoryReader, HistoryWriter } from '../../../scripts/lib/harness/history.ts';
 import { UsageError } from '../../../src/cli/output.ts';
 import { findKeys } from '../../support/leaks.ts';
@@ -111,7 +111,7 @@ describe('the demo', () => {
     it('shows every figure within 80 columns', () => {
       const picture = render({ ...view, offered: 12_345 }, false);
       expect(picture).to.match(/12\.3 s of 20\.0 s .* 12000 of 12345 finished, 345 pending/);
-      expect(picture).to.match(/node-0 +starting +1234 +34 +12345 +12000 +100 +23456 +250 ms 61\.0 s/);
+      expect(picture).to.match(/node-0 +starting +1234 +34 +12345 +12000 +100 +23456 +250 ms 59\.8 s/);
       expect(picture).to.match(/node-31 up +0 +0 +0 +0 +0 +0 +- +-/);
       expect(picture).to.contain('node-0 is killed');
       for (const line of picture.split('\n')) expect(line.length, line).to.be.at.most(80);
@@ -119,7 +119,7 @@ describe('the demo', () => {
 
     it('says it in one line where there is no terminal', () => {
       expect(renderLine(view)).to.equal(
-        ' 12.3 s  accepted 12345, finished 12000, stolen 100, delay p50 250 ms p99 61.0 s; ' +
+        ' 12.3 s  accepted 12345, finished 12000, stolen 100, delay p50 250 ms p99 59.8 s; ' +
           'waiting+running: node-0 1234 (starting), node-31 0+0',
       );
     });
@@ -142,7 +142,7 @@ describe('npm run demo', () => {
     this.timeout(120_000);
     const demo = start(['--nodes', '4', '--seconds', '3', '--seed', '1', '--json']);
     const code = await demo.over;
-    const object = JSON.parse(demo.said.stdout) as Audit & Record<string, unknown>;
+    const object = JSON.parse(demo.said.stdout) as Outcome & Record<string, unknown>;
     expect(object.broken, demo.said.stderr).to.deep.equal([]);
     expect(code).to.equal(0);
     expect(object).to.include({
@@ -162,7 +162,7 @@ describe('npm run demo', () => {
     expect(object.killed).to.have.property('takenOverMs').that.is.a('number');
     expect(demo.said.stderr).to.match(/is killed \(SIGKILL\)/);
     await waitUntil(() => demo.isGone(), 'every process of the demo has ended');
-    expect(await demoKeys(object.topic as string)).to.deep.equal([]);
+    expect(await demoKeys(object.topic)).to.deep.equal([]);
   });
 
   it('ends all its processes at Ctrl-C, with exit code 130 and no stack trace', async function () {

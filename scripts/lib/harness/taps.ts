@@ -1,9 +1,9 @@
 /** Writes down what passes between a sched-lua process and Redis, where the process itself would not tell. */
-import { News } from '../../src/owner/news.ts';
-import { Shard } from '../../src/protocol/shard.ts';
-import { parseTicket } from '../../src/base/ticket.ts';
-import type { HistoryWriter } from '../lib/harness/history.ts';
-import type { Happening } from '../lib/harness/happenings.ts';
+import { News } from '../../../src/owner/news.ts';
+import { Shard } from '../../../src/protocol/shard.ts';
+import { parseTicket } from '../../../src/base/ticket.ts';
+import type { HistoryWriter } from './history.ts';
+import type { Happening } from './happenings.ts';
 
 /** Every answer of a put, claim and take, and every give-back, of all shards of this process. */
 export function tapShards(history: HistoryWriter<Happening>): void {
