@@ -4,7 +4,7 @@ import type { Happening, Output } from './happenings.ts';
 import type { HistoryWriter } from './history.ts';
 import { EVICTED_EXIT } from './orders.ts';
 import type { Execute, Peer, PutRequest, Refusal, RunRequest } from './peer.ts';
-import { tapNews, tapShards } from './taps.ts';
+import { witness } from './witness.ts';
 
 /** Time for what is pending to say that it was evicted, before the process ends. */
 const EVICTED_MS = 50;
@@ -38,15 +38,15 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
   constructor(options: OursOptions<Request>) {
     this.#options = options;
     this.#history = options.history;
-    tapShards(this.#history);
-    tapNews(() => this.#collect());
   }
 
   async start(): Promise<void> {
     const { scheduler: options, budget } = this.#options;
     const scheduler = await Scheduler.start<Request, Output>({
       ...options,
-      onWarning: (message) => this.#history.write({ what: 'warned', message }),
+      events: witness(this.#history, () => this.#collect()),
+      // the event `warning` is written down
+      onWarning: () => undefined,
     });
     this.#history.write({ what: 'started', node: scheduler.node, takeover: options.takeover });
     this.#scheduler = scheduler;
