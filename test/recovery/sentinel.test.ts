@@ -2,13 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { Scheduler } from '../../src/index.ts';
-import { findServer, startBinary } from '../../src/testing/redis/binary.ts';
+import { findServer, freePort, startBinary } from '../../src/testing/redis/binary.ts';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import type { PrivateRedis } from '../../src/testing/redis/server.ts';
 import { sleep } from '../../src/base/clock.ts';
@@ -60,15 +59,6 @@ class Sentinel {
     this.#forget();
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const portOf = ({ url }: PrivateRedis): number => Number(new URL(url).port);

@@ -1,5 +1,6 @@
 /** What the processes of a run write into their histories. The checker knows nothing else of them. */
 import type { Result } from '../../../src/index.ts';
+import { isFinal as endsRequest } from '../../../src/owner/results.ts';
 import type { Recorded } from './history.ts';
 
 /** What a runner gives for a request, chunk by chunk; the last one is the final output. */
@@ -68,5 +69,5 @@ export function describe(process: ProcessHistory): string {
 
 /** Whether a result is the last that a client is told of its request. */
 export function isFinal({ kind }: { kind: Result['kind'] }): boolean {
-  return kind !== 'chunk' && kind !== 'restart';
+  return endsRequest({ kind } as Result);
 }
