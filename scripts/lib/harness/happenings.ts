@@ -69,5 +69,5 @@ export function describe(process: ProcessHistory): string {
 
 /** Whether a result is the last that a client is told of its request. */
 export function isFinal({ kind }: { kind: Result['kind'] }): boolean {
-  return endsRequest({ kind } as Result);
+  return endsRequest({ kind });
 }
