@@ -100,17 +100,21 @@ function mayRepeat({ by: { diedAt }, at }: Telling, outageMs: number): boolean {
 }
 
 /**
- * The first teller died, and then Redis came back with an earlier state of the request; or two had the name, one cut off
+ * The first teller died, and Redis came back with an earlier state of the request after it had taken the result: a process
+ * that stands still reads the answer later, and tells it even after its successor did. Or two had the name, one cut off
  * and taken over by the other, when Redis lost the takeover, and neither had died when the request was accepted.
  */
 function isUndone(
-  { id, accepted }: Life,
+  { id, accepted, sent }: Life,
   losses: readonly Loss[],
   first: Telling,
   again: Telling,
   namesakes: readonly ProcessHistory[],
 ): boolean {
-  if (first.by.diedAt !== undefined && cameBack(losses, id, first.at, again.at)) return true;
+  const { fence, number } = first.output ?? {};
+  const source = sent.find((one) => one.fence === fence && one.number === number);
+  const takenAt = Math.min(first.at, source?.at ?? first.at);
+  if (first.by.diedAt !== undefined && cameBack(losses, id, takenAt, again.at)) return true;
   return losses.some(({ from }) => {
     const rivals = namesakes.filter((one) => isAlive(one, from));
     const overAt = rivals.map(({ diedAt }) => diedAt ?? Infinity).sort((one, other) => one - other)[0];

@@ -99,6 +99,27 @@ describe('the checker of the chaos run on results', () => {
       expect(kinds(story({}).check())).to.include('duplicated');
     });
 
+    it('but not that a process that stood still tells, after its successor, what Redis took and lost', () => {
+      // found by chaos, seed 7, on a busy machine: the answer waited in the socket of a process that stood still
+      const had = { finals: new Set<string>(), ticks: [tick('05')] };
+      const story = (has: object, again: string): Story =>
+        run()
+          .saw(OWNER, chunk('05', 1), chunk('05', 2))
+          .loses(had, has)
+          .process('c', OWNER, true)
+          .saw(RUNNER, ...claimed('0a'), sent('0a', 1, true), ...(again === '0b' ? lateClaim : []))
+          .saw('c', finished('0a', 1))
+          .saw(OWNER, finished(again, again === '05' ? 3 : 1))
+          .dies(OWNER);
+      const lateClaim = [...claimed('0b'), sent('0b', 1, true)];
+      const back = { records: new Map([['r1', undefined]]) };
+      const { figures, violations } = story(back, '05').check();
+      expect(violations).to.deep.equal([]);
+      expect(figures.toldAgain).to.equal(1);
+      expect(kinds(story({}, '05').check()), 'Redis did not bring it back').to.include('duplicated');
+      expect(kinds(story(back, '0b').check()), 'it was sent after the loss').to.include('duplicated');
+    });
+
     it('but not that two tell it who had one name when Redis lost the takeover', () => {
       const story = (loses: boolean): Story => {
         const both = run()
