@@ -1,11 +1,12 @@
 /** The options of `npm run chaos`. */
 import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { WRITE_OPTION } from '../lib/measure/write.ts';
 import { integer, parse, positive } from '../lib/tool/arguments.ts';
 import { drawSetup, FAULT_NAMES, type FaultName, type Setup } from './plan.ts';
 import type { ChaosOptions } from './run.ts';
 
-export type CommandLine = Omit<ChaosOptions, 'tell'> & { json: boolean };
+export type CommandLine = Omit<ChaosOptions, 'tell'> & { json: boolean; write: boolean };
 
 /** As the options are called. */
 type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup'> & { rate: number; seed?: number } & {
@@ -44,7 +45,8 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
         'lucky',
       ]),
     )
-    .option('--json', 'one JSON object on stdout', false);
+    .option('--json', 'one JSON object on stdout', false)
+    .option(...WRITE_OPTION, false);
   const options = parse(program, args)?.opts<Given>();
   if (!options) return undefined;
   const { seed = randomInt(1_000_000), rate: perSecond, shards, policy, ...rest } = options;
