@@ -5,12 +5,12 @@ import { ConfigError } from '../base/errors.ts';
 import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
-import { interruptedCode, listenForInterrupts } from './interrupt.ts';
 import { addLoad } from './commands/load.ts';
-import { EXIT, print, reportOf, UsageError } from './output.ts';
-import { withRedis, type GlobalOptions, type Run } from './session.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
+import { interruptedCode, listenForInterrupts } from './interrupt.ts';
+import { EXIT, print, reportOf, UsageError } from './output.ts';
+import { withRedis, type GlobalOptions, type Run } from './session.ts';
 import { VERSION } from './version.ts';
 
 const MAX_TIMEOUT_MS = 3_600_000;

@@ -5,11 +5,11 @@
  */
 import { Alarm, jittered, monotonic, sleep } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Membership } from '../protocol/membership.ts';
 import type { Rules } from '../base/options.ts';
 import type { Owner } from '../owner/owner.ts';
-import type { Claims } from '../runner/claims.ts';
+import type { Membership } from '../protocol/membership.ts';
 import type { Shard, Shards } from '../protocol/shard.ts';
+import type { Claims } from '../runner/claims.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
 type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;

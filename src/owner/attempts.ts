@@ -1,5 +1,5 @@
-import type { ResultKind } from '../protocol/wire.ts';
 import { NO_TICK, type Tick } from '../base/ticket.ts';
+import type { ResultKind } from '../protocol/wire.ts';
 
 export type Verdict = 'take' | 'restart' | 'drop' | 'gap';
 

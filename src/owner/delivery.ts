@@ -5,12 +5,12 @@
  */
 import { toBuffer, type Codec } from '../base/codec.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Delivered, Mail } from '../protocol/wire.ts';
-import type { Pending, PendingTable } from './pending.ts';
-import { Attempts } from './attempts.ts';
-import { isFinal, type Result, type Sink } from './results.ts';
-import type { Shard } from '../protocol/shard.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Delivered, Mail } from '../protocol/wire.ts';
+import { Attempts } from './attempts.ts';
+import type { Pending, PendingTable } from './pending.ts';
+import { isFinal, type Result, type Sink } from './results.ts';
 
 export interface DeliveryOptions<Output> {
   outputCodec: Codec<Output>;

@@ -1,7 +1,7 @@
 import { Alarm } from '../base/clock.ts';
-import type { Mail } from '../protocol/wire.ts';
-import type { Shard } from '../protocol/shard.ts';
 import { NO_TICK, type Tick } from '../base/ticket.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Mail } from '../protocol/wire.ts';
 
 /** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
 const ACKNOWLEDGE_MS = 100;

@@ -3,32 +3,23 @@
  * lost. The encoded payload is kept from the put to the final: a node that runs its own request needs no body, and a loss
  * in Redis can be mended.
  */
-import type { Payload } from '../base/codec.ts';
 import { backoff, monotonic, sleep } from '../base/clock.ts';
-import { Delivery } from './delivery.ts';
+import type { Payload } from '../base/codec.ts';
 import { messageOf, type SchedulerError } from '../base/errors.ts';
-import { Mailbox } from './mailbox.ts';
-import type { Membership } from '../protocol/membership.ts';
-import { MAX_ITEMS, type Delivered } from '../protocol/wire.ts';
 import type { Rules, Settings } from '../base/options.ts';
-import { PendingTable, itemOf, type Pending } from './pending.ts';
-import { duplicate, expired, full } from './refusals.ts';
-import { Attempts } from './attempts.ts';
-import type { FinalResult, Sink } from './results.ts';
-import type { Teller } from '../observe/events.ts';
-import type { Shard, Shards } from '../protocol/shard.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
-
-/** A request to put, encoded. */
-export interface NewRequest<Output> {
-  id: string;
-  promptTokens: number;
-  payload: Payload;
-  sink: Sink<Output>;
-  headStartMs: number;
-  /** From now. */
-  deadlineMs: number;
-}
+import type { Teller } from '../observe/events.ts';
+import type { Membership } from '../protocol/membership.ts';
+import type { Shard, Shards } from '../protocol/shard.ts';
+import { MAX_ITEMS, type Delivered } from '../protocol/wire.ts';
+import { Attempts } from './attempts.ts';
+import { Delivery } from './delivery.ts';
+import { Mailbox } from './mailbox.ts';
+import { OwnerTeller } from './owner-teller.ts';
+import { PendingTable, itemOf, type Pending } from './pending.ts';
+import type { NewRequest } from './prepare.ts';
+import { duplicate, expired, full } from './refusals.ts';
+import type { Sink } from './results.ts';
 
 export class Owner<Output> {
   readonly #shards: Shards;
@@ -36,7 +27,7 @@ export class Owner<Output> {
   readonly #rules: Rules;
   readonly #pendings: PendingTable<Output>;
   readonly #delivery: Delivery<Output>;
-  readonly #teller: Teller;
+  readonly #teller: OwnerTeller;
   readonly #mailboxes = new Map<Shard, Mailbox>();
 
   /** @param predecessor where results of unknown tickets go; undefined: they are dropped */
@@ -47,13 +38,13 @@ export class Owner<Output> {
     predecessor: ((id: string) => Sink<Output>) | undefined,
     teller: Teller,
   ) {
-    this.#teller = teller;
+    this.#teller = new OwnerTeller(teller);
     this.#shards = shards;
     this.#membership = membership;
     this.#rules = settings;
     // results of tickets that it does not know are a predecessor's; those that a rollback of Redis brings back are not,
     // and what is older than ttl has expired
-    this.#pendings = new PendingTable((...ended) => this.#tellEnded(...ended), predecessor && settings.ttlMs);
+    this.#pendings = new PendingTable((...end) => this.#teller.ended(...end), predecessor && settings.ttlMs);
     this.#delivery = new Delivery(this.#pendings, {
       outputCodec: settings.outputCodec,
       onRestart: settings.onRestart,
@@ -136,19 +127,7 @@ export class Owner<Output> {
       this.#disown(pending.shard, ticket);
       return;
     }
-    const { id, shard, promptTokens } = pending;
-    this.#teller.heard('accepted')?.({ id, ticket, shard: shard.number, promptTokens, replicated });
-  }
-
-  #tellEnded(
-    { id, ticket = '', shard, putAt }: Pending<Output>,
-    { kind, reason }: FinalResult<Output>,
-    runner: string,
-  ): void {
-    const ended = this.#teller.heard('ended');
-    const afterMs = putAt === undefined ? undefined : monotonic() - putAt;
-    const ranOn = runner === '' ? undefined : runner;
-    ended?.({ id, ticket, shard: shard.number, kind, reason, afterMs, ranOn });
+    this.#teller.accepted(pending, ticket);
   }
 
   /** Cancels a ticket and drops its final: the caller was told otherwise, or has gone. */
@@ -246,8 +225,7 @@ export class Owner<Output> {
       this.#pendings.end(pending, { kind: 'failed', reason: 'Redis lost the request of a predecessor' });
       return;
     }
-    const { id, shard } = pending;
-    this.#teller.heard('putAgain')?.({ id, ticket: lost, shard: shard.number });
+    this.#teller.putAgain(pending, lost);
     this.#pendings.clearTicket(pending);
     // a cancel meanwhile waits for the new ticket
     pending.accepted = this.#delivery.during(pending.shard, () => this.#place(pending, lost));

@@ -1,10 +1,10 @@
 import { monotonic } from '../base/clock.ts';
 import { samePayload, type Payload } from '../base/codec.ts';
+import type { Ticket } from '../base/ticket.ts';
+import type { Shard } from '../protocol/shard.ts';
 import type { PutItem } from '../protocol/wire.ts';
 import type { Attempts } from './attempts.ts';
 import type { FinalResult, Sink } from './results.ts';
-import type { Shard } from '../protocol/shard.ts';
-import type { Ticket } from '../base/ticket.ts';
 
 /** One accepted (or being accepted) request of this node, from its put to its final. */
 export interface Pending<Output> {

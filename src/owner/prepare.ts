@@ -2,14 +2,25 @@ import { fitsEngine, type Budget } from '../base/budget.ts';
 import { toPayload, type Payload } from '../base/codec.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
-import type { NewRequest } from './owner.ts';
 import { idProblem } from '../base/ticket.ts';
+import type { Sink } from './results.ts';
 
 export interface PutOptions {
   /** A head start in ms: placed as if it had come so much earlier (negative: later). An integer within a day. Default 0. */
   priority?: number;
   /** From now to the final. Default ttlMs. */
   deadlineMs?: number;
+}
+
+/** A request to put, encoded. */
+export interface NewRequest<Output> {
+  id: string;
+  promptTokens: number;
+  payload: Payload;
+  sink: Sink<Output>;
+  headStartMs: number;
+  /** From now. */
+  deadlineMs: number;
 }
 
 const DAY_MS = 86_400_000;

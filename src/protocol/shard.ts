@@ -10,6 +10,7 @@ import type { Teller } from '../observe/events.ts';
 import type { ScriptName } from '../redis/declarations.ts';
 import { runScript, type Argument, type Client } from '../redis/run-script.ts';
 import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
+import { cutPuts, cutResults } from './cuts.ts';
 import { Lane } from './lane.ts';
 import type { Membership } from './membership.ts';
 import { EvictedReply, StaleReply } from './resend.ts';
@@ -66,7 +67,7 @@ export class Shard {
       answered: <T>(operation: string, send: () => Promise<T>) => this.#answered(operation, send),
     };
     this.#puts = new Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>({
-      ...{ ...lane, operation: 'put_requests', cut: wire.cutPuts },
+      ...{ ...lane, operation: 'put_requests', cut: cutPuts },
       send: (laneCall, items): Promise<(wire.PutAnswer | wire.ResetAnswer)[]> =>
         'reset' in items[0]! ? this.#reset(laneCall, items[0].reset) : this.#put(laneCall, items),
     });
@@ -75,7 +76,7 @@ export class Shard {
       send: (laneCall, [item]) => this.#claim(laneCall, item!),
     });
     this.#results = new Lane({
-      ...{ ...lane, operation: 'put_results', cut: wire.cutResults },
+      ...{ ...lane, operation: 'put_results', cut: cutResults },
       send: (laneCall, items) => this.#putResults(laneCall, items),
     });
   }

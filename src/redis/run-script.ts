@@ -5,11 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SchedulerError } from '../base/errors.ts';
 import type { ScriptMode } from '../base/options.ts';
-import { helperSources, scriptSources } from './lua.generated.ts';
+import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
+import { helperSources, scriptSources } from './lua.generated.ts';
 
 export type Client = Redis | Cluster;
 export type Argument = string | Buffer;

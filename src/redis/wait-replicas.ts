@@ -3,8 +3,8 @@
  */
 import { messageOf } from '../base/errors.ts';
 import type { ScriptMode, WaitReplicas } from '../base/options.ts';
-import { runScriptAndWait, type Argument, type Client } from './run-script.ts';
 import type { ScriptName } from './declarations.ts';
+import { runScriptAndWait, type Argument, type Client } from './run-script.ts';
 
 export interface ReplicatedPutsRules {
   waitReplicas: WaitReplicas;

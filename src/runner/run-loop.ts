@@ -5,9 +5,9 @@
 import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
 import type { ResultStatus, RunnerResult } from './outbox.ts';
-import type { Claimer } from './claimer.ts';
 
 /**
  * Executes one request. An async generator yields chunks, its return value is the final output; any other function

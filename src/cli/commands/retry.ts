@@ -1,8 +1,8 @@
 /** `sched-lua dead retry`: a node for one request. */
 import { bytesCodec } from '../../base/codec.ts';
 import { SchedulerError } from '../../base/errors.ts';
-import { Scheduler } from '../../scheduler.ts';
 import { removeEntry, type DeadEntry } from '../../inspect/dead-letters.ts';
+import { Scheduler } from '../../scheduler.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from '../output.ts';
 import type { Topic } from '../topic.ts';

@@ -1,0 +1,36 @@
+import { monotonic } from '../base/clock.ts';
+import type { Ticket } from '../base/ticket.ts';
+import type { Teller } from '../observe/events.ts';
+import type { Pending } from './pending.ts';
+import type { FinalResult } from './results.ts';
+
+/** Tells what becomes of the requests that this node accepted; see `observe/events.ts`. */
+export class OwnerTeller {
+  readonly #teller: Teller;
+
+  constructor(teller: Teller) {
+    this.#teller = teller;
+  }
+
+  accepted({ id, shard, promptTokens, replicated }: Pending<unknown>, ticket: Ticket): void {
+    this.#teller.heard('accepted')?.({ id, ticket, shard: shard.number, promptTokens, replicated });
+  }
+
+  /** @param lost the ticket that Redis does not know any more */
+  putAgain({ id, shard }: Pending<unknown>, lost: Ticket): void {
+    this.#teller.heard('putAgain')?.({ id, ticket: lost, shard: shard.number });
+  }
+
+  /** @param runner that held the request; empty: it waited, or was ended here */
+  ended(
+    { id, ticket = '', shard, putAt }: Pending<unknown>,
+    { kind, reason }: FinalResult,
+    runner: string,
+  ): void {
+    const ended = this.#teller.heard('ended');
+    if (!ended) return;
+    const afterMs = putAt === undefined ? undefined : monotonic() - putAt;
+    const ranOn = runner === '' ? undefined : runner;
+    ended({ id, ticket, shard: shard.number, kind, reason, afterMs, ranOn });
+  }
+}
