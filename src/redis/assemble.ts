@@ -89,8 +89,18 @@ function find({ helper, file, line }: Requirement, { helpers, modules }: Helpers
   if (known) return known;
   const source = helpers[helper];
   if (source === undefined) throw scriptError(`no helper named ${helper} (required by lua/${file}:${line})`);
-  const found = readModule(`lib/${helper}.lua`, source, helper);
+  const found = readHelper(helper, source);
   modules.set(helper, found);
+  return found;
+}
+
+/** By name and text: most helpers are in many scripts, and reading them takes most of the time of a start. */
+const read = new Map<string, LuaModule>();
+
+function readHelper(helper: string, source: string): LuaModule {
+  const key = `${helper}\n${source}`;
+  let found = read.get(key);
+  if (!found) read.set(key, (found = readModule(`lib/${helper}.lua`, source, helper)));
   return found;
 }
 
