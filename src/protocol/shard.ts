@@ -154,13 +154,14 @@ export class Shard {
     const claimsIn = claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
     const args = [String(rules.maxWaiting), claimsIn, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;
-    const send: Send = async (name, all) => {
-      if (!replicatedPuts) return this.#send(name, all);
-      const answer = await replicatedPuts.run(name, this.#keys, all);
+    const andReplicate: Send = async (name, all) => {
+      const answer = await replicatedPuts!.run(name, this.#keys, all);
       replicated = answer.replicated;
       return answer.reply;
     };
-    const reply = await this.#run('put_requests', laneCall, args, send);
+    // no hop more than a claim has: the answers of a put and of the claim right behind it come in one read, and the ticket
+    // must be known before its claim is opened
+    const reply = await this.#run('put_requests', laneCall, args, replicatedPuts && andReplicate);
     if (claimsInMs === 0) claims!.claimIfWaiting(this.number);
     const answers = wire.parsePut(reply, membership.name, items);
     this.#teller.placed(items, answers);

@@ -1,8 +1,19 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from '../../src/index.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { Teller } from '../../src/observe/events.ts';
-import { ended, finish, idsOf, request, requests, take, useFleet, type Node } from '../support/fleet.ts';
+import {
+  ended,
+  finish,
+  idsOf,
+  request,
+  requests,
+  room,
+  take,
+  useFleet,
+  type Node,
+} from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 
@@ -93,6 +104,20 @@ describe('the events of a scheduler', function () {
     await ended(owner, ['r']);
     expect(told.ended.map(({ ranOn }) => ranOn)).to.deep.equal(['owner']);
     expect(told.stolen).to.deep.equal([]);
+    check(told);
+  });
+
+  it('tell of no give-back when an idle node puts what it claims: it has the body, and needs one claim', async () => {
+    // put and claim leave in one write, and their answers come in one read: the put must be dealt with first
+    const { owner, told } = await pair();
+    for (let i = 0; i < 10; i += 1) {
+      const claimed = owner.getRequests(room(1), { waitMs: 5_000 });
+      await sleep(20);
+      await owner.putRequests([request(`r${i}`)]);
+      await finish(owner, await claimed);
+    }
+    expect(told.givenBack).to.deep.equal([]);
+    expect(told.claimed).to.have.lengthOf(10);
     check(told);
   });
 
