@@ -1,11 +1,12 @@
 -- Delivers results of claims that the caller still holds. They are appended to the owner's mailbox, unless the owner is the
--- caller. A final ends the request, and copies it to `dead` if it says so; it is always accepted.
+-- caller. A final ends the request, and copies it to `dead` if it says so; it is always accepted. A chunk that its owner
+-- has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
 --
 -- ARGV[14] max_results  results of one owner that may wait in the shard
 -- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
 --                       dead: 1 copies the request to `dead`
 -- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the fence
---         holds the request no longer), OVERFLOW (a chunk that its owner has no room for)
+--         holds the request no longer), OVERFLOW (a chunk that its owner had no room for: the request has failed)
 -- STATUS OK ORPHAN LOST OVERFLOW
 -- COST   O(n log out)
 -- WRITES nothing
@@ -20,6 +21,7 @@ local tables = require('lib.tables')
 local call, format = redis.call, string.format
 local max_results = tonumber(ARGV[14])
 local FIRST, WIDTH = 15, 6
+local NO_ROOM = 'its owner has no room for more results (option maxResults)'
 local refused = enter('result')
 if refused then
   return refused
@@ -46,6 +48,14 @@ local function accepted(owner)
 end
 
 local answers, chunks, ends, ended = {}, {}, {}, {}
+
+-- `final`: the kind that the owner is posted; nil: none
+local function finish(i, at, final, reason)
+  ended[fields[i]] = true
+  ends[#ends + 1] = { owner = owners[i], ticket = ARGV[at], field = fields[i], record = records[i], told = true,
+    fence = ARGV[at + 1], number = ARGV[at + 2], final = final, reason = reason }
+end
+
 for i = 1, #fields do
   local at = FIRST + (i - 1) * WIDTH
   local ticket, fence, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
@@ -53,16 +63,15 @@ for i = 1, #fields do
   if ended[fields[i]] or not is_held_by(records[i], layout.stamp_of(ticket, owner), fence) then
     answers[i] = 'LOST'
   elseif kind ~= 'chunk' then
-    ended[fields[i]] = true
     if ARGV[at + 4] == '1' then
       require('lib.copy_to_dead')(ticket, fields[i], payload, layout.hex(records[i], layout.SPENT, 2) + 1)
     end
-    ends[#ends + 1] = { owner = owner, ticket = ticket, field = fields[i], record = records[i], told = true, fence = fence,
-      number = ARGV[at + 2], final = not own and kind or nil, reason = payload }
+    finish(i, at, not own and kind or nil, payload)
     answers[i] = accepted(owner)
   elseif own then
     answers[i] = 'OK'
   elseif is_full(owner) then
+    finish(i, at, 'failed', NO_ROOM)
     answers[i] = 'OVERFLOW'
   else
     unread[owner] = unread[owner] + 1

@@ -174,7 +174,7 @@ export const OPTIONS: OptionTable = {
     kind: integer(1, MAX_INT32),
   },
   maxResults: {
-    meaning: 'Results that may wait for a slow owner before chunks overflow',
+    meaning: 'Results that may wait for a slow owner; one chunk more ends its request as failed',
     unit: 'results',
     default: always(10_000),
     kind: integer(1, MAX_INT32),

@@ -46,6 +46,7 @@ export class Claims<Request, Output> {
     const held = {
       ended: (claim: Claim) => void this.#byKey.delete(claim.key),
       lose: (claim: Claim) => this.lose(claim),
+      overflowed: (claim: Claim) => this.#overflowed(claim),
     };
     this.#outbox = new Outbox(membership, settings, own, held, teller);
   }
@@ -138,30 +139,37 @@ export class Claims<Request, Output> {
 
   /** Redis says that this node no longer holds the claim: its handler is aborted. */
   lose(claim: Claim): void {
-    if (!this.#drop(claim)) return;
+    if (!this.#drop(claim, notHeld(claim))) return;
     const { id, ticket, fence, owner, shard } = claim;
     this.#teller.heard('lost')?.({ id, ticket, fence, owner, shard: shard.number });
   }
 
-  /** Its handler is aborted. False: it was not held any more. */
-  #drop(claim: Claim): boolean {
+  #overflowed(claim: Claim): void {
+    this.#drop(
+      claim,
+      new SchedulerError('FULL', 'putResults', `the owner of ${claim.id} has no room for results`),
+    );
+  }
+
+  /** Its handler is aborted with the reason. False: it was not held any more. */
+  #drop(claim: Claim, reason: SchedulerError): boolean {
     if (!this.#byKey.delete(claim.key)) return false;
     claim.ending = true;
-    claim.abort(new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${claim.id}`));
+    claim.abort(reason);
     return true;
   }
 
   /** Redis refuses this claim's results: its handler is aborted, and the request given back. */
   async surrender(key: string): Promise<void> {
     const claim = this.#byKey.get(key);
-    if (claim && this.#drop(claim)) await this.pushBack(claim.shard, [claim]);
+    if (claim && this.#drop(claim, notHeld(claim))) await this.pushBack(claim.shard, [claim]);
   }
 
   /** Aborts every claim and gives those that are not ending back. */
   async giveBackAll(): Promise<void> {
     for (const shard of this.shards()) {
       const claims = this.heldIn(shard).filter((claim) => !claim.ending);
-      for (const claim of claims) this.#drop(claim);
+      for (const claim of claims) this.#drop(claim, notHeld(claim));
       await this.pushBack(shard, claims);
     }
   }
@@ -171,4 +179,8 @@ export class Claims<Request, Output> {
     for (const claim of this.#byKey.values()) claim.abort(reason);
     this.#byKey.clear();
   }
+}
+
+function notHeld({ id }: Claim): SchedulerError {
+  return new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${id}`);
 }

@@ -4,7 +4,6 @@
  * it, and it is delivered here.
  */
 import { toPayload, type Codec, type Payload } from '../base/codec.ts';
-import { SchedulerError } from '../base/errors.ts';
 import type { Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Membership } from '../protocol/membership.ts';
@@ -23,7 +22,7 @@ export interface RunnerResult<Output> {
 
 /**
  * `ok`: accepted. `orphan`: accepted, but its owner is silent. `lost`: this node no longer holds the claim, or it has
- * ended. `overflow`: its owner has no room, the request was ended as failed. `too_large`: over maxResultBytes, send it in
+ * ended. `overflow`: its owner had no room, the request has ended as failed. `too_large`: over maxResultBytes, send it in
  * chunks. `encode`: the codec could not encode it. The last two were not sent; the claim stands.
  */
 export type ResultStatus = 'ok' | 'orphan' | 'lost' | 'overflow' | 'too_large' | 'encode';
@@ -44,6 +43,8 @@ export interface HeldClaims {
   ended(claim: Claim): void;
   /** Its fence no longer holds. */
   lose(claim: Claim): void;
+  /** Its owner has no room: Redis has ended it as failed. */
+  overflowed(claim: Claim): void;
 }
 
 export interface OutboxRules<Output> {
@@ -106,7 +107,7 @@ export class Outbox<Output> {
       if (answer === 'LOST') {
         this.#held.lose(claim);
       } else if (answer === 'OVERFLOW') {
-        await this.#overflow(claim);
+        this.#held.overflowed(claim);
       } else {
         if (kind !== 'chunk') this.#held.ended(claim);
         const runner = claim.owner;
@@ -121,13 +122,6 @@ export class Outbox<Output> {
     } finally {
       sent?.();
     }
-  }
-
-  async #overflow(claim: Claim): Promise<void> {
-    if (claim.ending) return;
-    const end = this.send(claim, 'failed', 'its owner has no room for more results (option maxResults)');
-    claim.abort(new SchedulerError('FULL', 'putResults', `the owner of ${claim.id} has no room for results`));
-    await end;
   }
 
   #tell(claim: Claim, number: number, kind: ResultKind, payload: Payload, answer: ResultAnswer): void {

@@ -162,12 +162,13 @@ describe('put_results', () => {
   });
 
   describe('to a slow or silent owner', () => {
-    it('answers OVERFLOW to chunks beyond max_results of one owner, and always accepts a final', async () => {
+    it('ends a request whose chunk is beyond max_results of one owner: OVERFLOW, and what follows is LOST', async () => {
       const { shard, x, y, z } = await claimed();
       await shard.run(putResults(shard, 'b', [chunk(x, 1)]));
-      const items = [chunk(x, 2), chunk(x, 3), chunk(z, 1), chunk(y, 1), finished(x, 3)];
+      const items = [chunk(x, 2), chunk(x, 3), chunk(z, 1), chunk(x, 4), finished(x, 5)];
+      const reason = 'its owner has no room for more results (option maxResults)';
       await shard.row(putResults(shard, 'b', items, { maxResults: 2 }), {
-        reply: ['OK', 'OK OVERFLOW OK OVERFLOW OK'],
+        reply: ['OK', 'OK OVERFLOW OK LOST LOST'],
         rings: ['a: results 0 0', 'c: results 0 0'],
         changes: {
           request: { 'a|x': undefined },
@@ -176,17 +177,23 @@ describe('put_results', () => {
           out: [
             '100000: a|x@0 #60001.1 chunk chunk 1',
             '100001: a|x@0 #60001.2 chunk chunk 2',
-            '100003: a|x@0 b#60001.3 finished done',
+            `100003: a|x@0 b#60001.3 failed ${reason}`,
             '100002: c|z@2 #60003.1 chunk chunk 1',
           ],
         },
       });
-      const over = putResults(shard, 'b', [chunk(y, 1)], { maxResults: 2 });
-      await shard.row(over, { reply: ['OK', 'OVERFLOW'] });
+      const late = putResults(shard, 'b', [chunk(x, 4), finished(x, 4)], { maxResults: 9 });
+      await shard.row(late, { reply: ['OK', 'LOST LOST'] });
+      const full = putResults(shard, 'b', [finished(y, 1)], { maxResults: 2 });
+      expect(String((await shard.run(full))[2]), 'a final is always accepted').to.equal('OK');
+    });
+
+    it('has room for one owner again when its results were taken', async () => {
+      const { shard, x, y } = await claimed();
+      await shard.run(putResults(shard, 'b', [chunk(x, 1), chunk(x, 2)]));
       await shard.run(takeResults(shard, 'a', (await shard.snapshot()).state.get('tick')));
-      expect(String((await shard.run(putResults(shard, 'b', [chunk(y, 1)], { maxResults: 2 })))[2])).to.equal(
-        'OK',
-      );
+      const reply = await shard.run(putResults(shard, 'b', [chunk(x, 3), chunk(y, 1)], { maxResults: 2 }));
+      expect(String(reply[2])).to.equal('OK OK');
     });
 
     it('never overflows for the caller’s own results: they are not stored', async () => {

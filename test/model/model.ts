@@ -15,6 +15,7 @@ const DAY = 86_400_000;
 const KEEPS = 6;
 /** Heads that a claim in vain looks at, to say when to come again. */
 const HEADS = 8;
+const NO_ROOM = 'its owner has no room for more results (option maxResults)';
 const SEPARATORS = { put: ',', other: ' ' } as const;
 
 export class ShardModel extends ShardState {
@@ -134,7 +135,13 @@ export class ShardModel extends ShardState {
       const mail: Mail = { ticket, fence, number, kind, runner, payload: text };
       if (kind === 'chunk') {
         const waiting = unread.get(owner) ?? 0;
-        if (!own && waiting >= maxResults) return 'OVERFLOW';
+        if (!own && waiting >= maxResults) {
+          this.end(request);
+          finals.push(() =>
+            this.post(owner, { ...mail, kind: 'failed', runner: request.runner!, payload: NO_ROOM }),
+          );
+          return 'OVERFLOW';
+        }
         unread.set(owner, waiting + 1);
         if (!own) this.post(owner, mail);
         return accepted;

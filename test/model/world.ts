@@ -91,7 +91,7 @@ export class World extends Twin {
       .split(' ')
       .forEach((answer, i) => {
         const { ticket, fence, kind } = items[i]!;
-        if (answer === 'LOST' || kind !== 'chunk') {
+        if (answer === 'LOST' || answer === 'OVERFLOW' || kind !== 'chunk') {
           life.held = life.held.filter((one) => one.fence !== fence);
         }
         if (answer !== 'LOST' && kind !== 'chunk' && parseTicket(ticket).owner === life.node)

@@ -176,19 +176,24 @@ describe('the reference’s calls', () => {
       expect((await ended(owner, ['r'])).get('r')).to.deep.equal([{ kind: 'failed', reason: 'no memory' }]);
     });
 
-    it('answers overflow to a chunk that its owner has no room for, and ends that request as failed', async () => {
+    it('ends a request as failed, once, with the chunk that its owner has no room for', async () => {
       const strict = await fleet.start('strict', { maxResults: 3 });
       await owner.putRequests([request('r')]);
       const [claimed] = await take(strict, 1);
       const { claim, signal } = claimed!;
       // one call: the owner cannot take any in between
-      const answers = await strict.putResults(Array.from({ length: 5 }, (_, output) => ({ claim, output })));
-      expect(answers.slice(0, 4)).to.deep.equal(['ok', 'ok', 'ok', 'overflow']);
-      expect(signal.aborted).to.equal(true);
-      const results = (await ended(owner, ['r'])).get('r')!;
-      expect(results.slice(0, 3).map(({ output }) => output)).to.deep.equal([0, 1, 2]);
-      expect(results.at(-1)!.reason).to.match(/no room for more results \(option maxResults\)/);
-      expect(endings(new Map([['r', results]]))).to.deep.equal({ r: 'failed' });
+      const chunks = Array.from({ length: 5 }, (_, output) => ({ claim, output }));
+      const answers = await strict.putResults([...chunks, { claim, output: 'end', finished: true }]);
+      expect(answers).to.deep.equal(['ok', 'ok', 'ok', 'overflow', 'lost', 'lost']);
+      expect(signal.reason).to.have.property('code', 'FULL');
+      expect((await ended(owner, ['r'])).get('r')).to.deep.equal([
+        ...[0, 1, 2].map((output) => ({ kind: 'chunk', output })),
+        { kind: 'failed', reason: 'its owner has no room for more results (option maxResults)' },
+      ]);
+      expect((await fleet.snapshot()).request.size, 'nobody runs it again').to.equal(0);
+      expect(await strict.putResults([{ claim, output: 'late' }])).to.deep.equal(['lost']);
+      await owner.putRequests([request('next')]);
+      expect((await take(strict, 1)).map(({ id, attempt }) => `${id} ${attempt}`)).to.deep.equal(['next 1']);
     });
   });
 
