@@ -1,17 +1,21 @@
 /**
- * `npm run mutate`: takes each guard out of each Lua script in turn, and asserts that some test notices. The scripts in
- * lua/ stay as they are. Exit code 1: some mutant survived, or the run could not be.
+ * `npm run mutate`: takes each guard out of each Lua script, and forces each decision of src/ both ways and takes each
+ * call out of it, one at a time, and asserts that some test notices. The sources stay as they are. Exit code 1: some
+ * mutant survived, a reason in an equivalent.ts has gone, or the run could not be.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { integer, parse } from '../lib/tool/arguments.ts';
 import { runTool } from '../lib/tool/process.ts';
-import { EQUIVALENT } from './equivalent.ts';
-import { allMutants, judgeAll, nameOf, withoutEquivalent, type Judged } from './run.ts';
+import { nameOf, nameOfEquivalent, withoutEquivalent } from './mutant.ts';
+import { EQUIVALENT, allMutants, judgeAll, type Judged } from './run.ts';
 
 interface Options {
   only: RegExp;
+  tests: RegExp;
   seed: number;
   modelMs: number;
+  lookMs: number;
+  workers?: number;
   json: boolean;
   list: boolean;
 }
@@ -19,16 +23,29 @@ interface Options {
 function parseOptions(args: readonly string[]): Options | undefined {
   const program = new Command('npm run mutate --')
     .description(
-      'Takes each guard out of each Lua script in turn; a mutant that no test notices is a survivor.',
+      'Takes guards out of Lua scripts, and forces decisions of src/, one at a time; a mutant that no test notices is a survivor.',
     )
     .option('--only <pattern>', 'mutants whose name fits this regular expression', pattern, /./)
+    .option(
+      '--tests <pattern>',
+      'only test files whose path fits this regular expression judge',
+      pattern,
+      /./,
+    )
     .option('--seed <n>', 'of the model', integer(0, 999_999_999), 1)
     .option(
       '--model-ms <n>',
-      'how long the model looks at what the script tables let pass',
+      'how long the model looks at a mutant that the other tests let pass',
       integer(0, 999_999_999),
       4000,
     )
+    .option(
+      '--look-ms <n>',
+      'how long tests look at a mutant of src/, by what they take without it',
+      integer(1, 999_999_999),
+      30_000,
+    )
+    .option('--workers <n>', 'mutants judged at once (default: half the cores)', integer(1, 64))
     .option('--list', 'name the mutants and judge none', false)
     .option('--json', 'one JSON object on stdout', false);
   return parse(program, args)?.opts<Options>();
@@ -46,12 +63,12 @@ function pattern(text: string): RegExp {
 function table(all: readonly Judged[]): string {
   const files = [...new Set(all.map(({ mutant }) => mutant.file))];
   const row = (what: string, of: readonly Judged[]): string =>
-    `${what.padEnd(26)}${String(of.length).padStart(8)}${String(of.filter(({ killed }) => !killed).length).padStart(10)}`;
+    `${what.padEnd(30)}${String(of.length).padStart(8)}${String(of.filter(({ killed }) => !killed).length).padStart(10)}`;
   return [
-    `${'FILE'.padEnd(26)}${'MUTANTS'.padStart(8)}${'SURVIVED'.padStart(10)}`,
+    `${'FILE'.padEnd(30)}${'MUTANTS'.padStart(8)}${'SURVIVED'.padStart(10)}`,
     ...files.map((file) =>
       row(
-        `lua/${file}`,
+        file,
         all.filter(({ mutant }) => mutant.file === file),
       ),
     ),
@@ -60,7 +77,8 @@ function table(all: readonly Judged[]): string {
 }
 
 async function mutate(options: Options): Promise<boolean> {
-  const mutants = withoutEquivalent(allMutants()).filter((mutant) => options.only.test(nameOf(mutant)));
+  const { mutants: judgeable, stale } = withoutEquivalent(allMutants(), EQUIVALENT);
+  const mutants = judgeable.filter((mutant) => options.only.test(nameOf(mutant)));
   if (options.list) {
     for (const mutant of mutants) console.log(nameOf(mutant));
     return true;
@@ -70,6 +88,7 @@ async function mutate(options: Options): Promise<boolean> {
   const all = await judgeAll({
     ...options,
     mutants,
+    log: (line) => console.error(line),
     judged: ({ mutant, killed, by, ms }) => {
       done += 1;
       const verdict = killed ? `killed by: ${by}` : 'SURVIVED';
@@ -79,9 +98,8 @@ async function mutate(options: Options): Promise<boolean> {
     },
   });
   const survivors = all.filter(({ killed }) => !killed).map(({ mutant }) => nameOf(mutant));
-  console.error(
-    `\n${table(all)}\n${EQUIVALENT.length} more change nothing, see scripts/mutate/equivalent.ts`,
-  );
+  console.error(`\n${table(all)}\n${EQUIVALENT.length} more change nothing, each equivalent.ts says why`);
+  for (const one of stale) console.error(`a reason without a mutant: ${nameOfEquivalent(one)}`);
   for (const name of survivors) console.error(`survived: ${name}`);
   const killed = all.length - survivors.length;
   if (options.json) {
@@ -93,7 +111,7 @@ async function mutate(options: Options): Promise<boolean> {
     }));
     console.log(JSON.stringify({ mutants: all.length, killed, survivors, seed: options.seed, details }));
   }
-  return survivors.length === 0;
+  return survivors.length === 0 && stale.length === 0;
 }
 
 await runTool(parseOptions, mutate);

@@ -1,13 +1,14 @@
-// `npm run mutate` itself: it finds guards, and it can tell a guard that is missed from one that is not.
+// `npm run mutate` on scripts: it finds guards, and it can tell a guard that is missed from one that is not.
 import { expect } from 'chai';
-import { scriptSources } from '../../src/redis/lua.generated.ts';
-import { mutantsOf, type Mutant } from '../../scripts/mutate/mutants.ts';
-import { allMutants, judgeAll, withoutEquivalent } from '../../scripts/mutate/run.ts';
+import { allMutants } from '../../../scripts/mutate/lua/judge.ts';
+import { mutantsOf } from '../../../scripts/mutate/lua/mutants.ts';
+import { judgeAll } from '../../../scripts/mutate/run.ts';
+import { scriptSources } from '../../../src/redis/lua.generated.ts';
 
 const changesOf = (source: string): string[] =>
   mutantsOf('x.lua', source).map(({ line, before, after }) => `${line}: ${before} => ${after}`);
 
-describe('npm run mutate', () => {
+describe('npm run mutate, on scripts,', () => {
   it('finds conditions, both sides of and / or, and bounds; and knows choices and defaults from guards', () => {
     expect(changesOf('if a < 1 then return end')).to.deep.equal(['1: a < 1 => false', '1: a < 1 => true']);
     expect(changesOf("local x = not seen[f(1, 'and')] and call('GET')")).to.deep.equal([
@@ -35,32 +36,25 @@ describe('npm run mutate', () => {
   it('finds guards in every script and helper that has a condition', () => {
     const files = new Set(allMutants().map(({ file }) => file));
     for (const file of [
-      'put_requests.lua',
-      'claim.lua',
-      'refresh.lua',
-      'lib/enter.lua',
-      'lib/is_held_by.lua',
-      'lib/reap.lua',
+      'lua/put_requests.lua',
+      'lua/claim.lua',
+      'lua/refresh.lua',
+      'lua/lib/enter.lua',
+      'lua/lib/is_held_by.lua',
+      'lua/lib/reap.lua',
     ])
       expect([...files]).to.include(file);
-  });
-
-  it('takes a reason for an equivalent mutant only as long as there is such a mutant', () => {
-    const [first, second] = allMutants() as [Mutant, Mutant];
-    const list = [{ ...first, why: 'for this test' }];
-    expect(withoutEquivalent([first, second], list)).to.deep.equal([second]);
-    expect(() => withoutEquivalent([second], list)).to.throw(/equivalent\.ts: .* has no/);
   });
 
   it('kills a mutant without a guard that matters, and lets one survive that changes nothing', async function () {
     this.timeout(120_000);
     const source = scriptSources['push_back']!;
-    const unguarded = mutantsOf('push_back.lua', source).find(
+    const unguarded = mutantsOf('lua/push_back.lua', source).find(
       ({ before, after }) => before.startsWith('is_held_by(') && after === 'true',
     )!;
     const harmless = { ...unguarded, before: 'nothing', after: 'a comment', source: `${source}-- nothing\n` };
     const judged = await judgeAll({
-      ...{ mutants: [harmless, unguarded], modelMs: 0, seed: 1, tests: /push_back/ },
+      ...{ mutants: [harmless, unguarded], modelMs: 0, seed: 1, lookMs: 30_000, tests: /push_back/ },
       workers: 1,
     });
     expect(judged.map(({ killed }) => killed)).to.deep.equal([false, true]);
@@ -70,11 +64,16 @@ describe('npm run mutate', () => {
   it('refuses a mutant that does not compile: its tests would fail for want of a script', async function () {
     this.timeout(120_000);
     const source = `${scriptSources['push_back']!}\nif then`;
-    const broken = { file: 'push_back.lua', line: 1, before: '', after: '', source };
+    const broken = { file: 'lua/push_back.lua', within: '', line: 1, before: '', after: '', source };
     let error: unknown;
-    await judgeAll({ mutants: [broken], modelMs: 0, seed: 1, tests: /push_back/, workers: 1 }).catch(
-      (reason: unknown) => (error = reason),
-    );
+    await judgeAll({
+      mutants: [broken],
+      modelMs: 0,
+      seed: 1,
+      lookMs: 30_000,
+      tests: /push_back/,
+      workers: 1,
+    }).catch((reason: unknown) => (error = reason));
     expect(String(error)).to.match(/compiling/i);
   });
 });

@@ -2,30 +2,25 @@
  * The guards of a Lua source, found mechanically, and what the source is without each: a condition that never or always
  * holds, an `and` / `or` without one of its sides, a `min` / `max` without one of its bounds.
  */
+import { squeeze, type Mutant } from '../mutant.ts';
 import { expressionsOf, tokensOf, type Expression, type Token } from './tokens.ts';
 
-export interface Mutant {
-  /** Path under lua/. */
-  file: string;
-  line: number;
-  /** What is replaced, and by what. */
-  before: string;
-  after: string;
+export interface LuaMutant extends Mutant {
   /** The whole source with the replacement. */
   source: string;
 }
 
-export function mutantsOf(file: string, source: string): Mutant[] {
+export function mutantsOf(file: string, source: string): LuaMutant[] {
   const tokens = tokensOf(source);
-  const mutants = new Map<string, Mutant>();
+  const mutants = new Map<string, LuaMutant>();
   const replace = (from: number, to: number, after: string): void => {
     const [start, end] = [tokens[from]!.from, tokens[to - 1]!.to];
     const before = source.slice(start, end);
     if (before === after) return;
     const mutated = source.slice(0, start) + after + source.slice(end);
     const line = source.slice(0, start).split('\n').length;
-    const squeeze = (text: string): string => text.replace(/\s+/g, ' ');
-    mutants.set(mutated, { file, line, before: squeeze(before), after: squeeze(after), source: mutated });
+    const change = { before: squeeze(before), after: squeeze(after) };
+    mutants.set(mutated, { file, within: '', line, ...change, source: mutated });
   };
   const textOf = (from: number, to: number): string => source.slice(tokens[from]!.from, tokens[to - 1]!.to);
   for (const { sides, connective } of expressionsOf(tokens).flatMap((one) => chainsOf(tokens, one))) {

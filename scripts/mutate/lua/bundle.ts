@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 const SUPPORT = 'test/support/server.ts';
 const MODEL = 'test/model/model.test.ts';
 /** Compares the files with their declarations; knows nothing of what they do. */
