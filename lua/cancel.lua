@@ -9,29 +9,29 @@ local end_requests = require('lib.end_requests')
 local enter = require('lib.enter')
 local is_claimed = require('lib.is_claimed')
 local is_current = require('lib.is_current')
-local layout = require('lib.layout')
 local leave = require('lib.leave')
+local named = require('lib.named')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format = redis.call, string.format
 local FIRST = 14
+local asked = named(FIRST, 1, #ARGV - FIRST + 1)
 local refused = enter()
 if refused then
   return refused
 end
 
 local answers, ends, ended = {}, {}, {}
-for at = FIRST, #ARGV do
-  local ticket = ARGV[at]
-  local owner = layout.owner_of(ticket)
-  local field = layout.field_of(ticket, owner)
+for i = 1, #asked.tickets do
+  local field = asked.fields[i]
   local record = not ended[field] and call('HGET', tables.REQUEST, field)
-  if is_current(record, layout.stamp_of(ticket, owner)) then
+  if is_current(record, asked.stamps[i]) then
     ended[field] = true
-    ends[#ends + 1] = { owner = owner, ticket = ticket, field = field, record = record, final = 'cancelled', reason = '' }
-    answers[#answers + 1] = is_claimed(record) and 'CLAIMED' or 'WAITING'
+    ends[#ends + 1] = { owner = asked.owners[i], ticket = asked.tickets[i], field = field, record = record,
+      final = 'cancelled', reason = '' }
+    answers[i] = is_claimed(record) and 'CLAIMED' or 'WAITING'
   else
-    answers[#answers + 1] = 'ENDED'
+    answers[i] = 'ENDED'
   end
 end
 end_requests(ends)

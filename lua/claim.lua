@@ -2,7 +2,7 @@
 -- to the caller under fences. With nothing to take the caller enters `idle`. With limit 0 it only rings: so a busy node
 -- passes a wake-up on.
 --
--- ARGV[14] limit        most tickets
+-- ARGV[14] limit        most tickets; no more than bounds.ITEMS are taken
 -- ARGV[15] alone_tokens most tokens of the call's first ticket
 -- ARGV[16] sum_tokens   most tokens of all tickets, if there are several
 -- ARGV[17] total_tokens most tokens of a peer's ticket: what the caller's engine can ever hold
@@ -16,6 +16,7 @@
 -- STATUS OK IDLE BLOCKED
 -- COST   O(limit log waiting)
 -- WRITES idle
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local due = require('lib.due')
 local enter = require('lib.enter')
@@ -25,8 +26,8 @@ local shard = require('lib.shard')
 local shorten = require('lib.shorten')
 local tables = require('lib.tables')
 local visit = require('lib.visit')
-local call, format = redis.call, string.format
-local limit, idle_for, entropy = tonumber(ARGV[14]), tonumber(ARGV[20]), tonumber(ARGV[21])
+local call, format, min = redis.call, string.format, math.min
+local limit, idle_for, entropy = min(bounds.ITEMS, tonumber(ARGV[14])), tonumber(ARGV[20]), tonumber(ARGV[21])
 -- most due entries that a claim looks at, and most tickets that it looks at beyond its limit
 local REAP, LOOKS = 16, 100
 
@@ -61,6 +62,11 @@ local function answer(reply, bodies_of)
   return leave('claim', reply)
 end
 
+local take = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
+  max_bytes = tonumber(ARGV[18]), since = ARGV[19], looks = limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0,
+  full = false }
+assert(limit >= 0 and limit % 1 == 0 and take.alone >= 0 and take.sum >= 0 and take.total >= 0 and take.max_bytes >= 0
+  and #take.since == 14 and idle_for >= 0 and idle_for <= bounds.MS and entropy >= 0, 'an argument is out of its range')
 local refused = enter('claim')
 if refused then
   return refused
@@ -70,9 +76,6 @@ if first_due <= shard.now then
   require('lib.reap')(REAP, grace)
 end
 
-local take = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
-  max_bytes = tonumber(ARGV[18]), since = ARGV[19], looks = limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0,
-  full = false }
 local lines = choose(take)
 local blocked = shorten(lines, take)
 local claims, bodies_of, first = lease(take.picks)

@@ -12,30 +12,30 @@ local enter = require('lib.enter')
 local is_held_by = require('lib.is_held_by')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
+local named = require('lib.named')
 local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
 local FIRST, WIDTH = 14, 2
+local held = named(FIRST, WIDTH, (#ARGV - FIRST + 1) / WIDTH)
 local refused = enter()
 if refused then
   return refused
 end
 
 local answers, marks, lines, given = {}, {}, {}, {}
-for at = FIRST, #ARGV, WIDTH do
-  local ticket = ARGV[at]
-  local owner = layout.owner_of(ticket)
-  local field = layout.field_of(ticket, owner)
+for i = 1, #held.tickets do
+  local owner, field = held.owners[i], held.fields[i]
   local record = not given[field] and call('HGET', tables.REQUEST, field)
-  if is_held_by(record, layout.stamp_of(ticket, owner), ARGV[at + 1]) then
+  if is_held_by(record, held.stamps[i], ARGV[FIRST + (i - 1) * WIDTH + 1]) then
     given[field] = true
     marks[#marks + 1], marks[#marks + 2] = field, sub(record, 1, layout.WAITING_LENGTH)
     lines[owner] = lines[owner] or {}
-    table.insert(lines[owner], ticket)
-    answers[#answers + 1] = 'OK'
+    table.insert(lines[owner], held.tickets[i])
+    answers[i] = 'OK'
   else
-    answers[#answers + 1] = 'LOST'
+    answers[i] = 'LOST'
   end
 end
 

@@ -10,11 +10,13 @@
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
 -- WRITES shard, request, body, calls
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local enqueue = require('lib.enqueue')
 local enter = require('lib.enter')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
+local record_of = require('lib.record_of')
 local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
@@ -23,64 +25,61 @@ local max_waiting, claims_in = tonumber(ARGV[14]), tonumber(ARGV[15])
 local FIRST, WIDTH, KEEPS = 16, 7, 6
 local count = (#ARGV - FIRST + 1) / WIDTH
 
--- the highest tick that this call may give, stored before it gives any
-local kept
-local function reserve_ticks()
-  kept = shard.tick + count
-  call('HSET', tables.SHARD, 'tick', format('%014x', kept))
-end
+assert(count >= 1 and count <= bounds.ITEMS and count % 1 == 0 and max_waiting >= 0, 'an argument is out of its range')
+local answers, tickets, marks, bodies, least = {}, {}, {}, {}, math.huge
 
-local refused = enter('put', reserve_ticks)
-if refused then
-  return refused
-end
-
-local fields, known = {}, {}
-for i = 1, count do
-  fields[i] = caller.node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
-end
-local records = call('HMGET', tables.REQUEST, unpack(fields))
-local waiting
-if caller.load_unit == 'requests' then
-  waiting = tonumber(call('ZSCORE', tables.LOAD, caller.node) or 0)
-else
-  waiting = call('ZLEXCOUNT', tables.WAITING, '[' .. caller.node .. '|', '(' .. caller.node .. '}')
-end
-local answers, tickets, marks, bodies, full, least = {}, {}, {}, {}, nil, math.huge
--- texts of numbers that repeat: most requests of a call have the same deadline, many the same length
-local deadlines, lengths = {}, {}
-
-for i = 1, count do
-  local at = FIRST + (i - 1) * WIDTH
-  local deadline_in = ARGV[at + 2] == '' and caller.ttl or tonumber(ARGV[at + 2])
-  local standing = known[fields[i]] or records[i]
-  if full then
-    answers[i] = full
-  elseif standing then
-    answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP)
-  elseif deadline_in <= 0 then
-    answers[i] = 'EXPIRED'
-  elseif waiting + #tickets >= max_waiting then
-    full = 'FULL ' .. require('lib.retry_after')(caller.node)
-    answers[i] = full
+-- what becomes of each request; writes nothing
+local function decide()
+  local node = caller.node
+  local fields, known, full = {}, {}, nil
+  for i = 1, count do
+    fields[i] = node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
+  end
+  local records = call('HMGET', tables.REQUEST, unpack(fields))
+  local waiting
+  if caller.load_unit == 'requests' then
+    waiting = tonumber(call('ZSCORE', tables.LOAD, node) or 0)
   else
-    local order, head_start, bytes = shard.next_tick(), ARGV[at + 3], #ARGV[at + 6]
-    least = min(least, shard.tick - head_start * 1000)
-    if head_start ~= '0' then
-      order = format('%014x', shard.tick - head_start * 1000)
+    waiting = call('ZLEXCOUNT', tables.WAITING, '[' .. node .. '|', '(' .. node .. '}')
+  end
+  for i = 1, count do
+    local at = FIRST + (i - 1) * WIDTH
+    local deadline_in = ARGV[at + 2] == '' and caller.ttl or tonumber(ARGV[at + 2])
+    local standing = known[fields[i]] or records[i]
+    if full then
+      answers[i] = full
+    elseif standing then
+      answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP)
+    elseif deadline_in <= 0 then
+      answers[i] = 'EXPIRED'
+    elseif waiting + #tickets >= max_waiting then
+      full = 'FULL ' .. require('lib.retry_after')(node)
+      answers[i] = full
+    else
+      local record, order = record_of(at, deadline_in)
+      local stamp = sub(record, 1, layout.STAMP)
+      least = min(least, order)
+      known[fields[i]] = record
+      tickets[#tickets + 1] = node .. '|' .. stamp .. '|' .. ARGV[at]
+      marks[#marks + 1], marks[#marks + 2] = fields[i], record
+      bodies[#bodies + 1], bodies[#bodies + 2] = fields[i], ARGV[at + 6]
+      answers[i] = 'OK ' .. stamp
     end
-    deadlines[deadline_in] = deadlines[deadline_in] or format('%012x', shard.now + deadline_in)
-    lengths[bytes] = lengths[bytes] or format('%08x', bytes)
-    local stamp = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
-    local record = stamp .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. lengths[bytes]
-    known[fields[i]] = record
-    tickets[#tickets + 1] = caller.node .. '|' .. stamp .. '|' .. ARGV[at]
-    marks[#marks + 1], marks[#marks + 2] = fields[i], record
-    bodies[#bodies + 1], bodies[#bodies + 2] = fields[i], ARGV[at + 6]
-    answers[i] = 'OK ' .. stamp
   end
 end
 
+-- the tick is stored as the first write: no order is given twice
+local kept
+local function open()
+  decide()
+  kept = shard.tick
+  call('HSET', tables.SHARD, 'tick', format('%014x', kept))
+end
+
+local refused = enter('put', open)
+if refused then
+  return refused
+end
 if #tickets > 0 then
   call('HSET', tables.REQUEST, unpack(marks))
   call('HSET', tables.BODY, unpack(bodies))

@@ -16,22 +16,26 @@ local enter = require('lib.enter')
 local is_held_by = require('lib.is_held_by')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
+local named = require('lib.named')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format = redis.call, string.format
 local max_results = tonumber(ARGV[14])
 local FIRST, WIDTH = 15, 6
 local NO_ROOM = 'its owner has no room for more results (option maxResults)'
+local KINDS = { chunk = true, finished = true, failed = true }
+local claims = named(FIRST, WIDTH, (#ARGV - FIRST + 1) / WIDTH)
+local fields, owners = claims.fields, claims.owners
+assert(max_results >= 0, 'max_results is no number')
+for at = FIRST, #ARGV, WIDTH do
+  assert(#ARGV[at + 2] == 8 and KINDS[ARGV[at + 3]], 'a result without number or kind')
+end
 local refused = enter('result')
 if refused then
   return refused
 end
 
-local fields, owners, unread, words = {}, {}, {}, {}
-for at = FIRST, #ARGV, WIDTH do
-  owners[#owners + 1] = layout.owner_of(ARGV[at])
-  fields[#fields + 1] = layout.field_of(ARGV[at], owners[#owners])
-end
+local unread, words = {}, {}
 local records = call('HMGET', tables.REQUEST, unpack(fields))
 
 local function is_full(owner)
@@ -58,9 +62,9 @@ end
 
 for i = 1, #fields do
   local at = FIRST + (i - 1) * WIDTH
-  local ticket, fence, kind, payload, owner = ARGV[at], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
+  local ticket, fence, kind, payload, owner = claims.tickets[i], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
   local own = owner == caller.node
-  if ended[fields[i]] or not is_held_by(records[i], layout.stamp_of(ticket, owner), fence) then
+  if ended[fields[i]] or not is_held_by(records[i], claims.stamps[i], fence) then
     answers[i] = 'LOST'
   elseif kind ~= 'chunk' then
     if ARGV[at + 4] == '1' then

@@ -11,6 +11,7 @@
 -- STATUS OK
 -- COST   O(n log due)
 -- WRITES node, due, out
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local due = require('lib.due')
 local end_requests = require('lib.end_requests')
@@ -19,12 +20,16 @@ local is_current = require('lib.is_current')
 local is_held_by = require('lib.is_held_by')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
+local named = require('lib.named')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local visit = require('lib.visit')
 local call, format, max, min = redis.call, string.format, math.max, math.min
 local reap_limit, cursor, held = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local FIRST, WIDTH, DAY = 17, 2, 86400000
+assert(reap_limit >= 0 and reap_limit <= bounds.ITEMS and (cursor == '' or #cursor == 14), 'an argument is out of its range')
+local claims = named(FIRST, WIDTH, held)
+local pending = named(FIRST + held * WIDTH, 1, #ARGV - FIRST - held * WIDTH + 1)
 local refused = enter()
 if refused then
   return refused
@@ -32,31 +37,23 @@ end
 local grace = visit()
 call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), caller.node)
 
--- owners, fields and records of the tickets in every `width`th argument
-local function records_of(from, count, width)
-  local owners, fields = {}, {}
-  for i = 1, count do
-    local ticket = ARGV[from + (i - 1) * width]
-    owners[i] = layout.owner_of(ticket)
-    fields[i] = layout.field_of(ticket, owners[i])
-  end
-  return owners, fields, count > 0 and call('HMGET', tables.REQUEST, unpack(fields)) or {}
+local function records_of(list)
+  return #list.fields > 0 and call('HMGET', tables.REQUEST, unpack(list.fields)) or {}
 end
 
-local owners, fields, records = records_of(FIRST, held, WIDTH)
+local records = records_of(claims)
 local dues, ends, ended, lost, unknown = {}, {}, {}, {}, {}
 for i = 1, held do
-  local at = FIRST + (i - 1) * WIDTH
-  local ticket, fence = ARGV[at], ARGV[at + 1]
-  if ended[fields[i]] or not is_held_by(records[i], layout.stamp_of(ticket, owners[i]), fence) then
+  local ticket, field, record = claims.tickets[i], claims.fields[i], records[i]
+  if ended[field] or not is_held_by(record, claims.stamps[i], ARGV[FIRST + (i - 1) * WIDTH + 1]) then
     lost[#lost + 1] = i - 1
-  elseif layout.hex(records[i], layout.DEADLINE, 12) <= shard.now then
-    ended[fields[i]] = true
+  elseif layout.hex(record, layout.DEADLINE, 12) <= shard.now then
+    ended[field] = true
     lost[#lost + 1] = i - 1
-    ends[#ends + 1] = { owner = owners[i], ticket = ticket, field = fields[i], record = records[i], told = true,
+    ends[#ends + 1] = { owner = claims.owners[i], ticket = ticket, field = field, record = record, told = true,
       final = 'expired', reason = '' }
   else
-    dues[#dues + 1] = format('%d', min(shard.now + caller.lease, layout.hex(records[i], layout.DEADLINE, 12)))
+    dues[#dues + 1] = format('%d', min(shard.now + caller.lease, layout.hex(record, layout.DEADLINE, 12)))
     dues[#dues + 1] = ticket
   end
 end
@@ -64,10 +61,9 @@ if #dues > 0 then
   call('ZADD', tables.DUE, unpack(dues))
 end
 
-local pending = FIRST + held * WIDTH
-owners, fields, records = records_of(pending, #ARGV - pending + 1, 1)
-for i = 1, #fields do
-  if not is_current(records[i], layout.stamp_of(ARGV[pending + i - 1], owners[i])) then
+records = records_of(pending)
+for i = 1, #pending.tickets do
+  if not is_current(records[i], pending.stamps[i]) then
     unknown[#unknown + 1] = i - 1
   end
 end

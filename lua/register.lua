@@ -22,11 +22,17 @@
 -- STATUS OK TAKEN SCHEMA UNIT
 -- COST   O(candidates); take: O(names)
 -- WRITES nodes, meta
+local bounds = require('lib.bounds')
 local names = require('lib.names')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local action, instance, clock, keep_alive, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local above, own_epoch, load_shards, load_unit, empty = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local FIRST, DAY, SCHEMA = 11, 86400000, '1'
+local FIRST, DAY, SCHEMA, MOST_SHARDS, LAST_EPOCH = 11, 86400000, '1', 65536, 9007199254740991
+assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and ttl >= 1 and ttl <= bounds.MS
+  and #above == 14 and tonumber(above, 16) < LAST_EPOCH and (own_epoch == '' or #own_epoch == 14)
+  and tonumber(load_shards) >= 1 and tonumber(load_shards) <= MOST_SHARDS
+  and (load_unit == 'requests' or load_unit == 'tokens') and #ARGV > FIRST and (#ARGV - FIRST) % 2 == 1,
+  'an argument is out of its range')
 local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = floor(us / 1000)

@@ -7,6 +7,7 @@
 -- STATUS OK
 -- COST   O(slice log waiting)
 -- WRITES out
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local dequeue = require('lib.dequeue')
 local end_requests = require('lib.end_requests')
@@ -14,21 +15,26 @@ local enter = require('lib.enter')
 local is_current = require('lib.is_current')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
+local named = require('lib.named')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format = redis.call, string.format
-local slice, FIRST = ARGV[14], 15
+local slice, FIRST = tonumber(ARGV[14]), 15
+assert(slice >= 1 and slice <= bounds.ITEMS and slice % 1 == 0, 'slice is out of its range')
+local slice_text = format('%d', slice)
+local asked = named(FIRST, 1, #ARGV - FIRST + 1)
 local refused = enter('put')
 if refused then
   return refused
 end
 
 local from, to = '[' .. caller.node .. '|', '(' .. caller.node .. '}'
-local tickets, ends, dropped, seen_fields = call('ZRANGEBYLEX', tables.WAITING, from, to, 'LIMIT', '0', slice), {}, {}, {}
+local tickets = call('ZRANGEBYLEX', tables.WAITING, from, to, 'LIMIT', '0', slice_text)
+local ends, dropped, seen_fields = {}, {}, {}
 local waiting, strays = #tickets, {}
-local more = waiting == tonumber(slice)
-for at = FIRST, #ARGV do
-  tickets[#tickets + 1] = ARGV[at]
+local more = waiting == slice
+for i = 1, #asked.tickets do
+  tickets[#tickets + 1] = asked.tickets[i]
 end
 for i = 1, #tickets do
   local ticket = tickets[i]
@@ -48,7 +54,7 @@ if #strays > 0 then
   dequeue(caller.node, strays)
 end
 
-local beyond = call('ZRANGEBYLEX', tables.OUT, from, to, 'LIMIT', slice, '1')[1]
+local beyond = call('ZRANGEBYLEX', tables.OUT, from, to, 'LIMIT', slice_text, '1')[1]
 call('ZREMRANGEBYLEX', tables.OUT, from, beyond and '(' .. beyond or to)
 more = more or beyond ~= nil
 return leave('put', { 'OK', format('%014x', shard.tick), (more and '1' or '0') .. table.concat(dropped) })

@@ -15,6 +15,7 @@ local tables = require('lib.tables')
 local call, format, min = redis.call, string.format, math.min
 local cursor, limit, max_bytes = ARGV[14], tonumber(ARGV[15]), tonumber(ARGV[16])
 local FIRST_STEP, STEP = 4, 16
+assert((cursor == '' or #cursor == 14) and limit >= 0 and max_bytes >= 0, 'an argument is out of its range')
 local from, to = '[' .. caller.node .. '|', '(' .. caller.node .. '}'
 
 -- a removal is allowed over maxmemory: it opens the script

@@ -1,25 +1,37 @@
 -- Begins every call of a node: reads the shard, checks the caller's epoch and lane, makes the opening write. Answers a
--- reply to return at once, or nil: go on.
+-- reply to return at once, or nil: go on. A script looks at its other arguments before: what was written stays written, so
+-- whatever can fail fails before the first write.
 --
 -- The epoch: a higher one than the stored one makes the shard forget the node's lanes; a lower one is answered EVICTED
 -- and the stored epoch. The lane: the number of the last call is answered what that call was answered; a lower number
 -- is answered STALE and the last number.
 --
--- `lane`: put, claim, result, or nil. `opening`: makes the opening write, nothing is written before it. A put opens
--- with a write that maxmemory refuses, so that it fails whole. Every other script opens with a write that is allowed
--- over maxmemory, and that lets the rest of the script write too: PEXPIREAT, unless it has one of its own.
+-- `lane`: put, claim, result, or nil. `opening`: makes the opening write, nothing is written before it; what it decides
+-- before that may still fail. A put opens with a write that maxmemory refuses, so that it fails whole. Every other script
+-- opens with a write that is allowed over maxmemory, and that lets the rest of the script write too: PEXPIREAT, unless it
+-- has one of its own.
 --
 -- GIVES  enter(lane, opening)
 -- WRITES shard, calls, node
 -- STATUS EVICTED STALE
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
 
+local function is_sound()
+  return #caller.node >= 1 and #caller.node <= 128 and #caller.epoch == 14 and #caller.seen == 14
+    and caller.ttl >= 1 and caller.ttl <= bounds.MS and caller.lease >= 1 and caller.lease <= bounds.MS
+    and caller.steal_after >= 0 and caller.steal_after <= bounds.MS and caller.min_load >= 0
+    and (caller.load_unit == 'requests' or caller.load_unit == 'tokens')
+end
+
 local function enter(lane, opening)
-  local node = caller.node
+  local node, lane_number = caller.node, lane and tonumber(caller.lane_call, 16)
+  assert(is_sound() and (not lane or lane_number and #caller.lane_call == 12),
+    'an argument of the caller is out of its range')
   local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace')
   local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)
   shard.read(stored)
@@ -29,7 +41,7 @@ local function enter(lane, opening)
     return { 'EVICTED', known }
   end
   if mine == standing and last then
-    local lane_number, last_number = tonumber(caller.lane_call, 16), layout.hex(last, 1, 12)
+    local last_number = layout.hex(last, 1, 12)
     if lane_number == last_number then
       return { 'OK', format('%014x', shard.tick), sub(last, 13) }
     elseif lane_number < last_number then

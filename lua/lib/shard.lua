@@ -2,12 +2,14 @@
 --
 -- Both clocks follow the server's time only. `now` is in ms. The tick is in us; it never repeats and never runs back:
 -- max(server us, last tick + 1, highest tick the caller has seen + 1). Numbers are printed by '%d' and '%014x': exact to
--- 2^53, and cheap (tostring would print 1.79e+15).
+-- 2^53, and cheap (tostring would print 1.79e+15). A tick beyond 2^52 (the year 2112) is damage, and is not followed: one of
+-- more than 14 digits would shift every field behind it.
 --
 -- GIVES  now, tick, ticked, expiry, stored, fresh, notes, read(stored), next_tick(), made(key), note(field, value)
 -- WRITES nothing
 local caller = require('lib.caller')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
+local LAST_TICK = 4503599627370496
 local shard = {}
 -- `ticked`: the tick must be stored, as the shard is new or a tick was given
 shard.now, shard.tick, shard.ticked = 0, 0, false
@@ -16,11 +18,15 @@ shard.expiry, shard.stored = '', nil
 -- `fresh`: tables that this call may have made; `notes`: fields and values for the table `shard`
 shard.fresh, shard.notes = {}, {}
 
+local function followed(tick)
+  return tick <= LAST_TICK and tick or 0
+end
+
 function shard.read(stored)
   local time = call('TIME')
   local us = caller.clock == '' and time[1] * 1000000 + time[2] or caller.clock * 1000
   shard.now = floor(us / 1000)
-  shard.tick = max(us - 1, stored[1] and tonumber(stored[1], 16) or 0, tonumber(caller.seen, 16))
+  shard.tick = max(us - 1, stored[1] and followed(tonumber(stored[1], 16)) or 0, followed(tonumber(caller.seen, 16)))
   shard.ticked = not stored[1]
   shard.expiry = stored[2] or format('%d', shard.now + caller.ttl)
   shard.stored = stored

@@ -6,6 +6,7 @@ import type { Sink } from '../owner/results.ts';
 import { Membership } from '../protocol/membership.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
 import { closeClient, openClient, ready, silenceMs, troubleOf } from '../redis/connection.ts';
+import { mayWake, refusedCommands } from '../redis/permissions.ts';
 import type { Client } from '../redis/run-script.ts';
 import { serverWarnings } from '../redis/suitability.ts';
 import { ReplicatedPuts } from '../redis/wait-replicas.ts';
@@ -134,6 +135,7 @@ export class Node<Request, Output> {
 
   async #join(): Promise<void> {
     for (const warning of await serverWarnings(this.#client)) this.#settings.onWarning(warning);
+    await this.#checkPermissions();
     await this.membership.take();
     const { home, shardsInUse } = this.membership;
     const numbers = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
@@ -143,6 +145,20 @@ export class Node<Request, Output> {
     this.#heartbeat.start();
   }
 
+  /** @throws SchedulerError CONFIG if the Redis user may not use a command: scripts would stop half-way */
+  async #checkPermissions(): Promise<void> {
+    const { topic, onWarning } = this.#settings;
+    const refused = await refusedCommands(this.#client, topic);
+    if (refused.length > 0) {
+      const message = `the Redis user may not ${refused.join(', ')} on the keys {${topic}.*: scripts would stop half-way`;
+      throw new SchedulerError('CONFIG', 'start', message);
+    }
+    if (await mayWake(this.#client, topic)) return;
+    onWarning(
+      `the Redis user may not publish: nodes are not woken, and find work and results late; allow the channels {${topic}}:wake:*`,
+    );
+  }
+
   /** @param shards where results may wait from before */
   async #listen(shards: readonly Shard[]): Promise<void> {
     const { topic } = this.#settings;
@@ -150,6 +166,7 @@ export class Node<Request, Output> {
       topic,
       node: this.membership.name,
       silenceMs: silenceMs(this.#settings),
+      isShard: (number) => number < this.membership.shardsInUse,
       teller: this.teller,
     }).subscribe();
   }

@@ -13,9 +13,17 @@ export interface Rings {
   subscribed(): void;
 }
 
+type What = 'claim' | 'results' | 'refresh';
+/** What, the number of the shard, ms. */
+const RING = /^(claim|results|refresh) (\d{1,5}) (\d{1,15})$/;
+/** The longest time of a Node.js timer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 export interface WakeupOptions {
   topic: string;
   node: string;
+  /** Whether the topic has a shard of this number: anybody who may publish can send any number. */
+  isShard: (number: number) => boolean;
   /** ms between two questions whether the server is there. */
   silenceMs: number;
   teller: Teller;
@@ -71,11 +79,11 @@ export class Wakeup {
   }
 
   #hear(message: string): void {
-    const [what, number, delay = '0'] = message.split(' ');
+    const [, what, number, delay] = (RING.exec(message) ?? []) as [string?, What?, string?, string?];
+    if (what === undefined) return;
     const shard = Number(number);
-    if (!Number.isInteger(shard)) return;
-    const delayMs = Number(delay);
-    if (what !== 'claim' && what !== 'results' && what !== 'refresh') return;
+    if (!this.#options.isShard(shard)) return;
+    const delayMs = Math.min(MAX_TIMER_MS, Number(delay));
     this.#options.teller.heard('ring')?.({ what, shard, delayMs });
     if (what === 'claim') this.#rings.claim(shard, delayMs);
     else this.#rings[what](shard);

@@ -6,7 +6,7 @@ function sizeOf(payload: Payload): number {
   return typeof payload === 'string' ? payload.length : payload.byteLength;
 }
 
-/** How many of these sizes, from the first on, go into one call. At least one. */
+/** How many of these sizes, from the first on, go into one call. At least one. Looks at no more than it takes, and one. */
 function fitting(sizes: Iterable<number>): number {
   let count = 0;
   let bytes = 0;
@@ -18,19 +18,25 @@ function fitting(sizes: Iterable<number>): number {
   return count;
 }
 
+function* sizesOfPuts(queue: readonly { item: PutCall }[]): Iterable<number> {
+  for (const { item } of queue) {
+    if ('reset' in item) return;
+    yield sizeOf(item.put.payload);
+  }
+}
+
+function* sizesOfResults(queue: readonly { item: ResultItem }[]): Iterable<number> {
+  for (const { item } of queue) yield sizeOf(item.payload);
+}
+
 /** How many puts of a queue go into one call. A reset goes alone. */
 export function cutPuts(queue: readonly { item: PutCall }[]): number {
   const first = queue[0]!.item;
   if ('reset' in first) return 1;
-  const sizes: number[] = [];
-  for (const { item } of queue) {
-    if ('reset' in item) break;
-    sizes.push(sizeOf(item.put.payload));
-  }
-  return fitting(sizes);
+  return fitting(sizesOfPuts(queue));
 }
 
 /** How many results of a queue go into one call. */
 export function cutResults(queue: readonly { item: ResultItem }[]): number {
-  return fitting(queue.map(({ item }) => sizeOf(item.payload)));
+  return fitting(sizesOfResults(queue));
 }

@@ -142,7 +142,12 @@ export class Shard {
   }
 
   async cancel(tickets: readonly Ticket[]): Promise<wire.CancelAnswer[]> {
-    return wire.parseCancel(await this.#persist('cancel', tickets));
+    const answers: wire.CancelAnswer[] = [];
+    for (let from = 0; from < tickets.length; from += wire.MAX_ITEMS)
+      answers.push(
+        ...wire.parseCancel(await this.#persist('cancel', tickets.slice(from, from + wire.MAX_ITEMS))),
+      );
+    return answers;
   }
 
   async #put(laneCall: string, calls: readonly wire.PutCall[]): Promise<wire.PutAnswer[]> {

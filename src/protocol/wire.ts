@@ -5,6 +5,8 @@ import { NO_TICK, hex, joinTicket, type Tick, type Ticket } from '../base/ticket
 /** A call carries at most this, or one larger item (lua/README.md#scripts). */
 export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
+/** A claim takes no more, whatever the engine has room for (lua/lib/bounds.lua): the next claim takes the rest. */
+export const MAX_CLAIMS = 1_000;
 const MAX_TOKENS = 2 ** 32 - 1;
 
 export interface PutItem {
@@ -126,7 +128,7 @@ export function putArguments(item: PutItem): (string | Buffer)[] {
 /** What `claim` is told. @param since bodies of own tickets from this order on stay in Redis: the caller has them */
 export function claimArguments(item: ClaimItem, since: Tick): string[] {
   return [
-    String(item.limit),
+    String(Math.min(item.limit, MAX_CLAIMS)),
     String(item.aloneTokens),
     String(item.sumTokens),
     String(item.totalTokens),
