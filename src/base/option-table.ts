@@ -54,11 +54,14 @@ const MAX_BYTES = 512 * MIB;
 const MIN_LOAD_SCORE: Readonly<Record<LoadUnit, number>> = { requests: 3, tokens: 3465 };
 
 /** The same whatever the other options are; a number is shown as `30,000`, a word as code. */
-function always<T extends string | number | boolean>(
-  value: T,
-  shown: string = typeof value === 'string' ? `\`${value}\`` : value.toLocaleString('en-US'),
-): Default<T> {
-  return { shown, of: () => value };
+function always<T extends string | number | boolean>(value: T, shown?: string): Default<T> {
+  return {
+    // when it is asked for: the tables of Intl take a sixth of a process's start to load
+    get shown() {
+      return shown ?? (typeof value === 'string' ? `\`${value}\`` : value.toLocaleString('en-US'));
+    },
+    of: () => value,
+  };
 }
 
 export const OPTIONS: OptionTable = {

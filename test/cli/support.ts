@@ -1,4 +1,5 @@
-// The real command, as it ships (`npm test` builds it first), as a process of its own, and a topic for it to look at.
+// The real command, as it ships (`npm test` builds it first) but in one file, which starts faster, as a process of its
+// own; and a topic for it to look at.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -8,17 +9,16 @@ import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/base/key
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
 import type { ScriptName } from '../../src/redis/declarations.ts';
 import { NO_TICK } from '../../src/base/ticket.ts';
+import { bundle } from '../support/bundle.ts';
 import { callerArgs, claimArgs, hexOf, putArgs, type LoadUnit } from '../lua/wire.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const command = new URL('../../dist/cli/main.js', import.meta.url);
 
 /** Starts `sched-lua <args>`; `SCHED_LUA_REDIS_URL` is `url`, or unset. */
 export function startCli(args: readonly string[], url?: string) {
   const env = { ...process.env };
   delete env.SCHED_LUA_REDIS_URL;
-  const command = ['dist/cli/main.js', ...args];
-  return spawn(process.execPath, command, {
-    cwd: root,
+  return spawn(process.execPath, [fileURLToPath(bundle(command)), ...args], {
     env: url === undefined ? env : { ...env, SCHED_LUA_REDIS_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

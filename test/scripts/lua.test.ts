@@ -1,9 +1,11 @@
 // `npm run lua`: what Redis gets, and where it comes from.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { helperSources } from '../../src/redis/lua.generated.ts';
 import { allScripts } from '../../src/redis/run-script.ts';
+import { bundle } from '../support/bundle.ts';
 
 interface Result {
   code: number;
@@ -11,12 +13,12 @@ interface Result {
   stderr: string;
 }
 
+const program = fileURLToPath(bundle(new URL('../../scripts/lua/main.ts', import.meta.url)));
+
 async function lua(...args: string[]): Promise<Result> {
   const result = { stdout: '', stderr: '' };
-  const child = execFile(
-    process.execPath,
-    ['--import', 'tsx', 'scripts/lua/main.ts', ...args],
-    (_, stdout, stderr) => Object.assign(result, { stdout, stderr }),
+  const child = execFile(process.execPath, [program, ...args], (_, stdout, stderr) =>
+    Object.assign(result, { stdout, stderr }),
   );
   const [code] = (await once(child, 'close')) as [number];
   return { code, ...result };

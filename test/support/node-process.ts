@@ -1,5 +1,4 @@
 // A node in a process of its own, that can be killed, stopped and continued.
-import { pathToFileURL } from 'node:url';
 import { isFinal } from '../../scripts/lib/harness/happenings.ts';
 import { Subprocess } from '../../scripts/lib/harness/subprocess.ts';
 import type { Result, SchedulerOptions } from '../../src/index.ts';
@@ -36,8 +35,8 @@ export class NodeProcess {
     });
   }
 
-  static async fork(): Promise<NodeProcess> {
-    return new NodeProcess(pathToFileURL(await bundle(program)));
+  static fork(): NodeProcess {
+    return new NodeProcess(bundle(program));
   }
 
   /** Asks the process; rejects with the code of the error that it met. */
@@ -103,7 +102,7 @@ export function useProcesses(fleet: Fleet): StartProcess {
   const processes: NodeProcess[] = [];
   afterEach(() => Promise.all(processes.splice(0).map((process) => process.kill())));
   return async (node, options = {}) => {
-    const process = await NodeProcess.fork();
+    const process = NodeProcess.fork();
     processes.push(process);
     await process.start({ redis: fleet.url, topic: fleet.topic, node, ...QUICK, ...options });
     return process;

@@ -16,6 +16,7 @@ export class NodeDied extends Error {}
 
 /** What the fleet knows of a member beside its settings. */
 export interface MemberOptions {
+  /** In one file. */
   program: URL;
   /** A node may lose its name to another. */
   evictions: boolean;

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onProcessEnd } from '../../../src/testing/redis/cleanup.ts';
+import { bundleInto } from './bundle.ts';
 import { describe } from './happenings.ts';
 import { Member } from './member.ts';
 import type { NodeSettings } from './orders.ts';
@@ -26,6 +27,7 @@ export class Fleet<Settings extends NodeSettings = NodeSettings, More = unknown>
   readonly deaths: string[] = [];
   readonly #options: FleetOptions;
   readonly #folder: string;
+  readonly #program: URL;
   readonly #forget: () => void;
   #kept = false;
 
@@ -36,6 +38,7 @@ export class Fleet<Settings extends NodeSettings = NodeSettings, More = unknown>
       for (const member of this.members) member.destroy();
       this.#remove();
     });
+    this.#program = bundleInto(options.program, join(this.#folder, 'node.mjs'));
   }
 
   /** Starts a process. */
@@ -43,9 +46,9 @@ export class Fleet<Settings extends NodeSettings = NodeSettings, More = unknown>
     const number = this.members.length;
     const label = `p${number}`;
     const history = join(this.#folder, `${label}.jsonl`);
-    const { program, evictions = false } = this.#options;
+    const { evictions = false } = this.#options;
     const member: Member<Settings, More> = new Member({ ...settings, label, number, history } as Settings, {
-      program,
+      program: this.#program,
       evictions,
       onDeath: (reason) => void this.deaths.push(`${label} (${member.node}) died: ${reason}`),
     });

@@ -13,15 +13,12 @@ export class Subprocess<Message, Report> {
   #said = '';
 
   /**
-   * @param program a TypeScript file, or a bundled one
+   * @param program a plain file, see harness/bundle.ts
    * @param hear told every message of the process
    */
   constructor(program: URL, hear: (report: Report) => void) {
-    const path = fileURLToPath(program);
-    this.#child = fork(path, {
-      execArgv: path.endsWith('.ts') ? ['--import', 'tsx'] : [],
-      // where tsx is found, from whatever folder the run was started
-      cwd: fileURLToPath(new URL('.', import.meta.url)),
+    this.#child = fork(fileURLToPath(program), {
+      execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
