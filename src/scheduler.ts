@@ -178,7 +178,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * Claims what the budget has room for, not before its `readyInMs`; waits for work at most `waitMs` (default pollMs), then
    * `[]`. With `waitMs` 0 it asks Redis only if there is a reason to, so an engine loop may call it every iteration, best
    * just before one begins. `signal` ends the wait, when the budget has changed, say.
-   * @throws ConfigError for a bad budget; SchedulerError TIMEOUT, REDIS, CLOSED, EVICTED
+   * @throws ConfigError for a bad budget; SchedulerError TIMEOUT (no shard answers, for commandTimeout), REDIS, CLOSED, EVICTED
    */
   async getRequests(
     budget: Budget,
@@ -236,6 +236,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   /**
    * Changes the number of load shards; with `reallocate` the home shard follows. Nothing is moved: a node puts into its
    * home shard and listens wherever it still has requests.
+   * @throws SchedulerError TIMEOUT if registry and new home shard did not answer; then nothing has changed
    */
   async updateConfig(config: { loadShards: number; reallocate?: boolean }): Promise<void> {
     this.#assertOpen('updateConfig');

@@ -70,6 +70,32 @@ export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> 
   });
 }
 
+/** What the promise gives, or undefined after `ms`; the call behind the promise goes on. Rejects as the promise does. */
+export function soon<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, undefined);
+    const settled = (): void => clearTimeout(timer);
+    promise.then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error: unknown) => {
+        settled();
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
+        reject(error);
+      },
+    );
+  });
+}
+
+/** @param cause what is known to be wrong, if anything is */
+export function timedOut(ms: number, operation: string, cause: Error | undefined): SchedulerError {
+  const reason = cause ? `: ${cause.message}` : '';
+  const message = `${operation}: Redis did not answer within ${ms} ms (option commandTimeout)${reason}`;
+  return new SchedulerError('TIMEOUT', operation, message, { cause });
+}
+
 /**
  * Settles as the promise does, or rejects after `ms`; the call behind the promise goes on.
  * @param operation named in the error
@@ -84,12 +110,7 @@ export async function within<T>(
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const cause = trouble();
-      const reason = cause ? `: ${cause.message}` : '';
-      const message = `${operation}: Redis did not answer within ${ms} ms (option commandTimeout)${reason}`;
-      reject(new SchedulerError('TIMEOUT', operation, message, { cause }));
-    }, ms);
+    timer = setTimeout(() => reject(timedOut(ms, operation, trouble())), ms);
   });
   try {
     return await Promise.race([promise, late]);

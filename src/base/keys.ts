@@ -1,4 +1,5 @@
 import crc16CcittFalse from 'crc/crc16ccitt';
+import crc16Xmodem from 'crc/crc16xmodem';
 import { ConfigError } from './errors.ts';
 
 /** The twelve tables of a shard, in the order of every shard script's KEYS (lua/README.md#tables). */
@@ -32,6 +33,11 @@ export function shardKey(topic: string, shard: number, table: ShardTable): strin
 /** Keys of a topic's registry: the node names, and the schema version with the shards in use. */
 export function registryKeys(topic: string): [nodes: string, meta: string] {
   return [`{${topic}}:nodes`, `{${topic}}:meta`];
+}
+
+/** The slot of a shard in a Redis Cluster; without a shard, that of the registry. */
+export function slotOf(topic: string, shard?: number): number {
+  return crc16Xmodem(shard === undefined ? topic : `${topic}.${shard}`) % 16_384;
 }
 
 /** A node's wake-up channel is this prefix and its name. */

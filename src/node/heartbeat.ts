@@ -1,7 +1,8 @@
 /**
  * What keeps a node alive in the topic: its registration, renewed every half of `keepAliveMs`, and a refresh of its home
  * shard, every shard where it has pending requests or claims, and one other in rotation, every third of a lease. A
- * shard whose first `due` is nearer than that is visited then.
+ * shard whose first `due` is nearer than that is visited then. Results are taken every `pollMs`, as their ring may have
+ * been lost. No shard waits for another, nor for the registry: one that does not answer costs what is in it.
  */
 import { Alarm, jittered, monotonic, sleep } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
@@ -27,6 +28,7 @@ export class Heartbeat {
   readonly #rules: Rules;
   readonly #owner: OwnerSide;
   readonly #claims: ClaimsSide;
+  /** Per shard: the last of the visits that were asked for, until it is over. */
   readonly #refreshes = new Map<Shard, Promise<void>>();
   readonly #refreshedAt = new Map<Shard, number>();
   readonly #alarms = new Map<Shard, Alarm>();
@@ -47,16 +49,24 @@ export class Heartbeat {
     this.#loops.push(
       this.#every(this.#rules.keepAliveMs / 2, () => this.#renew()),
       this.#every(this.#rules.leaseMs / 3, () => this.#refreshAll()),
+      this.#every(this.#rules.pollMs, () => this.#takeResults()),
     );
   }
 
+  /** Nothing begins any more. Resolves when no renewal is under way. */
   async stop(): Promise<void> {
     this.#stop.abort();
     for (const alarm of this.#alarms.values()) alarm.clear();
     await Promise.all(this.#loops);
   }
 
-  async #every(ms: number, act: () => Promise<void>): Promise<void> {
+  /** Resolves when nothing of it is under way. */
+  async ended(): Promise<void> {
+    await this.stop();
+    await Promise.allSettled(this.#refreshes.values());
+  }
+
+  async #every(ms: number, act: () => Promise<void> | void): Promise<void> {
     for (;;) {
       await sleep(jittered(ms) * 0.8, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
@@ -73,7 +83,8 @@ export class Heartbeat {
     if (!(await this.#membership.renew())) this.#membership.evicted();
   }
 
-  async #refreshAll(): Promise<void> {
+  /** Where the visit before has not come back yet, none is added: it waits for Redis. */
+  #refreshAll(): void {
     const { home, shardsInUse } = this.#membership;
     const other = (home + 1 + (this.#rotation++ % Math.max(1, shardsInUse - 1))) % shardsInUse;
     const shards = new Set([
@@ -82,7 +93,20 @@ export class Heartbeat {
       ...this.#claims.shards(),
       this.#shards.get(other),
     ]);
-    await Promise.all([...shards].map((shard) => this.refresh(shard)));
+    for (const shard of shards)
+      if (!this.#refreshes.has(shard)) this.#quietly('refresh', this.refresh(shard));
+  }
+
+  /** Where requests are pending; after a takeover everywhere, as the predecessor's may have been in any shard. */
+  #takeResults(): void {
+    const shards = this.#rules.takeover ? this.#shards.all() : this.#owner.shardsInUse();
+    for (const shard of shards) this.#quietly('take_results', this.#owner.mailbox(shard).empty());
+  }
+
+  #quietly(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!this.#membership.over.aborted) this.#rules.onWarning(`${what}: ${messageOf(error)}`);
+    });
   }
 
   /** After a stall of more than half a lease, what is held is refreshed before more is claimed. */
@@ -97,22 +121,21 @@ export class Heartbeat {
     if (this.#stop.signal.aborted || dueMs > this.#rules.leaseMs / 3) return;
     let alarm = this.#alarms.get(shard);
     if (!alarm) {
-      alarm = new Alarm(() => this.#refreshQuietly(shard));
+      alarm = new Alarm(() => this.#quietly('refresh', this.refresh(shard)));
       this.#alarms.set(shard, alarm);
     }
     alarm.within(dueMs + Math.random() * DUE_SPREAD_MS);
   }
 
-  #refreshQuietly(shard: Shard): void {
-    this.refresh(shard).catch((error: unknown) => {
-      if (!this.#membership.over.aborted) this.#rules.onWarning(`refresh: ${messageOf(error)}`);
-    });
-  }
-
   /** One refresh of everything this node has in the shard; a visit under way is joined by none, another follows. */
   refresh(shard: Shard): Promise<void> {
     const before = this.#refreshes.get(shard) ?? Promise.resolve();
-    const visit = before.catch(() => undefined).then(() => this.#refreshOnce(shard));
+    const visit = before
+      .catch(() => undefined)
+      .then(() => this.#refreshOnce(shard))
+      .finally(() => {
+        if (this.#refreshes.get(shard) === visit) this.#refreshes.delete(shard);
+      });
     this.#refreshes.set(shard, visit);
     return visit;
   }

@@ -1,8 +1,11 @@
+import { soon } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
+import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
 import { Teller, type ConnectionName } from '../observe/events.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
+import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
 import { closeClient, openClient, ready, silenceMs, troubleOf } from '../redis/connection.ts';
@@ -15,6 +18,9 @@ import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
+
+/** How long a node that leaves waits for its shards before it leaves the registry. */
+const PART_MS = 1_000;
 
 /**
  * The parts of one node, wired to each other: its connections, its membership, its shards, what it does as an owner and
@@ -34,6 +40,7 @@ export class Node<Request, Output> {
   readonly #client: Client;
   readonly #subscriber: Client;
   readonly #shards: Shards;
+  readonly #lookout: Lookout;
   readonly #heartbeat: Heartbeat;
 
   /** @param sinkOf where results of requests go that a predecessor put */
@@ -52,6 +59,7 @@ export class Node<Request, Output> {
       replicatedPuts: this.#openReplicatedPuts(),
       localClaims: this.#localClaims(),
     });
+    this.#lookout = new Lookout(this.#client, settings.topic, this.membership);
     this.owner = new Owner(
       this.#shards,
       this.membership,
@@ -101,9 +109,10 @@ export class Node<Request, Output> {
     const shardOf = (number: number): Shard => this.#shards.get(number);
     return {
       over: this.membership.over,
-      within: (operation, promise) => this.membership.within(operation, promise),
+      timedOut: (operation) => this.membership.timedOut(operation),
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
       claim: (shard, item) => shardOf(shard).claim(item),
+      look: (shards, found) => this.#lookout.look(shards, found),
       due: (shard, dueMs) => this.#heartbeat.due(shardOf(shard), dueMs),
       open: (shard, claimed) => this.claims.open(shardOf(shard), claimed),
       pushBack: (shard, claims) => this.claims.pushBack(shardOf(shard), claims),
@@ -190,20 +199,30 @@ export class Node<Request, Output> {
     });
   }
 
-  /** From now on it puts and listens by these shards; see `Scheduler.updateConfig`. */
+  /** See `Scheduler.updateConfig`. It moves when registry and home shard have heard of it, or not at all. */
   async reshard(loadShards: number, reallocate: boolean): Promise<void> {
-    this.membership.reshard(loadShards, reallocate);
-    await this.membership.within('updateConfig', this.membership.renew());
+    const { name, home } = this.membership;
+    const placing = { loadShards, home: reallocate ? shardOf(name, loadShards) : home };
+    const told = this.membership
+      .announce(placing)
+      .then(() => this.#heartbeat.refresh(this.#shards.get(placing.home)));
+    await this.membership.within('updateConfig', told);
+    this.membership.move(placing);
     this.claimer.lookAround();
-    await this.#heartbeat.refresh(this.#shards.get(this.membership.home));
   }
 
   /** Gives back what it holds, leaves `idle` and the registry, and is over, also if Redis does not answer. */
   async leave(pending: 'keep' | 'cancel'): Promise<void> {
+    const parted = Promise.all(this.#shards.all().map((shard) => this.#partFrom(shard, pending)));
+    // a shard that does not answer keeps the registry waiting no longer than this
+    const left = soon(
+      PART_MS,
+      parted.catch(() => undefined),
+    )
+      .then(() => this.#heartbeat.stop())
+      .then(() => this.membership.leave());
     try {
-      await this.membership.within('close', this.claims.giveBackAll());
-      if (pending === 'cancel') await this.membership.within('close', this.owner.cancelAll());
-      await this.membership.within('close', this.#sayGoodbye());
+      await this.membership.within('close', Promise.all([parted, left]));
     } catch (error) {
       if (!this.membership.over.aborted)
         this.#settings.onWarning(`close: ${messageOf(error)}; what this node held returns after its lease`);
@@ -211,17 +230,16 @@ export class Node<Request, Output> {
     this.membership.end(new SchedulerError('CLOSED', 'close', `scheduler ${this.membership.name} is closed`));
   }
 
-  async #sayGoodbye(): Promise<void> {
-    const shards = this.#shards.all();
-    await Promise.all(shards.map((shard) => this.claimer.passOn(shard.number)));
-    await Promise.all(shards.map((shard) => shard.flushed()));
-    await this.#heartbeat.stop();
-    await this.membership.leave();
+  async #partFrom(shard: Shard, pending: 'keep' | 'cancel'): Promise<void> {
+    await this.claims.giveBackIn(shard);
+    if (pending === 'cancel') await this.owner.cancelIn(shard);
+    await this.claimer.passOn(shard.number);
+    await shard.flushed();
   }
 
   /** Resolves when nothing of it runs any more; it must be over. */
   ended(): Promise<void> {
-    return this.#heartbeat.stop();
+    return this.#heartbeat.ended();
   }
 
   #over(reason: SchedulerError): void {

@@ -66,7 +66,10 @@ export interface EventMap {
   };
   /** A wake-up came. `delayMs`: the work can be taken so much later. */
   ring: { what: 'claim' | 'results' | 'refresh'; shard: number; delayMs: number };
-  /** Redis took over a second to answer a script of this shard, or did not run it and said why. It is sent again. */
+  /**
+   * Redis took over a second to answer a script of this shard, or has not answered it for 5 s, or did not run it and said
+   * why. It is sent again.
+   */
   slowShard: { shard: number; script: string; ms: number; reason: string | undefined };
   /** A connection is usable, for the first time or again. */
   connectionUp: { connection: ConnectionName };

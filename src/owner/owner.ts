@@ -281,11 +281,10 @@ export class Owner<Output> {
     return pending.id;
   }
 
-  /** Every pending request, for `close({ pending: 'cancel' })`. */
-  async cancelAll(): Promise<void> {
-    await Promise.all(
-      [...this.#pendings.all()].map((pending) => this.cancel(pending).catch(() => undefined)),
-    );
+  /** Every pending request of a shard, for `close({ pending: 'cancel' })`. */
+  async cancelIn(shard: Shard): Promise<void> {
+    const pending = [...this.#pendings.all()].filter((one) => one.shard === shard);
+    await Promise.all(pending.map((one) => this.cancel(one).catch(() => undefined)));
   }
 
   /** Tells every pending request that this node is over. */

@@ -1,18 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { within } from '../base/clock.ts';
+import { timedOut, within } from '../base/clock.ts';
 import { ConfigError, SchedulerError } from '../base/errors.ts';
-import { shardKey, shardOf } from '../base/keys.ts';
+import { shardKey, shardOf, slotOf } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
 import { troubleOf } from '../redis/connection.ts';
 import type { Client } from '../redis/run-script.ts';
-import { register, type RegisterAction, type RegisterAnswer } from './register.ts';
+import { register, type RegisterAction, type RegisterAnswer, type Registration } from './register.ts';
 import { Resend } from './resend.ts';
+import { Troubles, type Place } from './troubles.ts';
 
 /** Names tried in one call: `name`, `name:1`, … as the reference does. */
 const CANDIDATES = 16;
 /** Schema of the tables that this version reads and writes. */
 const SCHEMA = 1;
+
+/** By how many shards a node's home goes, and which it is. */
+export interface Placing {
+  loadShards: number;
+  home: number;
+}
 
 /**
  * This process' place in the topic: name, epoch and instance. An EVICTED answer is contested at the registry: if this
@@ -25,6 +32,9 @@ export class Membership {
   home = 0;
   /** The highest loadShards that any node of the topic ever gave. */
   shardsInUse = 1;
+  /** What Redis has not answered, for warnings and TIMEOUTs. */
+  readonly troubles: Troubles;
+  readonly #place: Place;
   readonly #instance = randomUUID();
   readonly #client: Client;
   readonly #rules: Rules;
@@ -36,6 +46,8 @@ export class Membership {
     this.#client = client;
     this.#rules = rules;
     this.#loadShards = rules.loadShards;
+    this.troubles = new Troubles((message) => this.over.aborted || rules.onWarning(message));
+    this.#place = this.troubles.place(`registry (slot ${slotOf(rules.topic)})`);
   }
 
   /** Fires with a SchedulerError (CLOSED or EVICTED) when this node is over. */
@@ -55,7 +67,19 @@ export class Membership {
 
   /** What the promise gives, or TIMEOUT after commandTimeout; the call behind the promise goes on. */
   within<T>(operation: string, promise: Promise<T>): Promise<T> {
-    return within(this.#rules.commandTimeout, operation, promise, () => troubleOf(this.#client));
+    return within(this.#rules.commandTimeout, operation, promise, () => this.#trouble());
+  }
+
+  /** What a call rejects with that has waited for commandTimeout. */
+  timedOut(operation: string): SchedulerError {
+    return timedOut(this.#rules.commandTimeout, operation, this.#trouble());
+  }
+
+  #trouble(): Error | undefined {
+    const cause = troubleOf(this.#client);
+    const known = this.troubles.known;
+    if (cause) known.push(cause.message);
+    return known.length === 0 ? undefined : new Error(known.join('; '), { cause });
   }
 
   /**
@@ -66,22 +90,23 @@ export class Membership {
     const { node, takeover } = this.#rules;
     for (let first = 0; this.name === ''; first += CANDIDATES) {
       const names = takeover ? [node] : candidates(node, first);
-      await this.#takeOneOf(names, takeover ? 'over' : 'take');
+      const homes = new Map(names.map((name) => [name, shardOf(name, this.#loadShards)]));
+      await this.#takeOneOf(homes, takeover ? 'over' : 'take');
     }
   }
 
   /** Leaves `name` empty if others hold all of them. */
-  async #takeOneOf(names: readonly string[], action: 'take' | 'over'): Promise<void> {
+  async #takeOneOf(names: ReadonlyMap<string, number>, action: 'take' | 'over'): Promise<void> {
     let answer = await this.#register(action, names);
     if (answer.status === 'UNIT') {
       const use = answer.living === '' ? await this.#waits(answer.shards) : `node ${answer.living} uses it`;
       if (use !== undefined) throw this.#otherUnit(answer.unit, use);
-      answer = await this.#register(action, names, NO_TICK, true);
+      answer = await this.#register(action, names, { empty: true });
       // meanwhile another node came, with the old unit
       if (answer.status === 'UNIT') throw this.#otherUnit(answer.unit, `node ${answer.living} uses it`);
     }
     if (answer.status !== 'OK') return;
-    this.home = shardOf(answer.name, this.#loadShards);
+    this.home = names.get(answer.name)!;
     this.#goOn(answer);
   }
 
@@ -91,13 +116,25 @@ export class Membership {
   }
 
   async leave(): Promise<void> {
-    await this.#register('leave', [this.name]);
+    await this.#register('leave', this.#own);
   }
 
-  reshard(loadShards: number, reallocate: boolean): void {
+  /** Tells the registry. Nothing has changed here until `move` does. */
+  async announce({ loadShards, home }: Placing): Promise<void> {
+    const answer = await this.#register('renew', new Map([[this.name, home]]), { loadShards });
+    if (answer.status === 'OK') this.#goOn(answer);
+    else this.evicted();
+  }
+
+  /** From now on this node puts and listens by these shards. */
+  move({ loadShards, home }: Placing): void {
     this.#loadShards = loadShards;
     this.shardsInUse = Math.max(this.shardsInUse, loadShards);
-    if (reallocate) this.home = shardOf(this.name, loadShards);
+    this.home = home;
+  }
+
+  get #own(): ReadonlyMap<string, number> {
+    return new Map([[this.name, this.home]]);
   }
 
   evicted(): void {
@@ -118,7 +155,7 @@ export class Membership {
   }
 
   async #renew(above: Tick): Promise<boolean> {
-    const answer = await this.#register('renew', [this.name], above);
+    const answer = await this.#register('renew', this.#own, { above });
     if (answer.status !== 'OK') return false;
     this.#goOn(answer);
     return true;
@@ -130,24 +167,24 @@ export class Membership {
     this.shardsInUse = Math.max(this.#loadShards, shards);
   }
 
-  /** @param empty this process has seen that nothing waits in the topic */
+  /** @param more `empty`: this process has seen that nothing waits in the topic */
   async #register(
     action: RegisterAction,
-    names: readonly string[],
-    above = NO_TICK,
-    empty = false,
+    names: ReadonlyMap<string, number>,
+    more: Partial<Registration> = {},
   ): Promise<RegisterAnswer> {
-    const answer = await this.answered('register', () =>
+    const send = (): Promise<RegisterAnswer> =>
       register(this.#client, this.#rules, {
         action,
+        names,
         instance: this.#instance,
-        above,
+        above: NO_TICK,
         epoch: this.name === '' ? '' : this.epoch,
         loadShards: this.#loadShards,
-        names,
-        empty,
-      }),
-    );
+        empty: false,
+        ...more,
+      });
+    const answer = await this.#place.watch('register', (tell) => this.answered('register', send, tell));
     if (answer.status !== 'SCHEMA') return answer;
     const message = `topic ${this.#rules.topic} is of schema ${answer.schema}; this version reads schema ${SCHEMA}`;
     throw new SchedulerError('CONFIG', 'start', message);

@@ -1,5 +1,5 @@
 /** The script `register` as a typed call: one process' entry in the registry of its topic. */
-import { registryKeys, shardOf } from '../base/keys.ts';
+import { registryKeys } from '../base/keys.ts';
 import type { LoadUnit, Rules } from '../base/options.ts';
 import type { Tick } from '../base/ticket.ts';
 import { runScript, type Client } from '../redis/run-script.ts';
@@ -16,8 +16,8 @@ export interface Registration {
   /** The caller's epoch; empty while it has no name. */
   epoch: Tick;
   loadShards: number;
-  /** Candidates, the first free one is taken. */
-  names: readonly string[];
+  /** Candidates with their home shards; the first free one is taken. */
+  names: ReadonlyMap<string, number>;
   /** The caller has seen that nothing waits in the topic. */
   empty: boolean;
 }
@@ -45,7 +45,7 @@ export async function register(client: Client, rules: Rules, call: Registration)
     String(call.loadShards),
     loadUnit,
     call.empty ? '1' : '',
-    ...call.names.flatMap((name) => [name, String(shardOf(name, call.loadShards))]),
+    ...[...call.names].flatMap(([name, home]) => [name, String(home)]),
   ]);
   const [status, first = '', second = '', shards] = reply.map(String);
   switch (status) {

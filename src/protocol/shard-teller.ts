@@ -52,9 +52,9 @@ export class ShardTeller {
     }
   }
 
-  /** Redis did not run the script, and said why; it is sent again. */
-  unanswered(script: string, reason: string): void {
-    this.#teller.heard('slowShard')?.({ shard: this.#shard, script, ms: 0, reason });
+  /** Redis did not run the script and said why, or has said nothing for `ms`; it is sent again. */
+  slow(script: string, ms: number, reason: string | undefined): void {
+    this.#teller.heard('slowShard')?.({ shard: this.#shard, script, ms, reason });
   }
 
   /** A script is being sent: call what this gives, if anything, when it was answered. */

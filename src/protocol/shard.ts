@@ -3,7 +3,7 @@
  * A call waits for Redis and is sent again until it is answered (resend.ts). A caller that cannot wait so long gives up
  * waiting; the call itself goes on.
  */
-import { shardKeys, wakePrefix } from '../base/keys.ts';
+import { shardKeys, slotOf, wakePrefix } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
@@ -15,6 +15,7 @@ import { Lane } from './lane.ts';
 import type { Membership } from './membership.ts';
 import { EvictedReply, StaleReply } from './resend.ts';
 import { ShardTeller } from './shard-teller.ts';
+import type { Place } from './troubles.ts';
 import * as wire from './wire.ts';
 
 const REAP_LIMIT = 128;
@@ -49,6 +50,7 @@ export class Shard {
   readonly #context: ShardContext;
   readonly #keys: string[];
   readonly #teller: ShardTeller;
+  readonly #place: Place;
   /** Highest tick this process has seen here. */
   #seen: Tick = NO_TICK;
   /** From this order on, own tickets were put by this process under this epoch: no predecessor can have put them. */
@@ -62,6 +64,10 @@ export class Shard {
     this.#context = context;
     this.#keys = shardKeys(context.rules.topic, number);
     this.#teller = new ShardTeller(number, context.teller);
+    this.#place = context.membership.troubles.place(
+      `shard ${number} (slot ${slotOf(context.rules.topic, number)})`,
+      (operation, ms, said) => this.#teller.slow(operation, ms, said),
+    );
     const lane = {
       epoch: () => context.membership.epoch,
       answered: <T>(operation: string, send: () => Promise<T>) => this.#answered(operation, send),
@@ -195,8 +201,11 @@ export class Shard {
   }
 
   #answered<T>(operation: string, send: () => Promise<T>): Promise<T> {
-    return this.#context.membership.answered(operation, send, (reason) =>
-      this.#teller.unanswered(operation, reason),
+    return this.#place.watch(operation, (tell) =>
+      this.#context.membership.answered(operation, send, (reason) => {
+        tell(reason);
+        this.#teller.slow(operation, 0, reason);
+      }),
     );
   }
 

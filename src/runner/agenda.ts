@@ -1,7 +1,8 @@
 /**
  * In which shard to ask for work, and when. A shard is asked only for a reason: the start; a ring; work that was taken, as
- * more may wait; a peer's head coming of age; a budget that grew after a refusal. As a ring may get lost, one shard in
- * rotation is asked every `pollMs`. Pure: the caller brings the time (monotonic ms).
+ * more may wait; a peer's head coming of age; a budget that grew after a refusal. Of several, the one that was asked
+ * longest ago is asked first, so that a busy shard starves no other. As a ring may get lost, every shard is looked at every
+ * `pollMs`, whatever else is asked meanwhile. Pure: the caller brings the time (monotonic ms).
  */
 import type { ClaimBounds } from '../base/budget.ts';
 import { jittered } from '../base/clock.ts';
@@ -14,6 +15,11 @@ export interface TopicShards {
 
 export class Agenda {
   readonly #due = new Map<number, number>();
+  /** Per shard: how many were asked before it, the last time that it was. */
+  readonly #askedAs = new Map<number, number>();
+  #asked = 0;
+  /** Shards that have not answered a claim in time. They are not asked until they have. */
+  readonly #slow = new Set<number>();
   readonly #refused = new Map<number, { bounds: ClaimBounds; until: number }>();
   /** Shards that believe this node idle, and until when: work there rings. */
   readonly #idle = new Map<number, number>();
@@ -23,11 +29,13 @@ export class Agenda {
   #pollAt = 0;
   #rotation = 0;
   #next = 0;
+  #learnt: { home: number; shards: number };
 
   constructor(topic: TopicShards, options: { loadLookup: number; pollMs: number }) {
     this.#topic = topic;
     this.#lookup = options.loadLookup;
     this.#pollMs = options.pollMs;
+    this.#learnt = { home: this.#home, shards: this.rotation };
   }
 
   get #home(): number {
@@ -91,38 +99,85 @@ export class Agenda {
     this.at(shard, now);
   }
 
+  /** It has not answered a claim in time: it is left off the agenda until it has. */
+  slow(shard: number): void {
+    this.#slow.add(shard);
+  }
+
+  /** It has answered. */
+  answered(shard: number): void {
+    this.#slow.delete(shard);
+  }
+
+  isSlow(shard: number): boolean {
+    return this.#slow.has(shard);
+  }
+
+  /** No shard is left to ask. */
+  get allSlow(): boolean {
+    return Array.from({ length: this.rotation }).every((_, i) =>
+      this.#slow.has((this.#home + i) % this.#shards),
+    );
+  }
+
+  /** This shard is asked before any other: a put that leaves for it has said so. */
+  promise(shard: number, now: number): void {
+    this.at(shard, now);
+    this.#askedAs.delete(shard);
+  }
+
+  /**
+   * The fallback poll. One shard in rotation is to be asked, so that each goes on believing this node idle. Answers the
+   * others if the poll is due: whether work waits there is to be looked up, and those where it does are to be asked too.
+   */
+  poll(now: number): number[] {
+    this.#learn(now);
+    if (now < this.#pollAt) return [];
+    this.#pollAt = now + jittered(this.#pollMs);
+    const shards = Array.from({ length: this.rotation }, (_, i) => (this.#home + i) % this.#shards);
+    this.at(shards[this.#rotation % shards.length]!, now);
+    this.#rotation += 1;
+    return shards.filter((shard) => !this.isDue(shard, now) && !this.#slow.has(shard));
+  }
+
   /** The shard to ask now, taken off the agenda; undefined: there is no reason to. */
   next(now: number, bounds: ClaimBounds): number | undefined {
-    this.#poll(now);
     let chosen: number | undefined;
     for (const [shard, time] of this.#due) {
-      if (time > now || this.isRefused(shard, bounds, now)) continue;
-      if (shard === this.#home) chosen = shard;
-      chosen ??= shard;
+      if (time > now || this.#slow.has(shard) || this.isRefused(shard, bounds, now)) continue;
+      if (chosen === undefined || this.#isBefore(shard, chosen)) chosen = shard;
     }
     if (chosen !== undefined) {
       this.#due.delete(chosen);
       this.#refused.delete(chosen);
-      this.#pollAt = now + jittered(this.#pollMs);
+      this.#askedAs.set(chosen, (this.#asked += 1));
     }
     return chosen;
+  }
+
+  #isBefore(shard: number, other: number): boolean {
+    const [asked, before] = [this.#askedAs.get(shard) ?? 0, this.#askedAs.get(other) ?? 0];
+    return asked < before || (asked === before && shard === this.#home);
   }
 
   /** When there will be a reason at the latest, for these bounds. */
   nextAt(bounds: ClaimBounds, now: number): number {
     let at = this.#pollAt;
     for (const [shard, time] of this.#due) {
+      if (this.#slow.has(shard)) continue;
       const refusal = this.#refused.get(shard);
       at = Math.min(at, refusal && this.isRefused(shard, bounds, now) ? refusal.until : time);
     }
     return at;
   }
 
-  #poll(now: number): void {
-    if (now < this.#pollAt) return;
-    this.#pollAt = now + jittered(this.#pollMs);
-    this.at((this.#home + this.#rotation) % this.#shards, now);
-    this.#rotation = (this.#rotation + 1) % this.rotation;
+  /** Shards that have come since, and a home shard that has moved, are asked for the first time. */
+  #learn(now: number): void {
+    const before = this.#learnt;
+    if (before.home === this.#home && before.shards === this.rotation) return;
+    this.#learnt = { home: this.#home, shards: this.rotation };
+    this.at(this.#home, now);
+    for (let shard = before.shards; shard < this.rotation; shard += 1) this.at(shard, now);
   }
 
   /** Whether so much was refused here, and nothing has grown since. */

@@ -1,4 +1,5 @@
 import type { ClaimBounds } from '../base/budget.ts';
+import type { ClaimAnswer } from '../protocol/wire.ts';
 
 /** A call that waits for work. Times are monotonic ms. */
 export interface Asker {
@@ -12,18 +13,27 @@ export interface Asker {
   stale: AbortSignal | undefined;
 }
 
+/** Work that a call asked for, which came when that call no longer waited for it. */
+export interface LateWork {
+  shard: number;
+  answer: ClaimAnswer;
+}
+
+/** Why a call waits no longer: the time is over, it was woken, or there is work for it. */
+export type Woken = false | true | LateWork;
+
 /** The calls of this node that wait for work. */
 export class Askers {
-  readonly #waiting = new Map<Asker, () => void>();
+  readonly #waiting = new Map<Asker, (by: true | LateWork) => void>();
 
   get any(): boolean {
     return this.#waiting.size > 0;
   }
 
-  /** Waits to be woken, at most about `ms`; whether it was. */
-  woken(wait: Asker, ms: number): Promise<boolean> {
+  /** Waits to be woken, at most about `ms`. */
+  woken(wait: Asker, ms: number): Promise<Woken> {
     return new Promise((resolve) => {
-      const end = (woken: boolean): void => {
+      const end = (woken: Woken): void => {
         clearTimeout(timer);
         wait.stale?.removeEventListener('abort', giveUp);
         this.#waiting.delete(wait);
@@ -33,12 +43,22 @@ export class Askers {
       // it may fire up to 1 ms early: the woken call looks at the clock
       const timer = setTimeout(giveUp, Math.ceil(ms));
       wait.stale?.addEventListener('abort', giveUp);
-      this.#waiting.set(wait, () => end(true));
+      this.#waiting.set(wait, end);
     });
   }
 
   wake(): void {
-    for (const wake of [...this.#waiting.values()]) wake();
+    for (const wake of [...this.#waiting.values()]) wake(true);
+  }
+
+  /** Hands work to a call whose engine can begin with it now; false: none waits. */
+  give(work: LateWork, now: number): boolean {
+    for (const [{ readyAt, until }, wake] of this.#waiting) {
+      if (now < readyAt || now >= until) continue;
+      wake(work);
+      return true;
+    }
+    return false;
   }
 
   /** ms until the first call that is not `refused` can ask; Infinity: there is none. */

@@ -1,14 +1,15 @@
 /**
  * Asks for work: when there is a reason (agenda.ts), as much as the budget may hold (budget.ts). What the budget refuses
- * is given back to its place. A ring that finds this node busy is passed on.
+ * is given back to its place. A ring that finds this node busy is passed on. A shard that does not answer soon holds up no
+ * other: it is not asked until it has answered, and what it then gives goes to a call that waits, or back.
  */
 import { admit, claimBounds, validateBudget, type Budget, type ClaimBounds } from '../base/budget.ts';
-import { Alarm, monotonic } from '../base/clock.ts';
+import { Alarm, monotonic, soon } from '../base/clock.ts';
 import type { Rules } from '../base/options.ts';
 import { parseTicket } from '../base/ticket.ts';
 import type { ClaimAnswer, ClaimItem, ClaimedTicket, Held } from '../protocol/wire.ts';
 import type { Agenda } from './agenda.ts';
-import { Askers } from './askers.ts';
+import { Askers, type LateWork, type Woken } from './askers.ts';
 import type { ClaimedRequest } from './claims.ts';
 
 /**
@@ -17,17 +18,21 @@ import type { ClaimedRequest } from './claims.ts';
  */
 const SOON = 2.5;
 const SOON_MS = 50;
+/** How long a call waits for the answer of one shard. Then it asks others, and that shard is slow. */
+const PATIENCE_MS = 250;
 const ANY_TOKENS = 2 ** 32 - 1;
 
 /** What the claimer needs of its node. Shards go by number. */
 export interface ClaimerNode<Request> {
   /** Fires when the node is over. */
   readonly over: AbortSignal;
-  /** What the promise gives, or TIMEOUT after commandTimeout. */
-  within<T>(operation: string, promise: Promise<T>): Promise<T>;
+  /** A call has waited for commandTimeout, and no shard answers: TIMEOUT, with what Redis said. */
+  timedOut(operation: string): Error;
   /** Called before a claim: after a stall what is held must be refreshed first. */
   beforeClaim(shard: number): Promise<void>;
   claim(shard: number, item: ClaimItem): Promise<ClaimAnswer>;
+  /** Looks up where work waits; see Lookout. */
+  look(shards: readonly number[], found: (shard: number) => void): void;
   /** The first `due` of a shard is near. */
   due(shard: number, dueMs: number): void;
   /** Holds a claim and decodes its request; undefined: there is nothing to run. */
@@ -36,9 +41,11 @@ export interface ClaimerNode<Request> {
   pushBack(shard: number, claims: readonly Held[]): Promise<void>;
 }
 
+type ClaimerRules = Pick<Rules, 'pollMs' | 'stealAfterMs' | 'leaseMs' | 'commandTimeout'>;
+
 export class Claimer<Request> {
   readonly #node: ClaimerNode<Request>;
-  readonly #rules: Pick<Rules, 'pollMs' | 'stealAfterMs'>;
+  readonly #rules: ClaimerRules;
   readonly #agenda: Agenda;
   readonly #askers = new Askers();
   /** Per shard: when a peer's head there comes of age. */
@@ -49,7 +56,7 @@ export class Claimer<Request> {
   #stopped = false;
   #engine: Budget | undefined;
 
-  constructor(node: ClaimerNode<Request>, rules: Pick<Rules, 'pollMs' | 'stealAfterMs'>, agenda: Agenda) {
+  constructor(node: ClaimerNode<Request>, rules: ClaimerRules, agenda: Agenda) {
     this.#node = node;
     this.#rules = rules;
     this.#agenda = agenda;
@@ -67,19 +74,28 @@ export class Claimer<Request> {
     const bounds = claimBounds(budget);
     const from = monotonic();
     const wait = { bounds, readyAt: from + (budget.readyInMs ?? 0), until: from + waitMs, stale };
-    for (let looked = false, woken = false; ;) {
+    for (let looked = false, woken: Woken = false; ;) {
       if (this.#node.over.aborted) throw this.#node.over.reason;
+      if (typeof woken === 'object') {
+        const requests = this.#admit(woken.shard, woken.answer, bounds, budget);
+        if (requests.length > 0) return requests;
+      }
       if (bounds.limit === 0 || this.#stopped) return [];
       const now = monotonic();
+      if (now >= from + this.#rules.commandTimeout && this.#agenda.allSlow)
+        throw this.#node.timedOut('getRequests');
       const isReady = now >= wait.readyAt;
       // after the first look, no claim once `until` has passed unless a ring woke us: the answer would arrive after the
       // engine's iteration began
       const asks = isReady && (!looked || woken || now < wait.until);
+      if (asks) this.#poll(now);
       const shard = asks ? this.#agenda.next(now, bounds) : undefined;
+      // what answers the first look, or a ring, is worth more than an end in time
+      const patience = !looked || woken ? PATIENCE_MS : Math.min(PATIENCE_MS, wait.until - now);
       looked ||= isReady;
       woken = false;
       if (shard !== undefined) {
-        const requests = await this.#claim(shard, bounds, budget);
+        const requests = await this.#claim(shard, bounds, budget, patience);
         // the other calls wait for what the agenda said before
         this.#askers.wake();
         if (requests.length > 0) return requests;
@@ -88,7 +104,8 @@ export class Claimer<Request> {
         return [];
       } else {
         const at = isReady ? this.#agenda.nextAt(bounds, now) : wait.readyAt;
-        woken = await this.#askers.woken(wait, Math.min(wait.until, at) - now);
+        const last = this.#agenda.allSlow ? from + this.#rules.commandTimeout : Infinity;
+        woken = await this.#askers.woken(wait, Math.min(wait.until, at, last) - now);
       }
     }
   }
@@ -112,9 +129,10 @@ export class Claimer<Request> {
     const inMs = this.#readyIn(shard, now);
     if (inMs === Infinity) return undefined;
     // on the agenda now, as the call may be woken by another shard's put first; woken when this put is written
-    this.#agenda.at(shard, now);
+    if (inMs === 0) this.#agenda.promise(shard, now);
+    else this.#agenda.at(shard, now);
     if (inMs === 0) queueMicrotask(() => this.#askers.wake());
-    else this.#keep(shard, inMs);
+    this.#keep(shard, inMs);
     return inMs;
   }
 
@@ -127,6 +145,7 @@ export class Claimer<Request> {
 
   /** ms until a waiting call can ask this shard; Infinity: none waits that may. */
   #readyIn(shard: number, now: number): number {
+    if (this.#agenda.isSlow(shard)) return Infinity;
     return this.#askers.readyIn(now, (bounds) => this.#agenda.isRefused(shard, bounds, now));
   }
 
@@ -135,12 +154,14 @@ export class Claimer<Request> {
     const now = monotonic();
     this.#agenda.notIdle(shard);
     this.#agenda.at(shard, now);
+    // a ring cannot be passed on in a shard that does not answer; it is looked after when it does
+    if (this.#agenda.isSlow(shard)) return;
     const soonMs = Math.min(SOON_MS, SOON * this.#rules.stealAfterMs);
     const readyIn = this.#readyIn(shard, now);
     const asksIn = now - this.#askedInVainAt < soonMs ? Math.min(soonMs, readyIn) : readyIn;
+    if (asksIn > soonMs) this.#passOnQuietly(shard);
+    else this.#keep(shard, asksIn);
     if (asksIn === 0) this.#askers.wake();
-    else if (asksIn <= soonMs) this.#keep(shard, asksIn);
-    else this.#passOnQuietly(shard);
   }
 
   /** A call here asks this shard within `ms`. If none did, the ring is passed on. */
@@ -167,34 +188,68 @@ export class Claimer<Request> {
     this.passOn(shard).catch(() => undefined);
   }
 
-  async #claim(shard: number, bounds: ClaimBounds, budget: Budget): Promise<ClaimedRequest<Request>[]> {
+  /** A ring may have been lost: where work waits, it is asked for. */
+  #poll(now: number): void {
+    this.#node.look(this.#agenda.poll(now), (shard) => {
+      this.#agenda.at(shard, monotonic());
+      this.#askers.wake();
+    });
+  }
+
+  /** Asks a shard, and waits for its answer for so long. */
+  async #claim(
+    shard: number,
+    bounds: ClaimBounds,
+    budget: Budget,
+    patienceMs: number,
+  ): Promise<ClaimedRequest<Request>[]> {
+    this.#kept.get(shard)?.clear();
+    const from = monotonic();
+    const asked = this.#ask(shard, bounds, budget);
+    const answer = await soon(patienceMs, asked);
+    if (answer) return this.#admit(shard, answer, bounds, budget);
+    this.#agenda.slow(shard);
+    const goOn = (late?: ClaimAnswer): void => {
+      this.#agenda.answered(shard);
+      if (late?.claims.length === 0) this.#admit(shard, late, bounds, budget);
+      else this.#agenda.at(shard, monotonic());
+      if (late) this.#handOut({ shard, answer: late }, monotonic() - from);
+      if (this.#agenda.isDue(shard, monotonic())) this.#rang(shard);
+      this.#askers.wake();
+    };
+    asked.then(goOn, () => goOn());
+    return [];
+  }
+
+  /** Late work goes to a call that waits. Without one it goes back, and so does what may have been given to others since. */
+  #handOut(late: LateWork, afterMs: number): void {
+    const { shard, answer } = late;
+    const isHeld = afterMs < this.#rules.leaseMs / 2;
+    if (answer.claims.length > 0 && !(isHeld && this.#askers.give(late, monotonic())))
+      void this.#node.pushBack(shard, answer.claims);
+  }
+
+  async #ask(shard: number, bounds: ClaimBounds, budget: Budget): Promise<ClaimAnswer> {
     await this.#node.beforeClaim(shard);
     const idleForMs = 1.5 * this.#rules.pollMs * this.#agenda.rotation;
     const idleUntil = monotonic() + idleForMs;
-    let waited = true;
-    const call = this.#node.claim(shard, {
+    const answer = await this.#node.claim(shard, {
       ...bounds,
       totalTokens: largestPrompt(budget),
       idleForMs,
     });
-    const admitted = call.then((answer) => {
-      if (answer.status === 'IDLE') this.#agenda.idle(shard, idleUntil);
-      else this.#agenda.notIdle(shard);
-      if (waited && !this.#stopped) return this.#admit(shard, answer, bounds, budget);
-      void this.#node.pushBack(shard, answer.claims);
-      return [];
-    });
-    try {
-      return await this.#node.within('getRequests', admitted);
-    } catch (error) {
-      waited = false;
-      throw error;
-    }
+    if (answer.status === 'IDLE') this.#agenda.idle(shard, idleUntil);
+    else this.#agenda.notIdle(shard);
+    return answer;
   }
 
   #admit(shard: number, answer: ClaimAnswer, bounds: ClaimBounds, budget: Budget): ClaimedRequest<Request>[] {
     const now = monotonic();
     const { claims } = answer;
+    if (this.#stopped) {
+      void this.#node.pushBack(shard, claims);
+      return [];
+    }
     if (answer.dueMs !== undefined) this.#node.due(shard, answer.dueMs);
     if (answer.status === 'BLOCKED') this.#agenda.refused(shard, bounds, now);
     if (answer.againMs !== undefined) this.#agenda.at(shard, now + answer.againMs);

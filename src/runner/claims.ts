@@ -165,13 +165,11 @@ export class Claims<Request, Output> {
     if (claim && this.#drop(claim, notHeld(claim))) await this.pushBack(claim.shard, [claim]);
   }
 
-  /** Aborts every claim and gives those that are not ending back. */
-  async giveBackAll(): Promise<void> {
-    for (const shard of this.shards()) {
-      const claims = this.heldIn(shard).filter((claim) => !claim.ending);
-      for (const claim of claims) this.#drop(claim, notHeld(claim));
-      await this.pushBack(shard, claims);
-    }
+  /** Aborts every claim of a shard and gives those that are not ending back. */
+  async giveBackIn(shard: Shard): Promise<void> {
+    const claims = this.heldIn(shard).filter((claim) => !claim.ending);
+    for (const claim of claims) this.#drop(claim, notHeld(claim));
+    await this.pushBack(shard, claims);
   }
 
   /** The node is over: every handler is aborted with the reason. */

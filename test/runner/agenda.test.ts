@@ -1,12 +1,14 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import type { ClaimBounds } from '../../src/base/budget.ts';
 import { Agenda } from '../../src/runner/agenda.ts';
 
 const BOUNDS: ClaimBounds = { limit: 8, aloneTokens: 1_000, sumTokens: 1_000 };
 const POLL_MS = 2_000;
 
-/** The shards asked at this time, in order, until there is no reason left. */
+/** The shards asked at this time, in order, until there is no reason left. The poll finds no work. */
 function asked(agenda: Agenda, now: number, bounds = BOUNDS): number[] {
+  agenda.poll(now);
   const shards: number[] = [];
   for (let shard = agenda.next(now, bounds); shard !== undefined; shard = agenda.next(now, bounds))
     shards.push(shard);
@@ -40,16 +42,74 @@ describe('the agenda', () => {
     expect(asked(agenda, 300)).to.deep.equal([]);
   });
 
-  it('asks the home shard first', () => {
-    const agenda = agendaOf({ home: 5 });
+  it('asks the shard first that was asked longest ago; of those never asked, the home shard', () => {
+    const agenda = new Agenda({ home: 5, shardsInUse: 8 }, { loadLookup: 5, pollMs: POLL_MS });
     for (const shard of [1, 5, 7]) agenda.at(shard, 10);
-    expect(asked(agenda, 10)[0]).to.equal(5);
+    expect(asked(agenda, 10)).to.deep.equal([5, 1, 7]);
+    for (const shard of [7, 5, 1, 2]) agenda.at(shard, 20);
+    expect(asked(agenda, 20)).to.deep.equal([2, 5, 1, 7]);
+  });
+
+  it('asks a shard before any other where a put has said so', () => {
+    const agenda = agendaOf();
+    for (const shard of [1, 2, 3]) agenda.at(shard, 10);
+    asked(agenda, 10);
+    for (const shard of [1, 2, 4]) agenda.at(shard, 20);
+    agenda.promise(3, 20);
+    expect(asked(agenda, 20).indexOf(3)).to.be.lessThan(2);
+  });
+
+  it('starves no shard that is due, however busy the others are, whatever comes meanwhile', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 16 }), fc.infiniteStream(fc.nat(15)), (shards, chosen) => {
+        const agenda = agendaOf({ shards, home: chosen.next().value % shards });
+        const passedOver = Array.from({ length: shards }, () => 0);
+        for (let now = 1; now < 200; now += 1) {
+          // the one asked last gave work, and so it is due again; others ring
+          for (let i = 0; i < 2; i += 1) agenda.at(chosen.next().value % shards, now);
+          agenda.sweep(now);
+          const shard = agenda.next(now, BOUNDS);
+          for (let other = 0; other < shards; other += 1) {
+            passedOver[other] = other === shard || !agenda.isDue(other, now) ? 0 : passedOver[other]! + 1;
+          }
+          if (Math.max(...passedOver) >= shards) return false;
+        }
+        return true;
+      }),
+    );
+  });
+
+  it('leaves a slow shard off until it has answered, and says when all are slow', () => {
+    const agenda = agendaOf({ shards: 2 });
+    agenda.at(1, 10);
+    agenda.slow(1);
+    expect(asked(agenda, 10)).to.deep.equal([]);
+    expect(agenda.nextAt(BOUNDS, 10), 'it is no reason to wake up').to.be.greaterThan(10);
+    expect(agenda.allSlow).to.equal(false);
+    agenda.slow(0);
+    expect(agenda.allSlow).to.equal(true);
+    agenda.answered(1);
+    expect(agenda.allSlow).to.equal(false);
+    expect(asked(agenda, 20)).to.deep.equal([1]);
+  });
+
+  it('learns of shards that come, and of a home shard that moves', () => {
+    const topic = { home: 0, shardsInUse: 1 };
+    const agenda = new Agenda(topic, { loadLookup: 1, pollMs: POLL_MS });
+    expect(asked(agenda, 0)).to.deep.equal([0]);
+    topic.shardsInUse = 4;
+    expect(asked(agenda, 10)).to.have.members([0, 1, 2, 3]);
+    expect(asked(agenda, 20)).to.deep.equal([]);
+    topic.home = 2;
+    expect(asked(agenda, 30)).to.deep.equal([2]);
+    topic.shardsInUse = 5;
+    expect(asked(agenda, 40)).to.include(4);
   });
 
   it('sweeps the home shard and loadLookup others, and the rest of them the next time', () => {
     const agenda = agendaOf({ loadLookup: 4 });
     agenda.sweep(10);
-    expect(asked(agenda, 10)).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(asked(agenda, 10)).to.have.members([0, 1, 2, 3, 4]);
     agenda.sweep(20);
     expect(asked(agenda, 20)).to.have.members([0, 5, 6, 7, 1]);
   });
@@ -62,7 +122,7 @@ describe('the agenda', () => {
     agenda.notIdle(0);
     agenda.notIdle(6);
     agenda.sweep(20);
-    expect(asked(agenda, 20)).to.deep.equal([0, 6]);
+    expect(asked(agenda, 20)).to.have.members([0, 6]);
     agenda.sweep(1_000);
     expect(asked(agenda, 1_000)).to.have.length(3);
   });
@@ -83,7 +143,31 @@ describe('the agenda', () => {
     expect(asked(agenda, 10_000)).to.deep.equal([2]);
   });
 
-  it('polls one shard in rotation, never more often than three quarters of pollMs', () => {
+  it('polls by a clock of its own: every shard is looked at within pollMs and a quarter, whatever else is asked', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 16 }), fc.infiniteStream(fc.nat(31)), (shards, chosen) => {
+        const agenda = new Agenda(
+          { home: shards - 1, shardsInUse: shards },
+          { loadLookup: 5, pollMs: POLL_MS },
+        );
+        const lookedAt = Array.from({ length: shards }, () => 0);
+        const claimed = Array.from({ length: shards }, () => 0);
+        for (let now = 0; now < 40 * POLL_MS; now += 50) {
+          // claims that find nothing, at any time
+          if (chosen.next().value < shards) agenda.at(chosen.next().value % shards, now);
+          for (const shard of agenda.poll(now)) lookedAt[shard] = now;
+          for (let shard = agenda.next(now, BOUNDS); shard !== undefined; shard = agenda.next(now, BOUNDS))
+            lookedAt[shard] = claimed[shard] = now;
+          if (now - Math.min(...lookedAt) > POLL_MS * 1.25 + 50) return false;
+          // as long as a shard believes this node idle after a claim
+          if (now - Math.min(...claimed) > POLL_MS * 1.5 * shards) return false;
+        }
+        return true;
+      }),
+    );
+  });
+
+  it('polls no more often than three quarters of pollMs', () => {
     const agenda = agendaOf({ shards: 3 });
     const polls: number[] = [];
     let last = 0;

@@ -96,7 +96,8 @@ describe('when Redis is down', () => {
     const impatient = await fleet.start('impatient', { commandTimeout: SHORT_MS, minLoadScore: 1 });
     await owner.putRequests(requests('r', 4));
     await redis.hang(2_500);
-    expect(await rejection(impatient.getRequests(room()))).to.have.property('code', 'TIMEOUT');
+    const given = impatient.getRequests(room(), { waitMs: 60_000 });
+    expect(await rejection(given)).to.have.property('code', 'TIMEOUT');
     const claimed = async (): Promise<boolean> =>
       (await fleet.redis.hexists(fleet.key('calls'), 'impatient|claim')) === 1;
     await waitUntil(claimed, 'the claim has been executed');
@@ -111,7 +112,7 @@ describe('when Redis is down', () => {
     const run = node.run(() => 1, { budget: room(0) });
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
     await redis.restart(5_000);
-    const late = await rejection(node.getRequests(room()));
+    const late = await rejection(node.getRequests(room(), { waitMs: 60_000 }));
     await sooner(2_500, 'it was closed', node.close());
     expect(await rejection(pending.result())).to.have.property('code', 'CLOSED');
     expect(late).to.have.property('code', 'TIMEOUT');
@@ -234,7 +235,7 @@ describe('when Redis', () => {
     const list = requests('meanwhile', 20);
     const put = Promise.all(list.map((one) => node.putRequests([one])));
     const results = node.putResults(held.map(({ claim }) => ({ claim, finished: true })));
-    const claims = node.getRequests(room(2));
+    const claims = node.getRequests(room(2), { waitMs: 60_000 });
     const later = performance.now() + 300;
     await waitUntil(() => performance.now() > later, 'some time has passed');
     await redis.admin.replicaof('NO', 'ONE');

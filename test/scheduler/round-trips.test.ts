@@ -103,7 +103,7 @@ describe('an idle node', () => {
   const FASTER = 10;
   const WATCH_MS = 2_600;
 
-  it('sends at most one command per second, heartbeats included', async () => {
+  it('sends at most one command per second, and half a look per second with several shards, heartbeats included', async () => {
     const { leaseMs, keepAliveMs, pollMs } = settle({});
     const quick = { leaseMs: leaseMs / FASTER, keepAliveMs: keepAliveMs / FASTER, pollMs: pollMs / FASTER };
     // both connections of a node bear its name, so that its commands can be added up
@@ -126,7 +126,9 @@ describe('an idle node', () => {
     for (const { from, command } of sent) byNode.get(nameOf(from))?.push(command);
     for (const commands of byNode.values()) {
       expect(commands).to.include.members(['claim', 'refresh', 'register']);
-      expect(commands.length / ((WATCH_MS / 1_000) * FASTER)).to.be.at.most(1);
+      const looks = commands.filter((command) => command === 'EXISTS').length;
+      expect((commands.length - looks) / ((WATCH_MS / 1_000) * FASTER)).to.be.at.most(1);
+      expect(looks / ((WATCH_MS / pollMs) * FASTER)).to.be.at.most(1.4);
     }
   });
 });
