@@ -127,9 +127,9 @@ describe('updateConfig that times out', function () {
   const fleet = useFleet(() => redis.url);
 
   it('has moved nothing, then or later', async () => {
-    const node = await fleet.start(nameAt('node', 3, 4), { commandTimeout: 300, leaseMs: 10_000 });
+    const node = await fleet.start(nameAt('node', 3, 4), { commandTimeout: 2_000, leaseMs: 20_000 });
     serve(node);
-    await redis.hang(1_500);
+    await redis.hang(5_000);
     const error = await rejection(node.updateConfig({ loadShards: 4, reallocate: true }));
     expect(error).to.have.property('code', 'TIMEOUT');
     expect(error.message, 'the reason').to.match(/registry \(slot \d+\): no answer to register/);
