@@ -39,7 +39,7 @@ function documented(): Map<string, string[]> {
 }
 
 describe('the events of a scheduler', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const redis = useOwnRedis();
   const fleet = useFleet(() => redis.url);
   const rows = documented();

@@ -27,7 +27,7 @@ async function lua(...args: string[]): Promise<Result> {
 const { claim } = allScripts();
 
 describe('npm run lua', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   it('lists the scripts with their sizes and the tables that they write', async () => {
     const { code, stdout } = await lua('--json');

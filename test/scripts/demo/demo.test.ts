@@ -178,7 +178,7 @@ describe('npm run demo', () => {
   });
 
   it('answers bad usage with one clear line, a hint and exit code 2', async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const demo = start(['--nodes', 'many']);
     expect(await demo.over).to.equal(2);
     expect(demo.said).to.deep.equal({

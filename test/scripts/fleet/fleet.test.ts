@@ -98,7 +98,7 @@ describe('npm run fleet', () => {
   });
 
   it('answers bad usage with one clear line, a hint and exit code 2', async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const fleet = start(['--policy', 'best']);
     expect(await fleet.over).to.equal(2);
     expect(fleet.said).to.deep.equal({
