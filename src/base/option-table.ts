@@ -177,7 +177,8 @@ export const OPTIONS: OptionTable = {
     kind: integer(1, MAX_INT32),
   },
   maxResults: {
-    meaning: 'Results that may wait for a slow owner; one chunk more ends its request as failed',
+    meaning:
+      'Results that may wait in Redis for a slow owner, and in the owner for the reader of a request (at least 128); one chunk more ends its request as failed',
     unit: 'results',
     default: always(10_000),
     kind: integer(1, MAX_INT32),

@@ -99,7 +99,10 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   onRestart?: 'restart' | 'fail';
   /** When this many requests of this node wait, puts are refused with FULL. Default: 100,000. */
   maxWaiting?: number;
-  /** Results that may wait for a slow owner; one chunk more ends its request as failed. Default: 10,000. */
+  /**
+   * Results that may wait in Redis for a slow owner, and in the owner for the reader of a request (at least 128); one chunk
+   * more ends its request as failed. Default: 10,000.
+   */
   maxResults?: number;
   /** Largest encoded request. Default: 16 MiB. */
   maxBodyBytes?: number;

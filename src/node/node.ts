@@ -235,6 +235,7 @@ export class Node<Request, Output> {
     if (pending === 'cancel') await this.owner.cancelIn(shard);
     await this.claimer.passOn(shard.number);
     await shard.flushed();
+    await this.owner.leave(shard);
   }
 
   /** Resolves when nothing of it runs any more; it must be over. */

@@ -9,12 +9,16 @@ import { parseTicket, type Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Delivered, Mail } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
-import type { Pending, PendingTable } from './pending.ts';
+import { RecentTickets, type Pending, type PendingTable } from './pending.ts';
 import { isFinal, type Result, type Sink } from './results.ts';
 
 export interface DeliveryOptions<Output> {
   outputCodec: Codec<Output>;
   onRestart: 'restart' | 'fail';
+  /** Results of one request that may wait for their reader. */
+  maxUnread: number;
+  /** What is older has expired. */
+  ttlMs: number;
   /** Where results of a predecessor's requests go; missing: they are dropped. */
   predecessor?: ((id: string) => Sink<Output>) | undefined;
   /** The request ends here before it does in Redis. */
@@ -26,8 +30,8 @@ export interface DeliveryOptions<Output> {
 export class Delivery<Output> {
   readonly #pendings: PendingTable<Output>;
   readonly #options: DeliveryOptions<Output>;
-  /** Tickets that this node cancelled by itself: their finals are dropped. */
-  readonly #disowned = new Set<Ticket>();
+  /** Tickets that this node cancelled by itself: their results are dropped. */
+  readonly #disowned: RecentTickets;
   /** Puts without an answer, and results that may be theirs. */
   readonly #early = new Map<Shard, { unanswered: number; mails: Mail[] }>();
   /** Tickets with own results on their way to Redis: if such a request ends meanwhile, they are dropped. */
@@ -36,10 +40,15 @@ export class Delivery<Output> {
   constructor(pendings: PendingTable<Output>, options: DeliveryOptions<Output>) {
     this.#pendings = pendings;
     this.#options = options;
+    this.#disowned = new RecentTickets(options.ttlMs);
   }
 
   disown(ticket: Ticket): void {
     this.#disowned.add(ticket);
+  }
+
+  disowns(ticket: Ticket): boolean {
+    return this.#disowned.has(ticket);
   }
 
   /** From here to the end of `answered`, results of unknown tickets in this shard are held. */
@@ -90,18 +99,22 @@ export class Delivery<Output> {
       return;
     }
     if (!isFinal(result)) {
-      pending.sink.deliver(result);
+      this.#deliverChunk(pending, result);
       return;
     }
     if (own) own.ended = true;
     this.#pendings.end(pending, result, mail.runner);
   }
 
+  /** One more than the reader has room for ends the request, as one more than the mailbox has room for does. */
+  #deliverChunk(pending: Pending<Output>, chunk: Result<Output>): void {
+    const { maxUnread } = this.#options;
+    if (pending.sink.unread() < maxUnread) pending.sink.deliver(chunk);
+    else this.#options.failEarly(pending, `nobody has read ${maxUnread} of its results (option maxResults)`);
+  }
+
   #stranger(shard: Shard, mail: Delivered): Pending<Output> | undefined {
-    if (this.#disowned.has(mail.ticket)) {
-      if (mail.kind !== 'chunk') this.#disowned.delete(mail.ticket);
-      return undefined;
-    }
+    if (this.#disowned.has(mail.ticket)) return undefined;
     const early = this.#early.get(shard);
     if (early && early.unanswered > 0) {
       early.mails.push({ ...mail, payload: toBuffer(mail.payload) });

@@ -30,20 +30,35 @@ export class Mailbox {
 
   /** Delivers what is there, and what comes while it does. Rejects when the node is over or Redis refuses. */
   empty(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#again = true;
     this.#taking ??= this.#take();
     return this.#taking;
   }
 
-  /** An answer that is on its way sets no timer any more. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Takes no more; an answer that is on its way sets no timer any more. */
   close(): void {
     this.#closed = true;
     this.#acknowledge.clear();
   }
 
+  /** Takes no more, and removes from Redis what this process was told: a successor is not told again. */
+  async leave(): Promise<void> {
+    this.close();
+    await this.#taking;
+    if (this.#cursor === this.#taken) return;
+    await this.#shard.takeResults(this.#cursor, 0);
+    this.#taken = this.#cursor;
+  }
+
   async #take(): Promise<void> {
     try {
-      while (this.#again) await this.#takeOnce();
+      do await this.#takeOnce();
+      while (this.#again && !this.#closed);
     } finally {
       // in the same turn as the loop's last look: a call that comes later starts a new one
       this.#taking = undefined;

@@ -19,6 +19,7 @@ export class News<Output> {
         else this.#byId.set(id, [result]);
         this.#teller.heard('news')?.({ id });
       },
+      unread: () => this.#byId.get(id)?.length ?? 0,
       fail: () => undefined,
     };
   }

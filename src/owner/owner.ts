@@ -3,7 +3,7 @@
  * lost. The encoded payload is kept from the put to the final: a node that runs its own request needs no body, and a loss
  * in Redis can be mended.
  */
-import { backoff, monotonic, sleep } from '../base/clock.ts';
+import { monotonic, sleep } from '../base/clock.ts';
 import type { Payload } from '../base/codec.ts';
 import { messageOf, type SchedulerError } from '../base/errors.ts';
 import type { Rules, Settings } from '../base/options.ts';
@@ -13,12 +13,14 @@ import type { Membership } from '../protocol/membership.ts';
 import type { Shard, Shards } from '../protocol/shard.ts';
 import { MAX_ITEMS, type Delivered } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
+import { Deadlines, PATIENCE_MS } from './deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { Mailbox } from './mailbox.ts';
 import { OwnerTeller } from './owner-teller.ts';
-import { PendingTable, itemOf, type Pending } from './pending.ts';
+import { PendingTable, type Pending } from './pending.ts';
 import type { NewRequest } from './prepare.ts';
-import { duplicate, expired, full } from './refusals.ts';
+import { Placement } from './placement.ts';
+import { duplicate, late } from './refusals.ts';
 import type { Sink } from './results.ts';
 
 export class Owner<Output> {
@@ -27,6 +29,8 @@ export class Owner<Output> {
   readonly #rules: Rules;
   readonly #pendings: PendingTable<Output>;
   readonly #delivery: Delivery<Output>;
+  readonly #placement: Placement<Output>;
+  readonly #deadlines: Deadlines<Output>;
   readonly #teller: OwnerTeller;
   readonly #mailboxes = new Map<Shard, Mailbox>();
 
@@ -48,28 +52,56 @@ export class Owner<Output> {
     this.#delivery = new Delivery(this.#pendings, {
       outputCodec: settings.outputCodec,
       onRestart: settings.onRestart,
+      // a reader that keeps up still finds the results of one call at once
+      maxUnread: Math.max(settings.maxResults, MAX_ITEMS),
+      ttlMs: settings.ttlMs,
       predecessor,
       failEarly: (pending, reason) => this.#failEarly(pending, reason),
-      onGap: (pending) => this.#quietly(this.#mend(pending)),
+      onGap: (pending) => this.#mend(pending),
+    });
+    this.#deadlines = new Deadlines(this.#pendings, {
+      expire: (shard, tickets) => void this.#quietly(this.#expire(shard, tickets)),
+      giveUp: (pending) => this.#expireHere(pending),
+    });
+    this.#placement = new Placement({
+      membership,
+      rules: settings,
+      pendings: this.#pendings,
+      delivery: this.#delivery,
+      teller: this.#teller,
+      accepted: (pending) => this.#deadlines.watch(pending),
+      disown: (pending, ticket) => this.#disown(pending, ticket),
     });
   }
 
   /** Resolves when the request is in Redis, once; rejects with why it is not, or TIMEOUT if that is not known. */
   async put(request: NewRequest<Output>): Promise<Pending<Output>> {
-    const { id, payload, sink } = request;
+    const { id, payload, sink, deadlineMs } = request;
     const adopted = this.#pendings.adoptable(id, payload);
     if (!adopted && this.#pendings.withId(id)) throw duplicate(id);
     const pending = adopted ?? this.#newPending(request);
     pending.sink = sink;
+    pending.deadlineAt = monotonic() + deadlineMs;
     pending.abandoned = false;
-    pending.accepted ??= this.#send(pending);
+    pending.accepted ??= this.#placement.first(pending);
     try {
-      await this.#membership.within('putRequests', pending.accepted);
+      await this.#membership.within('putRequests', this.#inTime(pending, pending.accepted));
     } catch (error) {
       pending.abandoned = true;
       throw error;
     }
     return pending;
+  }
+
+  /** The put's answer, or EXPIRED: a caller is told in time, also if Redis does not answer. */
+  async #inTime({ id, deadlineAt }: Pending<Output>, answered: Promise<void>): Promise<void> {
+    const ms = Math.max(0, deadlineAt - monotonic()) + PATIENCE_MS;
+    if (ms > this.#rules.commandTimeout) return answered;
+    const over = new AbortController();
+    const passed = sleep(ms, over.signal).then(() => {
+      if (!over.signal.aborted) throw late(id);
+    });
+    return Promise.race([answered, passed]).finally(() => over.abort());
   }
 
   #newPending({
@@ -99,47 +131,19 @@ export class Owner<Output> {
     return pending;
   }
 
-  #send(pending: Pending<Output>): Promise<void> {
-    const { epoch } = this.#membership;
-    return this.#delivery.during(pending.shard, async () => {
-      try {
-        const answer = await pending.shard.put(itemOf(pending));
-        // under a new epoch the lane was forgotten, and the resend met its own first run
-        const resent = epoch !== this.#membership.epoch;
-        if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && resent))
-          this.#accept(pending, answer);
-        else if (answer.status === 'EXPIRED') throw expired(pending.id);
-        else if (answer.status === 'FULL')
-          throw full(pending.id, this.#rules.maxWaiting, answer.retryAfterMs);
-        else throw duplicate(pending.id);
-      } catch (error) {
-        this.#pendings.remove(pending);
-        throw error;
-      }
-    });
-  }
-
-  #accept(pending: Pending<Output>, { ticket, replicated }: { ticket: Ticket; replicated?: boolean }): void {
-    if (replicated !== undefined) pending.replicated = replicated;
-    this.#pendings.setTicket(pending, ticket);
-    if (pending.abandoned) {
-      this.#pendings.remove(pending);
-      this.#disown(pending.shard, ticket);
-      return;
-    }
-    this.#teller.accepted(pending, ticket);
-  }
-
-  /** Cancels a ticket and drops its final: the caller was told otherwise, or has gone. */
-  #disown(shard: Shard, ticket: Ticket): void {
+  /** Cancels a ticket and drops its final: the caller was told otherwise, or has gone. Never rejects. */
+  #disown({ shard }: Pending<Output>, ticket: Ticket): Promise<void> {
     this.#delivery.disown(ticket);
-    this.#quietly(this.#cancelTicket(shard, ticket));
+    return this.#quietly(shard.cancel([ticket]));
   }
 
-  #quietly(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (!this.#membership.over.aborted) this.#rules.onWarning(`owner: ${messageOf(error)}`);
-    });
+  #quietly(work: Promise<unknown>): Promise<void> {
+    return work.then(
+      () => undefined,
+      (error: unknown) => {
+        if (!this.#membership.over.aborted) this.#rules.onWarning(`owner: ${messageOf(error)}`);
+      },
+    );
   }
 
   mailbox(shard: Shard): Mailbox {
@@ -178,12 +182,14 @@ export class Owner<Output> {
 
   /** Ends a pending request here and cancels what is left of it in Redis. */
   #failEarly(pending: Pending<Output>, reason: string): void {
-    this.#disown(pending.shard, pending.ticket!);
+    void this.#disown(pending, pending.ticket!);
     this.#pendings.end(pending, { kind: 'failed', reason });
   }
 
   /** Ends a pending request at once, waiting or claimed; its final comes as a result. */
   async cancel(pending: Pending<Output>): Promise<void> {
+    // no ticket of it stands that a result could come from
+    if (this.#pendings.isPutAgain(pending)) this.#pendings.end(pending, { kind: 'cancelled' });
     await this.#membership.within('cancel', this.#cancelPlaced(pending));
   }
 
@@ -198,64 +204,37 @@ export class Owner<Output> {
     await this.mailbox(shard).empty();
   }
 
-  /** The shard does not know these: what the mailbox does not end either was lost by Redis, and is put again. */
-  async unknown(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
+  async #expire(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
+    await shard.cancel(tickets, 'expired');
     await this.mailbox(shard).empty();
-    const lost = [...tickets].sort().flatMap((ticket) => this.#pendings.withTicket(ticket) ?? []);
-    for (const pending of lost) this.#quietly(this.#putAgain(pending));
   }
 
-  /** Results of this request were lost: cancel what stands and put it again, if a try is left. */
-  async #mend(pending: Pending<Output>): Promise<void> {
+  /** Redis has been asked to end it, and has not said how it ended: what it says later is dropped. */
+  #expireHere(pending: Pending<Output>): void {
+    this.#delivery.disown(pending.ticket!);
+    this.#pendings.end(pending, { kind: 'expired' });
+  }
+
+  /** The shard does not know these: what the mailbox does not end either was lost by Redis, and is put again. */
+  async unknown(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
+    const mailbox = this.mailbox(shard);
+    await mailbox.empty();
+    // nobody has looked whether it is there
+    if (mailbox.isClosed) return;
+    const lost = [...tickets].sort().flatMap((ticket) => this.#pendings.withTicket(ticket) ?? []);
+    for (const pending of lost) void this.#quietly(this.#placement.again(pending, pending.ticket));
+  }
+
+  /** Results of this request were lost: what stands is cancelled and it is put again, if a try is left. */
+  #mend(pending: Pending<Output>): void {
     pending.triesLeft -= 1;
     pending.triesSpent += 1;
     if (pending.triesLeft < 1 || pending.payload === undefined) {
       this.#failEarly(pending, 'results were lost');
       return;
     }
-    this.#pendings.clearTicket(pending);
     this.#delivery.disown(pending.ticket!);
-    await pending.shard.cancel([pending.ticket!]);
-    await this.#putAgain(pending);
-  }
-
-  async #putAgain(pending: Pending<Output>): Promise<void> {
-    const lost = pending.ticket!;
-    if (pending.payload === undefined) {
-      this.#pendings.end(pending, { kind: 'failed', reason: 'Redis lost the request of a predecessor' });
-      return;
-    }
-    this.#teller.putAgain(pending, lost);
-    this.#pendings.clearTicket(pending);
-    // a cancel meanwhile waits for the new ticket
-    pending.accepted = this.#delivery.during(pending.shard, () => this.#place(pending, lost));
-    await pending.accepted;
-  }
-
-  /** Until Redis has it, or its deadline has passed: it was accepted, so a refusal is no answer. */
-  async #place(pending: Pending<Output>, lost: Ticket): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      const answer = await pending.shard.put(itemOf(pending)).catch((error: unknown) => {
-        if (this.#membership.over.aborted) throw error;
-        return { status: 'REFUSED' as const, reason: messageOf(error) };
-      });
-      if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && answer.ticket === lost)) {
-        this.#accept(pending, answer);
-        return;
-      } else if (answer.status === 'EXPIRED' || monotonic() > pending.deadlineAt) {
-        this.#pendings.end(pending, { kind: 'expired' });
-        return;
-      } else if (answer.status === 'FULL') {
-        await sleep(answer.retryAfterMs, this.#membership.over);
-      } else if (answer.status === 'REFUSED') {
-        if (attempt === 1) this.#rules.onWarning(`put again: ${answer.reason}`);
-        await sleep(backoff(attempt), this.#membership.over);
-      } else {
-        // an ended one came back with a rollback
-        this.#delivery.disown(answer.ticket);
-        await pending.shard.cancel([answer.ticket]);
-      }
-    }
+    void this.#quietly(this.#placement.again(pending));
   }
 
   /** Drops everything this node has in every shard where it has something; answers the dropped ids. */
@@ -287,8 +266,14 @@ export class Owner<Output> {
     await Promise.all(pending.map((one) => this.cancel(one).catch(() => undefined)));
   }
 
+  /** Takes no more results here; what was told is removed from Redis. What is pending is left to a successor. */
+  leave(shard: Shard): Promise<void> {
+    return this.mailbox(shard).leave();
+  }
+
   /** Tells every pending request that this node is over. */
   close(error: SchedulerError): void {
+    this.#deadlines.stop();
     for (const mailbox of this.#mailboxes.values()) mailbox.close();
     for (const pending of this.#pendings.all()) pending.sink.fail(error);
     this.#pendings.clear();

@@ -14,7 +14,7 @@ export interface Pending<Output> {
   readonly headStartMs: number;
   /** On the monotonic clock, as `deadlineAt`. Missing for a predecessor's request. */
   readonly putAt: number | undefined;
-  readonly deadlineAt: number;
+  deadlineAt: number;
   readonly attempts: Attempts;
   /** Missing for a predecessor's request. */
   payload?: Payload;
@@ -26,14 +26,17 @@ export interface Pending<Output> {
   ticket?: Ticket;
   /** With waitReplicas: whether they had it in time. */
   replicated?: boolean;
-  /** Settles with the answer to the put. */
+  /** Settles with the answer to the last put. */
   accepted?: Promise<void>;
-  /** The caller gave up waiting for the put: if it is accepted after all, it is cancelled. */
+  /**
+   * Nobody waits for it any more: its caller gave up waiting for the put, or was told how it ended. If its put is answered
+   * after that, it is cancelled.
+   */
   abandoned: boolean;
 }
 
 /** Tickets of the last `ms` to `2 ms`. */
-class RecentTickets {
+export class RecentTickets {
   readonly #ms: number;
   #recent = new Set<Ticket>();
   #former = new Set<Ticket>();
@@ -104,11 +107,29 @@ export class PendingTable<Output> {
     if (this.#byId.get(pending.id) === pending) this.#byId.delete(pending.id);
   }
 
-  /** It has ended: its sink gets its final, the last that this node tells of it. @param runner that held it */
+  /**
+   * It has ended: its sink gets its final, the last that this node tells of it. Once: it may end while it is put again.
+   * @param runner that held it
+   */
   end(pending: Pending<Output>, final: FinalResult<Output>, runner = ''): void {
+    if (pending.abandoned) return;
+    pending.abandoned = true;
     this.remove(pending);
     this.#onEnd(pending, final, runner);
     pending.sink.deliver(final);
+  }
+
+  /** Its ticket was lost, and the next one is not known yet. */
+  isPutAgain(pending: Pending<Output>): boolean {
+    return (
+      pending.ticket !== undefined && this.#byTicket.get(pending.ticket) !== pending && !pending.abandoned
+    );
+  }
+
+  /** Those that this process accepted and that have not ended. */
+  *accepted(): Generator<Pending<Output>, void, undefined> {
+    for (const pending of this.#byId.values())
+      if (pending.ticket !== undefined && !pending.abandoned) yield pending;
   }
 
   withId(id: string): Pending<Output> | undefined {

@@ -17,6 +17,14 @@ export function expired(id: string): SchedulerError {
   );
 }
 
+export function late(id: string): SchedulerError {
+  return new SchedulerError(
+    'EXPIRED',
+    'putRequests',
+    `the deadline of ${JSON.stringify(id)} passed before Redis answered its put`,
+  );
+}
+
 export function full(id: string, maxWaiting: number, retryAfterMs: number): SchedulerError {
   const message = `${JSON.stringify(id)} was refused: ${maxWaiting} requests of this node wait (option maxWaiting); try again in ${retryAfterMs} ms`;
   return new SchedulerError('FULL', 'putRequests', message, { retryAfterMs });

@@ -15,6 +15,8 @@ export interface Result<Output = unknown> {
 /** Where a request's results go. */
 export interface Sink<Output> {
   deliver(result: Result<Output>): void;
+  /** Results that were delivered and that nobody has read. */
+  unread(): number;
   /** The scheduler ends before the request does (CLOSED, EVICTED). */
   fail(error: Error): void;
 }

@@ -1,6 +1,7 @@
 import { SchedulerError } from '../base/errors.ts';
+import { Queue } from '../base/queue.ts';
 import type { Pending } from './pending.ts';
-import { isFinal, type Result, type Sink } from './results.ts';
+import { isFinal, type FinalResult, type Result, type Sink } from './results.ts';
 
 /** How a submission reaches its owner. */
 interface Way<Output> {
@@ -10,18 +11,24 @@ interface Way<Output> {
 
 /**
  * A submitted request: an async iterable of its results, the last of which ends it (finished, failed, cancelled or
- * expired). Iterate it once. A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one.
+ * expired). Each result is read once, whoever iterates; `result()` may be asked as often as one likes, and beside a reader.
+ * A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one. Up to `maxResults` results wait to be
+ * read: one more ends the request as failed.
  */
 export class Submission<Output> implements AsyncIterable<Result<Output>> {
   /** The request's id; empty if it had none. */
   readonly id: string = '';
-  readonly #results: Result<Output>[] = [];
+  readonly #unread = new Queue<Result<Output>>();
   readonly #cancel: Way<Output>['cancel'];
   readonly #pending: Promise<Pending<Output>>;
   readonly #signal: AbortSignal | undefined;
   #error: Error | undefined;
-  #ended = false;
-  #news: () => void = () => undefined;
+  #final: FinalResult<Output> | undefined;
+  #readers = 0;
+  /** Chunks are not kept: `result()` was asked and nobody iterates. */
+  #wantsFinal = false;
+  /** Called at the next result, or end. */
+  #waiting: (() => void)[] = [];
   readonly #onAbort = (): void => void this.cancel().catch(() => undefined);
 
   /** @internal Use `Scheduler.submit`. */
@@ -30,6 +37,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     this.#signal = signal;
     const sink: Sink<Output> = {
       deliver: (result) => this.#deliver(result),
+      unread: () => this.#unread.length,
       fail: (error) => this.#fail(error),
     };
     try {
@@ -61,53 +69,64 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
   }
 
   /**
-   * The output of the final result, past all chunks.
+   * The output of the final result. Chunks that nobody iterates over are dropped from here on.
    * @throws SchedulerError FAILED, CANCELLED or EXPIRED as it ended, or what refused the put
    */
   async result(): Promise<Output | undefined> {
-    for await (const { kind, output, reason } of this) {
-      if (kind === 'finished') return output;
-      if (kind === 'chunk' || kind === 'restart') continue;
-      const code = kind.toUpperCase() as 'FAILED' | 'CANCELLED' | 'EXPIRED';
-      throw new SchedulerError(
-        code,
-        'submit',
-        `request ${this.id} ${kind}${reason === undefined ? '' : `: ${reason}`}`,
-      );
-    }
-    throw new SchedulerError('CLOSED', 'submit', `the results of ${this.id} were read before`);
+    this.#wantsFinal = true;
+    if (this.#readers === 0) this.#unread.clear();
+    while (!this.#final && !this.#error) await this.#news();
+    if (!this.#final) throw this.#error!;
+    const { kind, output, reason } = this.#final;
+    if (kind === 'finished') return output;
+    const why = reason === undefined ? '' : `: ${reason}`;
+    const code = kind.toUpperCase() as 'FAILED' | 'CANCELLED' | 'EXPIRED';
+    throw new SchedulerError(code, 'submit', `request ${this.id} ${kind}${why}`);
   }
 
   #deliver(result: Result<Output>): void {
-    this.#results.push(result);
-    if (isFinal(result)) this.#end();
-    this.#news();
+    if (this.#readers > 0 || !this.#wantsFinal) this.#unread.push(result);
+    if (isFinal(result)) {
+      this.#final = result;
+      this.#ended();
+    }
+    this.#wake();
   }
 
   #fail(error: Error): void {
-    if (this.#ended) return;
+    if (this.#final || this.#error) return;
     this.#error = error;
-    this.#end();
-    this.#news();
+    this.#ended();
+    this.#wake();
   }
 
-  #end(): void {
-    this.#ended = true;
+  #ended(): void {
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
+  #news(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
-    for (;;) {
-      const result = this.#results.shift();
-      if (result) {
-        yield result;
-      } else if (this.#error) {
-        throw this.#error;
-      } else if (this.#ended) {
-        return;
-      } else {
-        await new Promise<void>((resolve) => (this.#news = resolve));
+    this.#readers += 1;
+    try {
+      for (;;) {
+        const result = this.#unread.shift();
+        if (result) yield result;
+        else if (this.#error) throw this.#error;
+        else if (this.#final) return;
+        else await this.#news();
       }
+    } finally {
+      this.#readers -= 1;
+      if (this.#wantsFinal && this.#readers === 0) this.#unread.clear();
     }
   }
 }

@@ -123,8 +123,12 @@ export class Shard {
       await this.#persist('push_back', wire.heldArguments(claims.slice(from, from + wire.MAX_ITEMS)));
   }
 
-  async takeResults(cursor: Tick): Promise<{ mails: wire.Mail[]; more: boolean }> {
-    const limits = [String(wire.MAX_ITEMS), String(wire.MAX_BYTES)];
+  /** @param limit 0: none is taken, those up to the cursor are removed */
+  async takeResults(
+    cursor: Tick,
+    limit: number = wire.MAX_ITEMS,
+  ): Promise<{ mails: wire.Mail[]; more: boolean }> {
+    const limits = [String(limit), String(wire.MAX_BYTES)];
     const reply = await this.#persist('take_results', [wire.cursorArgument(cursor), ...limits]);
     const answer = wire.parseTaken(reply);
     this.#teller.taken(answer.mails);
@@ -147,12 +151,16 @@ export class Shard {
     return wire.parseRefresh(reply, held, pending);
   }
 
-  async cancel(tickets: readonly Ticket[]): Promise<wire.CancelAnswer[]> {
+  /** @param final as which they end: the deadline of an expired one has passed by the clock of its owner */
+  async cancel(
+    tickets: readonly Ticket[],
+    final: 'cancelled' | 'expired' = 'cancelled',
+  ): Promise<wire.CancelAnswer[]> {
     const answers: wire.CancelAnswer[] = [];
-    for (let from = 0; from < tickets.length; from += wire.MAX_ITEMS)
-      answers.push(
-        ...wire.parseCancel(await this.#persist('cancel', tickets.slice(from, from + wire.MAX_ITEMS))),
-      );
+    for (let from = 0; from < tickets.length; from += wire.MAX_ITEMS) {
+      const some = tickets.slice(from, from + wire.MAX_ITEMS);
+      answers.push(...wire.parseCancel(await this.#persist('cancel', [final, ...some])));
+    }
     return answers;
   }
 

@@ -64,7 +64,7 @@ export const SCRIPTS = {
   ),
   take_results: shardScript(['cursor', 'limit', 'max_bytes'], ['OK']),
   refresh: shardScript(['reap_limit', 'cursor', 'held'], ['OK'], ['ticket', 'fence']),
-  cancel: shardScript([], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
+  cancel: shardScript(['final'], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
   reset: shardScript(['slice'], ['OK'], ['ticket']),
   inspect: { keys: SHARD_TABLES, args: [], status: [] },
   register: {

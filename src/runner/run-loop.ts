@@ -38,6 +38,9 @@ export type BudgetSource = Budget | (() => Budget) | Engine;
 /** A full engine is asked again after so long: it may get room while no handler yields or ends. Redis is not asked. */
 const LOOK_AGAIN_MS = 100;
 
+/** Chunks of one request on their way to Redis before its handler waits: about eight calls of a lane. */
+const MAX_AHEAD = 1_000;
+
 export class RunLoop<Request, Output> {
   readonly #claimer: Claimer<Request>;
   readonly #claims: Claims<Request, Output>;
@@ -167,6 +170,7 @@ export class RunLoop<Request, Output> {
     request: ClaimedRequest<Request>,
     chunks: AsyncGenerator<Output, Final<Output>, undefined>,
   ): Promise<Output | undefined> {
+    let unanswered = 0;
     for (;;) {
       const next = await chunks.next();
       if (request.signal.aborted) {
@@ -175,8 +179,12 @@ export class RunLoop<Request, Output> {
       }
       this.#stale.abort();
       if (next.done) return next.value as Output | undefined;
-      // not awaited: a lane keeps the order, and a handler does not wait for Redis
-      void this.#send({ claim: request.claim, output: next.value });
+      // a lane keeps the order, and a handler does not wait for Redis, unless it is far ahead of it
+      unanswered += 1;
+      const sent = this.#send({ claim: request.claim, output: next.value }).then(
+        () => void (unanswered -= 1),
+      );
+      if (unanswered >= MAX_AHEAD) await sent;
     }
   }
 

@@ -85,9 +85,9 @@ export function cancel(
   shard: TestShard,
   node: string,
   tickets: readonly Ticket[],
-  options: Options = {},
+  { final = 'cancelled', ...options }: Options & { final?: 'cancelled' | 'expired' } = {},
 ): Call {
-  return shard.call('cancel', node, tickets, options);
+  return shard.call('cancel', node, [final, ...tickets], options);
 }
 
 export function reset(

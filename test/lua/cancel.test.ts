@@ -32,6 +32,25 @@ describe('cancel', () => {
     });
   });
 
+  it('ends a request as expired if its owner says that its deadline has passed', async () => {
+    const shard = await seeded();
+    const [w, x] = [await shard.ticket('a|w'), await shard.ticket('a|x')];
+    await shard.row(cancel(shard, 'a', [w, x], { final: 'expired' }), {
+      reply: ['OK', 'CLAIMED WAITING'],
+      repeat: ['OK', 'ENDED ENDED'],
+      rings: ['b: refresh 0 0', 'a: results 0 0'],
+      changes: {
+        waiting: ['a|y@2'],
+        head: { a: 2 },
+        load: { a: 1 },
+        request: { 'a|w': undefined, 'a|x': undefined },
+        body: { 'a|w': undefined, 'a|x': undefined },
+        due: { 'a|w@0': undefined, 'a|x@1': undefined },
+        out: ['100000: a|w@0 b- expired ', '100001: a|x@1 - expired '],
+      },
+    });
+  });
+
   it('ends a claimed request at once, and tells its runner', async () => {
     const shard = await seeded();
     const held = await shard.held('a|w');

@@ -63,6 +63,21 @@ describe('take_results', () => {
     });
   });
 
+  it('answers none with limit 0, and removes what the cursor covers', async () => {
+    const { shard, send } = await claimed();
+    await send(2);
+    await shard.row(takeResults(shard, 'a', tickAt(100_000), { limit: 0 }), {
+      reply: ['OK', 'more 1'],
+      changes: {
+        out: [
+          '100001: aa|y@1 #60002.1 chunk x',
+          '100003: aa|y@1 #60002.2 chunk x',
+          '100002: a|x@0 #60001.2 chunk x',
+        ],
+      },
+    });
+  });
+
   it('answers an empty mailbox', async () => {
     const { shard } = await claimed();
     await shard.row(takeResults(shard, 'a'), { reply: ['OK', 'more 0'] });

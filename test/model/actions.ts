@@ -91,7 +91,7 @@ export const action = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constant('take' as const), who, limit: fc.constantFrom(1, 3, 17, 128) }),
+    arbitrary: fc.record({ do: fc.constant('take' as const), who, limit: fc.constantFrom(0, 1, 3, 17, 128) }),
   },
   {
     weight: 4,
@@ -108,6 +108,7 @@ export const action = fc.oneof(
       do: fc.constant('cancel' as const),
       who,
       which: fc.array(fc.nat(40), { minLength: 1, maxLength: 3 }),
+      final: fc.constantFrom('cancelled' as const, 'expired' as const),
     }),
   },
   {
@@ -196,7 +197,7 @@ export async function act(world: World, one: Action): Promise<void> {
     }
     case 'cancel': {
       const tickets = chosen(world.tickets, one.which);
-      return tickets.length > 0 ? world.cancel(life, tickets) : undefined;
+      return tickets.length > 0 ? world.cancel(life, tickets, one.final) : undefined;
     }
     case 'reset':
       return world.reset(life, one.slice, chosen(world.tickets, one.which));

@@ -188,13 +188,13 @@ export class ShardModel extends ShardState {
     return { lost, unknown, more: !reapedAll || silent.length >= BURIED_BY_REFRESH };
   }
 
-  cancel(tickets: readonly Ticket[]): string {
+  cancel(tickets: readonly Ticket[], final: 'cancelled' | 'expired'): string {
     return tickets
       .map((ticket) => {
         const request = this.standing(ticket);
         if (!request) return 'ENDED';
         const was = request.runner === undefined ? 'WAITING' : 'CLAIMED';
-        this.finish(request, 'cancelled', '');
+        this.finish(request, final, '');
         return was;
       })
       .join(SEPARATORS.other);

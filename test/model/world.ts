@@ -138,8 +138,9 @@ export class World extends Twin {
     life.held = life.held.filter((one) => !lost.includes(one));
   }
 
-  async cancel(life: Life, tickets: readonly Ticket[]): Promise<void> {
-    await this.#call('cancel', life, undefined, [...tickets], (model) => [model.cancel(tickets)]);
+  async cancel(life: Life, tickets: readonly Ticket[], final: 'cancelled' | 'expired'): Promise<void> {
+    const args = [final, ...tickets];
+    await this.#call('cancel', life, undefined, args, (model) => [model.cancel(tickets, final)]);
   }
 
   async reset(life: Life, slice: number, named: readonly Ticket[]): Promise<void> {

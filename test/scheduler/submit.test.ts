@@ -85,6 +85,104 @@ describe('submit', () => {
     });
   });
 
+  it('result() may be asked by many, beside a reader, and again', async () => {
+    const submission = owner.submit(request('r'));
+    const { claim } = await claimed();
+    const told = read(submission);
+    const early = [submission.result(), submission.result()];
+    await runner.putResults([
+      { claim, output: 1 },
+      { claim, output: 'all', finished: true },
+    ]);
+    expect(await Promise.all(early)).to.deep.equal(['all', 'all']);
+    expect(await told).to.deep.equal([
+      { kind: 'chunk', output: 1 },
+      { kind: 'finished', output: 'all' },
+    ]);
+    expect(await submission.result()).to.equal('all');
+  });
+
+  it('two readers share the results, and both end', async () => {
+    const submission = owner.submit(request('r'));
+    const told = [read(submission), read(submission)];
+    const { claim } = await claimed();
+    for (let output = 0; output < 5; output += 1) await runner.putResults([{ claim, output }]);
+    await runner.putResults([{ claim, finished: true }]);
+    const outputs = (await Promise.all(told)).flat().map(({ kind, output }) => output ?? kind);
+    expect(outputs.sort()).to.deep.equal([0, 1, 2, 3, 4, 'finished']);
+  });
+
+  describe('a reader that is too slow', () => {
+    const maxResults = 200;
+    const reason = `nobody has read ${maxResults} of its results (option maxResults)`;
+    let slow: Node;
+
+    beforeEach(async () => (slow = await fleet.start('slow', { maxResults })));
+
+    /** Sends chunks, and waits for their owner to take them, until the claim is lost. */
+    const flood = async (ended: () => boolean): Promise<void> => {
+      const { claim, signal } = await claimed();
+      for (let first = 0; !signal.aborted; first += 50) {
+        expect(first, 'it goes on and on').to.be.below(2 * maxResults);
+        await runner.putResults(Array.from({ length: 50 }, (_, i) => ({ claim, output: first + i })));
+        const taken = async (): Promise<boolean> => (await fleet.snapshot()).out.length === 0;
+        await waitUntil(taken, 'they have been taken');
+        if (ended()) await waitUntil(() => signal.aborted, 'its runner has been told');
+      }
+      expect(ended()).to.equal(true);
+    };
+    const whole = [
+      ...Array.from({ length: maxResults }, (_, output) => ({ kind: 'chunk', output })),
+      { kind: 'failed', reason },
+    ];
+
+    it('of submit: its request ends as failed, once, and what it had is still there to be read', async () => {
+      let over = false;
+      slow.events.on('ended', () => (over = true));
+      const submission = slow.submit(request('r'));
+      await flood(() => over);
+      expect((await fleet.snapshot()).request.size, 'nobody runs it again').to.equal(0);
+      expect(await read(submission)).to.deep.equal(whole);
+    });
+
+    it('of getResults: so does its request', async () => {
+      let over = false;
+      slow.events.on('ended', () => (over = true));
+      await slow.putRequests([request('r')]);
+      await flood(() => over);
+      expect(slow.getResults()).to.deep.equal(new Map([['r', whole]]));
+    });
+
+    it('of a request that its owner runs itself: so does it, and its handler is told', async () => {
+      const signals: AbortSignal[] = [];
+      void slow.run(
+        async function* ({ signal }) {
+          signals.push(signal);
+          for (let i = 0; !signal.aborted; i += 1) yield await Promise.resolve(i);
+        },
+        { budget: room() },
+      );
+      const submission = slow.submit(request('own'));
+      await waitUntil(() => signals[0]?.aborted === true, 'its handler has been told');
+      expect(await read(submission)).to.deep.equal(whole);
+      expect(signals).to.have.length(1);
+    });
+
+    it('is none that asks for result() alone: chunks are dropped', async () => {
+      const submission = slow.submit(request('r'));
+      const output = submission.result();
+      const { claim } = await claimed();
+      for (let i = 0; i < 5; i += 1) {
+        const chunks = Array.from({ length: maxResults / 2 }, () => ({ claim, output: i }));
+        expect(new Set(await runner.putResults(chunks))).to.deep.equal(new Set(['ok']));
+        const taken = async (): Promise<boolean> => (await fleet.snapshot()).out.length === 0;
+        await waitUntil(taken, 'they have been taken');
+      }
+      await runner.putResults([{ claim, output: 'all', finished: true }]);
+      expect(await output).to.equal('all');
+    });
+  });
+
   it('a refused put rejects the first next(), also when nobody reads yet', async () => {
     const first = owner.submit(request('r'));
     await waiting(1);

@@ -60,6 +60,20 @@ describe('takeover', () => {
     await fleet.verify();
   });
 
+  it('tells nothing again that a predecessor was told before it closed', async () => {
+    for (const id of ['r0', 'r1', 'r2']) {
+      const submission = first.submit(request(id));
+      await finish(runner, await take(runner, 1));
+      expect(await submission.result()).to.equal(id);
+    }
+    await first.close();
+    expect((await fleet.snapshot()).out, 'of what was told nothing is left').to.deep.equal([]);
+    const second = await takeOver();
+    await second.putRequests([request('next')]);
+    await finish(runner, await take(runner, 1));
+    expect([...(await ended(second, ['next'])).keys()]).to.deep.equal(['next']);
+  });
+
   it('delivers unread results that were there before it, of a predecessor that was killed', async () => {
     const crashed = await startProcess('b');
     await crashed.put(requests('r', 3));

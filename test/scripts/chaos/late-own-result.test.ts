@@ -19,11 +19,14 @@ function mail(fence: string, kind: 'chunk' | 'finished'): Delivered {
 describe('a successor whose own claim was lost', () => {
   it('tells nothing of it once another runner has ended the request', () => {
     const told: Result[] = [];
-    const sink: Sink<unknown> = { deliver: (result) => void told.push(result), fail: () => undefined };
+    const sink: Sink<unknown> = {
+      ...{ deliver: (result) => void told.push(result), unread: () => 0, fail: () => undefined },
+    };
     const pendings = new PendingTable<unknown>();
     const delivery = new Delivery<unknown>(pendings, {
       outputCodec: jsonCodec(),
       onRestart: 'restart',
+      ...{ maxUnread: 10, ttlMs: 60_000 },
       predecessor: () => sink,
       failEarly: () => undefined,
       onGap: () => undefined,
