@@ -1,6 +1,6 @@
 -- The caller's heartbeat. Extends the leases of what it holds, and ends what is past its deadline. Answers which of its
 -- pending tickets the shard does not know. Removes its mailbox up to the cursor, reaps, forgets nodes that were silent for
--- ttl, and moves the shard's one expiry.
+-- the shard's ttl, and gives all tables the shard's one expiry, at least that ttl ahead.
 --
 -- ARGV[14] reap_limit   most due tickets to look at
 -- ARGV[15] cursor       tick of the last result the caller has; empty: none
@@ -75,7 +75,7 @@ end
 local first_due = due.first()
 local more = first_due <= shard.now and require('lib.reap')(reap_limit, grace)
 more = require('lib.forget_nodes')() or more
-local keep = call('XLEN', tables.DEAD) > 0 and max(caller.ttl, DAY) or caller.ttl
+shard.outlast(shard.now + (call('XLEN', tables.DEAD) > 0 and max(shard.ttl, DAY) or shard.ttl))
 local reply = { 'OK', format('%014x', shard.tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',
   due.next_in(first_due, math.huge) }
-return leave(nil, reply, nil, format('%d', shard.now + keep))
+return leave(nil, reply, nil, true)

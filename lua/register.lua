@@ -4,13 +4,14 @@
 -- its own entry. Epochs grow: max(server us, stored + 1, above + 1).
 --
 -- The load unit is one for the topic, as the load tables are in it. A caller with another unit is answered UNIT while
--- another node is registered, or unless the caller has seen that nothing waits.
+-- another node is registered, or unless the caller has seen that nothing waits. The ttl is one for the topic, too: the
+-- longest that any caller gave.
 --
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
 -- ARGV[3] clock         ms that stand for the server's time in tests; empty: the server's own time
 -- ARGV[4] keep_alive    ms that a registration lasts
--- ARGV[5] ttl           ms until an unused name is forgotten
+-- ARGV[5] ttl           the caller's, ms; the topic's longest says when an unused name is forgotten
 -- ARGV[6] above         an epoch that the new one must exceed, 14 hex digits
 -- ARGV[7] epoch         the caller's, 14 hex digits; empty when it takes a name
 -- ARGV[8] load_shards   the caller's
@@ -25,10 +26,10 @@
 local bounds = require('lib.bounds')
 local names = require('lib.names')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
-local action, instance, clock, keep_alive, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local action, instance, clock, keep_alive, own_ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local above, own_epoch, load_shards, load_unit, empty = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local FIRST, DAY, SCHEMA, MOST_SHARDS, LAST_EPOCH = 11, 86400000, '1', 65536, 9007199254740991
-assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and ttl >= 1 and ttl <= bounds.MS
+assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and own_ttl >= 1 and own_ttl <= bounds.MS
   and #above == 14 and tonumber(above, 16) < LAST_EPOCH and (own_epoch == '' or #own_epoch == 14)
   and tonumber(load_shards) >= 1 and tonumber(load_shards) <= MOST_SHARDS
   and (load_unit == 'requests' or load_unit == 'tokens') and #ARGV > FIRST and (#ARGV - FIRST) % 2 == 1,
@@ -37,19 +38,22 @@ local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = floor(us / 1000)
 
-local meta = call('HMGET', names.META, 'schema', 'shards', 'unit')
+local meta = call('HMGET', names.META, 'schema', 'shards', 'unit', 'ttl', 'expiry')
 if meta[1] and meta[1] ~= SCHEMA then
   return { 'SCHEMA', meta[1] }
 end
 local shards = format('%d', max(tonumber(meta[2] or 0), tonumber(load_shards)))
+local ttl = max(tonumber(meta[4] or 0), own_ttl)
+-- a name that is renewed in time finds its entry, whoever comes and goes meanwhile
+local expiry = format('%d', max(tonumber(meta[5] or 0), now + ttl + keep_alive))
 
 -- The first write is one that is allowed over maxmemory: it opens the rest of the script.
 local function store(name, holder, epoch, till, home)
-  call('PEXPIREAT', names.NODES, format('%d', now + ttl))
+  call('PEXPIREAT', names.NODES, expiry)
   call('HSET', names.NODES, name, holder .. '|' .. epoch .. '|' .. format('%d', till) .. '|' .. home)
-  call('HSET', names.META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit)
-  call('PEXPIREAT', names.NODES, format('%d', now + ttl))
-  call('PEXPIREAT', names.META, format('%d', now + max(ttl, DAY)))
+  call('HSET', names.META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit, 'ttl', format('%d', ttl), 'expiry', expiry)
+  call('PEXPIREAT', names.NODES, expiry)
+  call('PEXPIREAT', names.META, format('%d', max(now + DAY, tonumber(expiry))))
 end
 
 -- A repeat keeps its epoch, and so does a renewal.

@@ -4,7 +4,7 @@
 -- ARGV[2] epoch         its epoch, 14 hex digits
 -- ARGV[3] seen          highest tick of this shard that the caller has seen, 14 hex digits
 -- ARGV[4] clock         ms that stand for the server's time in tests; empty: the server's own time
--- ARGV[5] ttl           ms until an unused shard expires and a silent node is forgotten
+-- ARGV[5] ttl           ms that its requests live without a deadline of their own; the longest of a shard keeps that shard
 -- ARGV[6] lease         ms that a claim, and a node's life, last without a refresh
 -- ARGV[7] wake          prefix of the nodes' wake-up channels
 -- ARGV[8] number        the shard's number, told in wake-ups

@@ -1,4 +1,4 @@
--- Puts tickets of one owner in line: waiting, due at their deadlines, load, head.
+-- Puts tickets of one owner in line: waiting, due at their deadlines, load, head. The shard outlasts their deadlines.
 --
 -- GIVES  enqueue(owner, tickets)
 -- WRITES waiting, due, load, head
@@ -14,7 +14,11 @@ local function enqueue(owner, tickets)
   for i = 1, #tickets do
     local ticket = tickets[i]
     local order, deadline = sub(ticket, order_at, order_at + 13), sub(ticket, deadline_at, deadline_at + 11)
-    deadlines[deadline] = deadlines[deadline] or format('%d', tonumber(deadline, 16))
+    if not deadlines[deadline] then
+      local ms = tonumber(deadline, 16)
+      deadlines[deadline] = format('%d', ms)
+      shard.outlast(ms)
+    end
     waiting[2 * i - 1], waiting[2 * i] = '0', ticket
     due[2 * i - 1], due[2 * i] = deadlines[deadline], ticket
     if not first or order < first then

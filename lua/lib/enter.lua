@@ -32,7 +32,7 @@ local function enter(lane, opening)
   local node, lane_number = caller.node, lane and tonumber(caller.lane_call, 16)
   assert(is_sound() and (not lane or lane_number and #caller.lane_call == 12),
     'an argument of the caller is out of its range')
-  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace')
+  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl')
   local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)
   shard.read(stored)
   local known, last = calls[1], lane and calls[2]
@@ -58,7 +58,6 @@ local function enter(lane, opening)
   if not stored[1] then
     shard.made(tables.SHARD)
     shard.note('schema', '1')
-    shard.note('expiry', shard.expiry)
     shard.note('visited', '0')
     shard.note('grace', '0')
   end

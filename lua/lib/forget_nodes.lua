@@ -1,9 +1,8 @@
--- Forgets nodes that were silent for ttl: their calls, their idle entry and their mailbox. A large mailbox is removed in
--- slices; its node stays in `node` until the last slice. Answers whether there is more to do.
+-- Forgets nodes that were silent for the shard's ttl: their calls, their idle entry and their mailbox. A large mailbox is
+-- removed in slices; its node stays in `node` until the last slice. Answers whether there is more to do.
 --
 -- GIVES  forget_nodes()
 -- WRITES out, calls, idle, node
-local caller = require('lib.caller')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format = redis.call, string.format
@@ -11,7 +10,7 @@ local call, format = redis.call, string.format
 local NODES_EACH, SLICE = '8', 1000
 
 local function forget_nodes()
-  local before = format('%d', shard.now - caller.ttl)
+  local before = format('%d', shard.now - shard.ttl)
   local silent = call('ZRANGEBYSCORE', tables.NODE, '-inf', before, 'LIMIT', '0', NODES_EACH)
   for i = 1, #silent do
     local name = silent[i]

@@ -5,16 +5,22 @@
 -- 2^53, and cheap (tostring would print 1.79e+15). A tick beyond 2^52 (the year 2112) is damage, and is not followed: one of
 -- more than 14 digits would shift every field behind it.
 --
--- GIVES  now, tick, ticked, expiry, stored, fresh, notes, read(stored), next_tick(), made(key), note(field, value)
+-- The shard expires as a whole. Its expiry covers every deadline in it and never moves back; its ttl is the longest that
+-- any caller gave. So a node with a shorter one takes nothing away from the others.
+--
+-- GIVES  now, tick, ticked, ttl, expiry, moved, stored, fresh, notes, outlast(time), next_tick(), made(key),
+--        note(field, value), read(stored)
 -- WRITES nothing
 local caller = require('lib.caller')
+local tables = require('lib.tables')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local LAST_TICK = 4503599627370496
 local shard = {}
 -- `ticked`: the tick must be stored, as the shard is new or a tick was given
 shard.now, shard.tick, shard.ticked = 0, 0, false
--- `expiry`: ms when the shard's tables expire; `stored`: tick, expiry, visited and grace as they are in the table
-shard.expiry, shard.stored = '', nil
+-- `ttl`: ms for which the shard lasts without a call, and a silent node is kept; `expiry`: ms when the tables expire;
+-- `moved`: `leave` must give it to all of them; `stored`: tick, expiry, visited, grace and ttl as they are in the table
+shard.ttl, shard.expiry, shard.moved, shard.stored = 0, '0', false, nil
 -- `fresh`: tables that this call may have made; `notes`: fields and values for the table `shard`
 shard.fresh, shard.notes = {}, {}
 
@@ -22,14 +28,11 @@ local function followed(tick)
   return tick <= LAST_TICK and tick or 0
 end
 
-function shard.read(stored)
-  local time = call('TIME')
-  local us = caller.clock == '' and time[1] * 1000000 + time[2] or caller.clock * 1000
-  shard.now = floor(us / 1000)
-  shard.tick = max(us - 1, stored[1] and followed(tonumber(stored[1], 16)) or 0, followed(tonumber(caller.seen, 16)))
-  shard.ticked = not stored[1]
-  shard.expiry = stored[2] or format('%d', shard.now + caller.ttl)
-  shard.stored = stored
+-- the shard must be kept until then, ms. The expiry moves a lease further, so that the next calls need not move it
+function shard.outlast(time)
+  if time > tonumber(shard.expiry) then
+    shard.expiry, shard.moved = format('%d', time + caller.lease), true
+  end
 end
 
 -- the next tick, 14 hex digits
@@ -46,6 +49,29 @@ end
 -- a field of the table `shard` that `leave` writes
 function shard.note(field, value)
   shard.notes[#shard.notes + 1], shard.notes[#shard.notes + 2] = field, value
+end
+
+-- the shard as it is stored
+function shard.read(stored)
+  local time = call('TIME')
+  local server_us = time[1] * 1000000 + time[2]
+  local us = caller.clock == '' and server_us or caller.clock * 1000
+  shard.now = floor(us / 1000)
+  shard.tick = max(us - 1, stored[1] and followed(tonumber(stored[1], 16)) or 0, followed(tonumber(caller.seen, 16)))
+  shard.ticked = not stored[1]
+  shard.stored = stored
+  shard.ttl = max(caller.ttl, tonumber(stored[5] or 0))
+  if shard.ttl > tonumber(stored[5] or 0) then
+    shard.note('ttl', format('%d', shard.ttl))
+  end
+  if stored[2] then
+    shard.expiry = stored[2]
+  else
+    -- a new shard, or one that lost this table: what the others have left still stands
+    shard.expiry = format('%d', max(0, floor(server_us / 1000) + call('PTTL', tables.REQUEST)))
+    shard.outlast(shard.now + shard.ttl)
+    shard.moved = true
+  end
 end
 
 return shard

@@ -13,7 +13,8 @@
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that
 --                       it claims, ms
--- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), schema
+-- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), ttl (ms: the longest
+--                       that any caller gave), schema
 -- KEYS[12] dead stream  requests given up: ticket, reason, spent (tries), bytes, body
 --
 -- WRITES nothing

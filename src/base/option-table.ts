@@ -142,7 +142,8 @@ export const OPTIONS: OptionTable = {
     kind: integer(100, MAX_INT32),
   },
   ttlMs: {
-    meaning: 'From put to deadline of a request without one of its own; unused keys expire after it, too',
+    meaning:
+      'From put to deadline of a request without one of its own; what is unused is kept for the longest of its topic',
     unit: 'ms',
     default: always(900_000),
     kind: integer(100, MAX_INT32),

@@ -83,7 +83,8 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /** How long a node's name is valid without a renewal, which comes every half of this. Default: 30,000. */
   keepAliveMs?: number;
   /**
-   * From put to deadline of a request without one of its own; unused keys expire after it, too. Default: 900,000.
+   * From put to deadline of a request without one of its own; what is unused is kept for the longest of its topic.
+   * Default: 900,000.
    */
   ttlMs?: number;
   /** How often an idle node asks for work, in case a wake-up was lost. Default: 2,000. */

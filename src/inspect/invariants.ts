@@ -20,10 +20,10 @@ const TICKET = /^[^|]+\|[0-9a-f]{14}\|[0-9a-f]{8}\|[0-9a-f]{12}\|[^]+$/;
 
 export interface InvariantOptions {
   /**
-   * ms after which a silent node must have been forgotten. A refresh forgets a few nodes at a time, so give this only
-   * right after a refresh that left nothing to do. Default: silent nodes are not looked for.
+   * Look for nodes that were silent for the shard's ttl. A refresh forgets a few nodes at a time, so ask for this only right
+   * after a refresh that left nothing to do. Default false.
    */
-  ttlMs?: number;
+  refreshed?: boolean;
   /** What the load table counts. Default `requests`. */
   loadUnit?: LoadUnit;
 }
@@ -31,7 +31,7 @@ export interface InvariantOptions {
 /** What is wrong with a shard, an entry for each; empty if nothing is. */
 export function checkInvariants(
   snapshot: ShardSnapshot,
-  { ttlMs, loadUnit = 'requests' }: InvariantOptions = {},
+  { refreshed = false, loadUnit = 'requests' }: InvariantOptions = {},
 ): Violation[] {
   const violations: Violation[] = [];
   const report =
@@ -44,8 +44,9 @@ export function checkInvariants(
   checkWaiting(snapshot, records, report(2));
   checkRequests(snapshot, records, report(2));
   checkTicks(snapshot, records, report(4));
-  checkExpiries(snapshot, report(5));
-  checkNames(snapshot, ttlMs, report(5));
+  checkExpiries(snapshot, records, report(5));
+  checkNames(snapshot, report(5));
+  if (refreshed) checkSilent(snapshot, report(5));
   return violations;
 }
 
@@ -142,29 +143,39 @@ function checkTicks({ out, state }: ShardSnapshot, records: Records, report: Rep
   }
 }
 
-function checkExpiries({ expiry, expiryTolerance }: ShardSnapshot, report: Report): void {
+function checkExpiries(
+  { expiry, expiryTolerance, state }: ShardSnapshot,
+  records: Records,
+  report: Report,
+): void {
   const finite = [...expiry.values()].filter((at) => at >= 0);
   for (const [table, at] of expiry) if (at < 0) report(`table ${table} never expires`);
   if (Math.max(...finite) - Math.min(...finite) > expiryTolerance) {
     const list = [...expiry].map(([table, at]) => `${table} ${at}`).join(', ');
     report(`tables expire at different times: ${list}`);
   }
+  const noted = state.get('expiry');
+  const first = Math.min(...finite);
+  if (noted !== undefined && Math.abs(first - Number(noted)) > expiryTolerance)
+    report(`tables expire at ${first}, and the shard's expiry is ${noted}`);
+  for (const [field, { deadline }] of records)
+    if (deadline > first + expiryTolerance)
+      report(`request ${show(field)} may wait until ${deadline}, and tables expire at ${first}`);
 }
 
-function checkNames(
-  { calls, idle, now, node, out }: ShardSnapshot,
-  ttlMs: number | undefined,
-  report: Report,
-): void {
+function checkNames({ calls, idle, node, out }: ShardSnapshot, report: Report): void {
   const named = { calls: new Set<string>(), idle: new Set(idle.keys()), out: new Set<string>() };
   for (const field of calls.keys()) named.calls.add(field.split('|', 1)[0]!);
   for (const member of out) named.out.add(member.toString('latin1', 0, member.indexOf('|')));
   for (const [table, names] of Object.entries(named)) {
     for (const name of names) if (!node.has(name)) report(`${table} names ${name}, which is not in node`);
   }
-  if (ttlMs === undefined) return;
+}
+
+function checkSilent({ node, now, state }: ShardSnapshot, report: Report): void {
+  const before = now - Number(state.get('ttl') ?? Infinity);
   for (const [name, until] of node) {
-    if (until < now - ttlMs) report(`node ${name} has been silent since ${until}, now is ${now}`);
+    if (until < before) report(`node ${name} has been silent since ${until}, now is ${now}`);
   }
 }
 

@@ -26,6 +26,8 @@ export interface Meta {
   shards: number;
   /** What the load tables count; `requests` when no node registered within a day. */
   loadUnit: LoadUnit;
+  /** The longest `ttlMs` that any node gave; undefined when no node registered within a day. */
+  ttlMs: number | undefined;
 }
 
 export interface Registry {
@@ -33,6 +35,7 @@ export interface Registry {
   now: number;
   shards: number;
   loadUnit: LoadUnit;
+  ttlMs: number | undefined;
   /** Sorted by name. */
   nodes: Registration[];
 }
@@ -40,7 +43,7 @@ export interface Registry {
 /** @throws SchedulerError CONFIG if the topic has a data model that this version does not know */
 export async function readRegistry(client: Client, topic: string): Promise<Registry> {
   const [nodesKey] = registryKeys(topic);
-  const [entries, { schema, shards, loadUnit }, time] = await Promise.all([
+  const [entries, { schema, shards, loadUnit, ttlMs }, time] = await Promise.all([
     client.hgetall(nodesKey),
     readMeta(client, topic),
     client.time(),
@@ -51,14 +54,19 @@ export async function readRegistry(client: Client, topic: string): Promise<Regis
   }
   const now = timeOf(time);
   const nodes = Object.entries(entries).map(([name, entry]) => registration(name, entry, now));
-  return { now, shards, loadUnit, nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  return { now, shards, loadUnit, ttlMs, nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
 /** What all nodes of the topic have in common. */
 export async function readMeta(client: Client, topic: string): Promise<Meta> {
   const [, metaKey] = registryKeys(topic);
-  const [schema, shards, unit] = await client.hmget(metaKey, 'schema', 'shards', 'unit');
-  return { schema: schema ?? undefined, shards: Number(shards ?? 0), loadUnit: unitOf(unit) };
+  const [schema, shards, unit, ttl] = await client.hmget(metaKey, 'schema', 'shards', 'unit', 'ttl');
+  return {
+    schema: schema ?? undefined,
+    shards: Number(shards ?? 0),
+    loadUnit: unitOf(unit),
+    ttlMs: ttl ? Number(ttl) : undefined,
+  };
 }
 
 /** How many shards of a topic are in use; see {@link Meta}. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { jsonCodec } from '../../src/base/codec.ts';
+import { registryKeys } from '../../src/base/keys.ts';
 import { request, room, take, useFleet, type Node, type Prompt } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
 import { runCli, startCli } from './support.ts';
@@ -177,6 +178,26 @@ describe('sched-lua dead', () => {
     await served;
     expect(await fleet.loads()).to.deep.equal({});
   });
+
+  for (const ttlMs of [3_600_000, 10_000]) {
+    it(`retry goes by the topic's ttl of ${ttlMs} ms: it shortens nothing, lengthens nothing and buries nobody`, async () => {
+      const [owner, runner] = [await fleet.start('owner', { ttlMs }), await fleet.start('runner', { ttlMs })];
+      await fleet.redis.xadd(...bury('x', 2, Buffer.from('{}')));
+      // an owner that has been silent for as long as the topic keeps it, all but a minute
+      await fleet.redis.zadd(fleet.key('node'), Date.now() - ttlMs + 60_000, 'silent');
+      const served = runner.run(() => 'done', { budget: room() });
+      const expiry = async (): Promise<number> => fleet.redis.pexpiretime(fleet.key('node'));
+      const before = await expiry();
+      expect((await cli('retry', 'x', fleet.topic)).code).to.equal(0);
+      expect(await expiry()).to.be.at.least(before);
+      expect(await fleet.redis.hget(fleet.key('shard'), 'ttl')).to.equal(String(ttlMs));
+      const [, meta] = registryKeys(fleet.topic);
+      expect(await fleet.redis.hget(meta, 'ttl')).to.equal(String(ttlMs));
+      expect(await fleet.redis.zscore(fleet.key('node'), 'silent')).to.be.a('string');
+      await Promise.all([owner.close(), runner.close()]);
+      await served;
+    });
+  }
 
   it('retry leaves the entry when the request does not end well, with exit code 1', async () => {
     await giveUp([request('x')]);

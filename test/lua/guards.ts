@@ -53,7 +53,7 @@ export function guards(
       await shard.run(make(shard, 'a', {}));
       const { epochs, node, expires, state } = await shard.view();
       expect({ epochs, node }).to.deep.equal({ epochs: { a: 3 }, node: { a: 30_000 } });
-      expect([...expires, state['expiry']]).to.deep.equal([900_000, 900_000]);
+      expect([...expires, state['expiry']]).to.deep.equal([930_000, 930_000]);
     });
 
     if (lane === undefined) return;

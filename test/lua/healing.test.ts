@@ -60,7 +60,7 @@ for (const policy of ['oldest', 'lucky'] as const) {
         const snapshot = await shard.snapshot();
         // nobody remembers that a node which never came back was there
         const forgotten = table === 'node' ? /^calls names idle/ : /^$/;
-        const violations = checkInvariants(snapshot, { ttlMs: 600_000 }).filter(
+        const violations = checkInvariants(snapshot, { refreshed: true }).filter(
           ({ message }) => !forgotten.test(message),
         );
         expect(violations).to.deep.equal([]);

@@ -6,12 +6,13 @@ import { checkInvariants } from '../../src/inspect/invariants.ts';
 import { readSnapshot } from '../../src/inspect/snapshot.ts';
 import { shardsInUse } from '../../src/inspect/registry.ts';
 import { verifyTopic } from '../../src/inspect/verify.ts';
-import { registryKeys } from '../../src/base/keys.ts';
+import { SHARD_TABLES, registryKeys } from '../../src/base/keys.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START } from './view.ts';
 
 const TTL = 900_000;
+const EXPIRY = START + TTL + 30_000;
 
 /** x and y of `a` wait, z is run by `b`; a result of z is on its way. */
 async function sound(): Promise<TestShard> {
@@ -28,7 +29,7 @@ describe('the checker of the invariants', () => {
   connections();
 
   it('finds nothing wrong with a shard that only the scripts have touched', async () => {
-    expect(checkInvariants(await (await sound()).snapshot(), { ttlMs: TTL })).to.deep.equal([]);
+    expect(checkInvariants(await (await sound()).snapshot(), { refreshed: true })).to.deep.equal([]);
   });
 
   type Damage = (shard: TestShard, redis: Redis) => Promise<unknown>;
@@ -121,7 +122,19 @@ describe('the checker of the invariants', () => {
       'a table that expires 1 ms later',
       5,
       /different times/,
-      (s, r) => r.pexpireat(s.key('due'), START + TTL + 1),
+      (s, r) => r.pexpireat(s.key('due'), EXPIRY + 1),
+    ],
+    [
+      'tables that expire at another time than the shard says',
+      5,
+      /and the shard's expiry is/,
+      (s, r) => r.hincrby(s.key('shard'), 'expiry', 1),
+    ],
+    [
+      'tables that expire before a request must have ended',
+      5,
+      /may wait until \d+, and tables expire at \d+/,
+      (s, r) => Promise.all(SHARD_TABLES.map((table) => r.pexpireat(s.key(table), START + TTL - 1))),
     ],
     ['a lane of an unknown node', 5, /calls names d/, (s, r) => r.hset(s.key('calls'), 'd|put', 'x')],
     ['an idle runner that is unknown', 5, /idle names d/, (s, r) => r.zadd(s.key('idle'), 5, 'd')],
@@ -144,13 +157,13 @@ describe('the checker of the invariants', () => {
       await damage(shard, connection() as Redis);
       const snapshot = await shard.snapshot();
       // a table that the damage made has no expiry
-      const found = checkInvariants(snapshot, { ttlMs: TTL }).filter(
+      const found = checkInvariants(snapshot, { refreshed: true }).filter(
         (one) => !/idle never expires/.test(one.message),
       );
       expect(found.map((one) => one.invariant)).to.include(invariant);
       expect(found.map((one) => one.message).join('\n')).to.match(message);
       await connection().unlink(shard.key('idle'));
-      await connection().pexpireat(shard.key('due'), START + TTL);
+      await connection().pexpireat(shard.key('due'), EXPIRY);
     });
   }
 

@@ -115,7 +115,7 @@ describe('a server without memory', () => {
     expect(second(await shard.run(pushBack(shard, 'b', [w])))).to.equal('OK');
     expect(second(await shard.run(cancel(shard, 'a', [w.ticket, x.ticket])))).to.equal('WAITING CLAIMED');
     expect(second(await shard.run(reset(shard, 'a')))[0]).to.equal('0');
-    expect((await shard.view()).expires).to.deep.equal([910_000]);
+    expect((await shard.view()).expires).to.deep.equal([930_000]);
     await shard.run(refresh(shard, 'v', {}, { at: 40_000 }));
     await shard.run(refresh(shard, 'v', {}, { at: 80_000 }));
     expect((await shard.view()).waiting, 'reaped').to.deep.equal(['a|y@2']);

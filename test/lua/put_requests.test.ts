@@ -22,8 +22,8 @@ describe('put_requests', () => {
           due: { 'a|x@0': 900_000, 'a|y@1': 1_000 },
           node: { a: 30_000 },
           epochs: { a: 1 },
-          state: { visited: 0, grace: 0, expiry: 900_000, schema: 1 },
-          expires: [900_000],
+          state: { visited: 0, grace: 0, expiry: 930_000, ttl: 900_000, schema: 1 },
+          expires: [930_000],
         },
       },
     );
@@ -53,8 +53,8 @@ describe('put_requests', () => {
         due: { 'a|x@0': 900_000 },
         node: { a: 30_000 },
         epochs: { a: 1 },
-        state: { visited: 0, grace: 0, expiry: 900_000, schema: 1 },
-        expires: [900_000],
+        state: { visited: 0, grace: 0, expiry: 930_000, ttl: 900_000, schema: 1 },
+        expires: [930_000],
       },
     });
     shard.at = 10;
@@ -351,7 +351,7 @@ describe('put_requests', () => {
     const before = [viewOf(await same.snapshot()), viewOf(await other.snapshot())];
     await shard.run(put(shard, 'a', ['y']));
     expect([viewOf(await same.snapshot()), viewOf(await other.snapshot())]).to.deep.equal(before);
-    expect((await shard.snapshot()).expiry.get('waiting')).to.equal(START + 900_000);
+    expect((await shard.snapshot()).expiry.get('waiting')).to.equal(START + 930_000);
   });
 
   it('gives the shard’s one expiry to tables that come into being later', async () => {
@@ -362,7 +362,7 @@ describe('put_requests', () => {
     await shard.run(claim(shard, 'b', {}, { at: 6_000 }));
     const { expiry } = await shard.snapshot();
     expect(expiry.size).to.be.greaterThan(6);
-    expect([...new Set(expiry.values())]).to.deep.equal([START + 900_000]);
+    expect([...new Set(expiry.values())]).to.deep.equal([START + 930_000]);
   });
 
   guards('put_requests', (shard, node, options) => put(shard, node, ['x'], { ...options, maxWaiting: 0 }));

@@ -8,6 +8,7 @@ import { hexOf } from './wire.ts';
 
 const NO_EPOCH = '0'.repeat(14);
 const TTL = 900_000;
+const DAY = 86_400_000;
 
 interface RegisterCall {
   action: 'take' | 'over' | 'renew' | 'leave';
@@ -95,7 +96,10 @@ class TestRegistry {
     expect(await this.run(call), 'reply').to.deep.equal(reply);
     const after = await this.view();
     expect(after.nodes).to.deep.equal(nodes);
-    expect(after.meta).to.deep.equal({ schema: '1', shards, unit });
+    const { ttl, expiry, ...rest } = after.meta;
+    expect(rest).to.deep.equal({ schema: '1', shards, unit });
+    expect(ttl).to.equal(String(TTL));
+    expect(Number(expiry) - START).to.equal(after.expires['nodes']);
     expect(await this.run(call), 'reply of the second run').to.deep.equal(reply);
     expect(await this.view(), 'after the second run').to.deep.equal(after);
   }
@@ -112,7 +116,7 @@ describe('register', () => {
       { n: 'i1 0 30000 1' },
       '4',
     );
-    expect((await registry.view()).expires).to.deep.equal({ nodes: TTL, meta: 86_400_000 });
+    expect((await registry.view()).expires).to.deep.equal({ nodes: TTL + 30_000, meta: 86_400_000 });
   });
 
   it('takes the first candidate that is free, as long as there is one', async () => {
@@ -300,11 +304,48 @@ describe('register', () => {
 
   it('keeps the number of shards for a day, or for ttl if that is longer', async () => {
     const registry = new TestRegistry();
-    const DAY = 86_400_000;
     await registry.run({ action: 'take', instance: 'i1' });
-    expect((await registry.view()).expires).to.deep.equal({ nodes: TTL, meta: DAY });
+    expect((await registry.view()).expires).to.deep.equal({ nodes: TTL + 30_000, meta: DAY });
     await registry.run({ action: 'renew', instance: 'i1', ttl: 2 * DAY });
-    expect((await registry.view()).expires).to.deep.equal({ nodes: 2 * DAY, meta: 2 * DAY });
+    expect((await registry.view()).expires).to.deep.equal({
+      nodes: 2 * DAY + 30_000,
+      meta: 2 * DAY + 30_000,
+    });
+  });
+
+  describe('by nodes of different ttl and keepAlive', () => {
+    const short = { instance: 'i2', names: ['m'], ttl: 200, keepAlive: 100 };
+
+    it('expires when the longest of them say, and never earlier than it was', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1', keepAlive: 2 * TTL });
+      const calls: RegisterCall[] = [
+        { ...short, action: 'take', at: 10 },
+        { ...short, action: 'over', at: 20 },
+        { ...short, action: 'renew', at: 30, epoch: epochAt(20) },
+        { ...short, action: 'leave', at: 40, epoch: epochAt(20) },
+        // the server's clock ran back
+        { action: 'renew', instance: 'i1', at: -DAY, keepAlive: 2 * TTL, epoch: epochAt(0) },
+      ];
+      for (const call of calls) {
+        await registry.run(call);
+        const { expires, meta } = await registry.view();
+        expect([expires['nodes'], meta['ttl']], call.action).to.deep.equal([3 * TTL, String(TTL)]);
+      }
+    });
+
+    it('forgets no name that the longest ttl still keeps', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ action: 'take', instance: 'i1' });
+      await registry.run({ ...short, action: 'take', at: 30_000 + TTL });
+      expect(Object.keys((await registry.view()).nodes).sort()).to.deep.equal(['m', 'n']);
+    });
+
+    it('keeps a name between two renewals though its ttl is shorter than the time between them', async () => {
+      const registry = new TestRegistry();
+      await registry.run({ ...short, action: 'take', keepAlive: 60_000 });
+      expect((await registry.view()).expires['nodes']).to.equal(60_200);
+    });
   });
 
   it('refuses a topic of another schema, and changes nothing', async () => {
@@ -357,7 +398,7 @@ describe('register', () => {
       await registry.run({ action: 'leave', instance: 'i1', at: 30_002 });
       const { nodes, meta } = await registry.view();
       expect(nodes).to.deep.equal({ n: ' 0 30002 1', m: 'i2 30000000 60000 1' });
-      expect(meta).to.deep.equal({ schema: '1', shards: '1', unit: 'tokens' });
+      expect(meta).to.include({ schema: '1', shards: '1', unit: 'tokens' });
     });
 
     it('does not take a node that left, or the caller itself, for one that is registered', async () => {

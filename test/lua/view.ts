@@ -96,7 +96,8 @@ export function viewOf(snapshot: ShardSnapshot): View {
 }
 
 function stateOf(field: string, value: string): number {
-  return field === 'schema' || value === '0' ? Number(value) : Number(value) - START;
+  const isTime = field !== 'schema' && field !== 'ttl' && value !== '0';
+  return isTime ? Number(value) - START : Number(value);
 }
 
 /** What differs: of a list all of it as it is now, of a map the entries that changed (undefined: gone). */

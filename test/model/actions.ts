@@ -135,7 +135,7 @@ export const action = fc.oneof(
 export type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
 export const rules: fc.Arbitrary<Rules> = fc.record({
-  ttl: fc.constant(120_000),
+  ttls: fc.constantFrom([120_000], [120_000, 20_000], [20_000, 60_000, 120_000]),
   lease: fc.constant(30_000),
   policy: fc.constantFrom(
     'oldest' as const,

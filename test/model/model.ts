@@ -35,7 +35,7 @@ export class ShardModel extends ShardState {
       const {
         id,
         tokens = 128,
-        deadline = this.rules.ttl,
+        deadline = this.ownTtl,
         headStart = 0,
         triesLeft = 3,
         triesSpent = 0,
@@ -56,6 +56,7 @@ export class ShardModel extends ShardState {
         ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until },
       });
       this.ends.set(ticket, 0);
+      this.outlast(until);
       accepted.push(ticket);
       return `OK ${stamp}`;
     });
@@ -182,9 +183,9 @@ export class ShardModel extends ShardState {
     this.confirm(confirmed);
     for (const request of late) this.finish(request, 'expired', '');
     const reapedAll = this.reap(reapLimit) < reapLimit;
-    const silent = [...this.nodes].filter(([, until]) => until <= this.now - this.rules.ttl).sort(byScore);
+    const silent = [...this.nodes].filter(([, until]) => until <= this.now - this.ttl).sort(byScore);
     for (const [name] of silent.slice(0, BURIED_BY_REFRESH)) this.forget(name);
-    this.expiry = this.now + (this.dead.length > 0 ? Math.max(this.rules.ttl, DAY) : this.rules.ttl);
+    this.outlast(this.now + (this.dead.length > 0 ? Math.max(this.ttl, DAY) : this.ttl));
     return { lost, unknown, more: !reapedAll || silent.length >= BURIED_BY_REFRESH };
   }
 

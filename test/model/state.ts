@@ -3,7 +3,8 @@ import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/tic
 import type { LoadUnit, Policy } from '../lua/wire.ts';
 
 export interface Rules {
-  ttl: number;
+  /** What each life of a node has, in turn. */
+  ttls: readonly number[];
   lease: number;
   policy: Policy;
   minLoad: number;
@@ -61,9 +62,13 @@ export class ShardState {
   visited = 0;
   grace = 0;
   expiry = 0;
+  /** The longest that any caller had. */
+  ttl = 0;
   now = 0;
   /** Who calls. */
   node = '';
+  /** The caller's. */
+  ownTtl = 0;
   #lastTick: Tick = NO_TICK;
 
   constructor(rules: Rules) {
@@ -71,8 +76,13 @@ export class ShardState {
   }
 
   /** What comes before anything else; the answer that refuses the call, or undefined. */
-  enter(node: string, epoch: number, now: number, lane?: string, number = 0): string[] | undefined {
-    [this.now, this.node] = [now, node];
+  enter(
+    { node, epoch, ttl }: { node: string; epoch: number; ttl: number },
+    now: number,
+    lane?: string,
+    number = 0,
+  ): string[] | undefined {
+    [this.now, this.node, this.ownTtl] = [now, node, ttl];
     const standing = this.epochs.get(node) ?? 0;
     if (epoch < standing) return ['EVICTED', standing.toString(16).padStart(14, '0')];
     const last = lane === undefined ? undefined : this.lanes.get(`${node}|${lane}`);
@@ -80,7 +90,8 @@ export class ShardState {
     if (epoch === standing && last && number < last.number) {
       return ['STALE', last.number.toString(16).padStart(12, '0')];
     }
-    if (this.expiry === 0) this.expiry = now + this.rules.ttl;
+    this.ttl = Math.max(this.ttl, ttl);
+    if (this.expiry === 0) this.outlast(now + this.ttl);
     if (epoch > standing) {
       for (const each of ['put', 'claim', 'result']) this.lanes.delete(`${node}|${each}`);
       this.asks.delete(node);
@@ -93,6 +104,11 @@ export class ShardState {
   /** Keeps a lane's answer. */
   leave(lane: string, number: number, answer: string): void {
     this.lanes.set(`${this.node}|${lane}`, { number, answer });
+  }
+
+  /** The shard is kept until then. The expiry never moves back, and moves a lease further than it must. */
+  outlast(time: number): void {
+    if (time > this.expiry) this.expiry = time + this.rules.lease;
   }
 
   confirm(count: number): void {

@@ -51,6 +51,7 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     visited: Number(state.get('visited') ?? 0),
     grace: Number(state.get('grace') ?? 0),
     expiry: Number(state.get('expiry') ?? 0),
+    ttl: Number(state.get('ttl') ?? 0),
     expires: [...new Set(expiry.values())],
     dead: dead.map((entry) =>
       ['ticket', 'reason', 'spent', 'bytes', 'body']
@@ -65,7 +66,7 @@ export function foreseenTables(model: ShardState): Record<string, unknown> {
   const waiting = requests
     .filter(([, { runner }]) => runner === undefined)
     .map(([, { ticket }]) => Buffer.from(ticket));
-  const { visited, grace, expiry } = model;
+  const { visited, grace, expiry, ttl } = model;
   return {
     waiting: waiting.sort((a, b) => Buffer.compare(a, b)).map(String),
     head: sorted(model.heads()),
@@ -82,6 +83,7 @@ export function foreseenTables(model: ShardState): Record<string, unknown> {
     visited,
     grace,
     expiry,
+    ttl,
     expires: expiry > 0 ? [expiry] : [],
     dead: model.dead,
   };

@@ -17,6 +17,7 @@ export type Lane = 'put' | 'claim' | 'result';
 export interface Life {
   node: string;
   epoch: number;
+  ttl: number;
   lanes: Record<Lane, number>;
   seen: Tick;
   cursor: Tick;
@@ -55,15 +56,15 @@ export class Twin {
 
   async send({ script, life, lane, number, own, foresee }: Call): Promise<Buffer[]> {
     this.steps += 1;
-    const { ttl, lease, policy, minLoad, loadUnit, stealAfter } = this.model.rules;
-    const { node, epoch, seen } = life;
+    const { lease, policy, minLoad, loadUnit, stealAfter } = this.model.rules;
+    const { node, epoch, seen, ttl } = life;
     const args = callerArgs({
       ...{ node, epoch, seen, clock: this.now, ttl, lease, wake: wakePrefix(this.#topic), number: 0 },
       ...{ policy, minLoad, loadUnit, stealAfter, laneCall: lane ? number : '' },
     });
     const running = runScript(this.#client, 'auto', script, shardKeys(this.#topic, 0), [...args, ...own]);
     const [reply, snapshot] = await Promise.all([running, this.snapshot()]);
-    const refused = this.model.enter(node, epoch, this.now, lane, number);
+    const refused = this.model.enter(life, this.now, lane, number);
     const real = reply.map((part) => part.toString('latin1'));
     const evicted = real[0] === 'EVICTED' || real[0] === 'STALE';
     if (refused) {

@@ -27,13 +27,16 @@ export class World extends Twin {
   readonly claims: Held[] = [];
   readonly tickets: Ticket[] = [];
   readonly #epochs = new Map<string, number>();
+  #begun = 0;
 
   /** A node begins, or begins again with a higher epoch; its earlier life goes on as a zombie until it is fenced. */
   begin(node: string): void {
     const epoch = (this.#epochs.get(node) ?? 0) + 1;
     this.#epochs.set(node, epoch);
     const fresh = { lanes: { put: 0, claim: 0, result: 0 }, seen: NO_TICK, cursor: NO_TICK };
-    this.lives.push({ node, epoch, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
+    const { ttls } = this.model.rules;
+    const ttl = ttls[this.#begun++ % ttls.length]!;
+    this.lives.push({ node, epoch, ttl, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
   }
 
   async put(

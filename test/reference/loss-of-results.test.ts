@@ -115,9 +115,10 @@ describe('the reference loses results; here', () => {
   });
 
   it('d23: results of a dead owner are said to be orphans, and do not pile up beyond ttl', async () => {
-    const crashed = await startProcess('a', SHORT_LEASE);
+    const short = { ...SHORT_LEASE, ttlMs: 5_000 };
+    const crashed = await startProcess('a', short);
     await crashed.put(requests('r', 6));
-    const runner = await fleet.start('runner', { ttlMs: 1_500, leaseMs: 600 });
+    const runner = await fleet.start('runner', short);
     const claims = await take(runner, 6);
     await crashed.kill();
     const silent = async (): Promise<boolean> =>
@@ -126,7 +127,7 @@ describe('the reference loses results; here', () => {
     const items = claims.map(({ claim }) => ({ claim, output: 1, finished: true }));
     expect(await runner.putResults(items)).to.deep.equal(items.map(() => 'orphan'));
     expect(await fleet.redis.zcard(fleet.key('out'))).to.equal(6);
-    await waitUntil(async () => (await fleet.redis.exists(fleet.key('out'))) === 0, 'they are gone');
+    await waitUntil(async () => (await fleet.redis.exists(fleet.key('out'))) === 0, 'they are gone', 15_000);
   });
 
   it('d24: the owner of a request whose runner died may cancel it and put it again at once', async () => {

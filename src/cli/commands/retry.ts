@@ -2,6 +2,7 @@
 import { bytesCodec } from '../../base/codec.ts';
 import { SchedulerError } from '../../base/errors.ts';
 import { removeEntry, type DeadEntry } from '../../inspect/dead-letters.ts';
+import type { Registry } from '../../inspect/registry.ts';
 import { Scheduler } from '../../scheduler.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from '../output.ts';
@@ -13,6 +14,9 @@ export const NOT_KEPT = 'its payload is over 64 KiB and was not kept';
 /** The name of the node that puts the request again; with several retries at a time, the others get `:1`, `:2` … */
 const NODE = 'dead-retry';
 const PROGRESS_MS = 5000;
+/** The defaults; of a topic with a short ttl they are less. */
+const LEASE_MS = 30_000;
+const POLL_MS = 2000;
 
 /** Puts the request again, waits until it has ended, and removes the entry if it ended well. */
 export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
@@ -26,6 +30,7 @@ export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
     // no shard is in use when no node registered within a day; the entry was then found by its address
     loadShards: Math.max(1, registry.shards),
     loadUnit: registry.loadUnit,
+    ...timesOf(registry),
     commandTimeout: options.timeout,
     codec: bytesCodec,
     outputCodec: bytesCodec,
@@ -44,6 +49,16 @@ export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
   } finally {
     await node.close({ pending: 'cancel' });
   }
+}
+
+/** The topic's ttl, which a longer one here would change for good, and what must be short beside it. */
+function timesOf({ ttlMs }: Registry): { ttlMs?: number; leaseMs?: number; pollMs?: number } {
+  if (ttlMs === undefined) return {};
+  return {
+    ttlMs,
+    leaseMs: Math.min(LEASE_MS, Math.floor(ttlMs / 2)),
+    pollMs: Math.min(POLL_MS, Math.floor(ttlMs / 4)),
+  };
 }
 
 function refused(topic: string, { entry, bytes }: DeadEntry): Report {
