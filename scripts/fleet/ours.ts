@@ -23,8 +23,8 @@ interface Replayed {
   outputTokens: number;
 }
 
-/** In real ms: an hour; nothing in a run is meant to wait for it. */
-const TTL_MS = 3_600_000;
+/** In real ms: a day; nothing in a run is meant to wait for it. */
+const TTL_MS = 86_400_000;
 /** Real ms. */
 const LEAST_POLL_MS = 10;
 

@@ -14,10 +14,9 @@ export interface Kind<T> {
   readonly range?: readonly [least: number, most: number];
   /**
    * The value, if it is one of this kind.
-   * @param settled the options that stand before this one in the table
    * @throws ConfigError naming the option, its value and what is allowed
    */
-  check(option: string, value: unknown, settled: AnySettings): T;
+  check(option: string, value: unknown): T;
 }
 
 function kind<T>(allowed: string, accepts: (value: unknown) => boolean): Kind<T> {
@@ -66,21 +65,22 @@ export const emitter = kind<SchedulerEvents>('a SchedulerEvents', (value) => {
   return [on, listenerCount, rawListeners].every((method) => typeof method === 'function');
 });
 
+/** The longest time of a timer of Node.js in ms; also the bound of counts. */
+export const MAX_INT32 = 2 ** 31 - 1;
 const REPLICAS = integer(1, 1000);
+const REPLICAS_MS = integer(1, MAX_INT32);
 const WAIT = 'an object with replicas and timeoutMs';
 
 export const replicas: Kind<WaitReplicas | undefined> = {
   allowed: WAIT,
-  check(option, value, settled) {
+  check(option, value) {
     if (value === undefined) return undefined;
     if (typeof value !== 'object') throw new ConfigError(option, value, WAIT);
     const given = value as Partial<WaitReplicas>;
-    // a put may wait behind another one's wait and still be answered within commandTimeout
-    const timeout = integer(1, Math.floor(settled.commandTimeout / 3));
     return {
       // NaN: what is missing has no default
-      replicas: REPLICAS.check(`${option}.replicas`, given.replicas ?? NaN, settled),
-      timeoutMs: timeout.check(`${option}.timeoutMs`, given.timeoutMs ?? NaN, settled),
+      replicas: REPLICAS.check(`${option}.replicas`, given.replicas ?? NaN),
+      timeoutMs: REPLICAS_MS.check(`${option}.timeoutMs`, given.timeoutMs ?? NaN),
     };
   },
 };

@@ -8,6 +8,7 @@ import { SchedulerEvents } from '../observe/events.ts';
 import { jsonCodec } from './codec.ts';
 import { NODE_NAMES, TOPICS } from './keys.ts';
 import {
+  MAX_INT32,
   callable,
   codec,
   emitter,
@@ -46,8 +47,6 @@ export type OptionTable = {
 export const REDIS_URL_VARIABLE = 'SCHED_LUA_REDIS_URL';
 export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
 
-/** The longest time of a Node.js timer in ms; also the bound of counts. */
-const MAX_INT32 = 2 ** 31 - 1;
 const MIB = 2 ** 20;
 const MAX_BYTES = 512 * MIB;
 /** 3,465 tokens are three prompts of the mean length of Azure's conversation trace of 2023: 1,155 tokens. */
@@ -124,7 +123,7 @@ export const OPTIONS: OptionTable = {
     meaning: 'How long a claim is valid without a refresh',
     unit: 'ms',
     default: always(30_000),
-    kind: integer(100, MAX_INT32),
+    kind: integer(100, Math.floor(MAX_INT32 / 2)),
   },
   stealAfterMs: {
     meaning: "Age at which a peer's first request may be stolen whatever the peer's load",
@@ -133,7 +132,7 @@ export const OPTIONS: OptionTable = {
       shown: '20 for `oldest`, else `leaseMs`',
       of: ({ policy, leaseMs }) => (policy === 'oldest' ? 20 : leaseMs),
     },
-    kind: integer(0, MAX_INT32),
+    kind: integer(0, Math.floor(MAX_INT32 / 2)),
   },
   keepAliveMs: {
     meaning: "How long a node's name is valid without a renewal, which comes every half of this",
@@ -146,13 +145,13 @@ export const OPTIONS: OptionTable = {
       'From put to deadline of a request without one of its own; what is unused is kept for the longest of its topic',
     unit: 'ms',
     default: always(900_000),
-    kind: integer(100, MAX_INT32),
+    kind: integer(200, MAX_INT32),
   },
   pollMs: {
     meaning: 'How often an idle node asks for work, in case a wake-up was lost',
     unit: 'ms',
     default: always(2000),
-    kind: integer(10, MAX_INT32),
+    kind: integer(10, Math.floor(MAX_INT32 / 4)),
   },
   commandTimeout: {
     meaning: 'How long a call waits for Redis before it rejects with TIMEOUT',
@@ -197,7 +196,7 @@ export const OPTIONS: OptionTable = {
     kind: integer(1, MAX_BYTES),
   },
   waitReplicas: {
-    meaning: 'Replicas that each put waits for, and how many ms at most, up to a third of `commandTimeout`',
+    meaning: 'Replicas that each put waits for, and how many ms at most',
     default: { shown: 'no wait', of: () => undefined },
     kind: replicas,
   },

@@ -110,7 +110,7 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /** Largest encoded result. Default: 1 MiB. */
   maxResultBytes?: number;
   /**
-   * Replicas that each put waits for, and how many ms at most, up to a third of `commandTimeout`. When the time is over,
+   * Replicas that each put waits for, and how many ms at most. When the time is over,
    * the request is accepted all the same, and its outcome of `putRequests` says `replicated: false`. Puts then have a
    * connection of their own, and one that waits holds up those behind it. Default: no wait.
    */

@@ -1,10 +1,12 @@
 import { ConfigError } from './errors.ts';
+import { checkRelations } from './option-relations.ts';
 import { OPTIONS, type Option } from './option-table.ts';
 import type { SchedulerOptions, Settings } from './options.ts';
 
 /**
  * Options with every default filled in.
- * @throws ConfigError naming the option that is wrong, its value and what is allowed; of several the first of the table
+ * @throws ConfigError naming the option that is wrong, its value and what is allowed; of several the first of the
+ *   table; or a pair of options that do not go together, see option-relations.ts
  */
 export function settle<Request, Output>(
   options: SchedulerOptions<Request, Output>,
@@ -17,7 +19,8 @@ export function settle<Request, Output>(
   const soFar = settled as Settings<unknown, unknown>;
   for (const [name, option] of Object.entries<Option<unknown>>(OPTIONS)) {
     const given = options[name as keyof SchedulerOptions];
-    settled[name] = option.kind.check(name, given ?? option.default.of(soFar), soFar);
+    settled[name] = option.kind.check(name, given ?? option.default.of(soFar));
   }
+  checkRelations(soFar, options);
   return settled as Settings<Request, Output>;
 }

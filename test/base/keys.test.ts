@@ -76,7 +76,7 @@ describe('keys', () => {
   });
 
   it('are gone ttl after the last node has left', async () => {
-    const node = await fleet.start('a', { ttlMs: 700, leaseMs: 200, keepAliveMs: 500 });
+    const node = await fleet.start('a', { ttlMs: 700, leaseMs: 200, keepAliveMs: 500, pollMs: 100 });
     await node.putRequests(requests('r', 3));
     await node.close();
     const shard = (): Promise<string[]> => findKeys(fleet.redis, `{${fleet.topic}.`);

@@ -1,6 +1,7 @@
 // docs/reference.md#31-loss-of-requests: the ways in which the reference loses requests.
 import { expect } from 'chai';
 import {
+  QUICK,
   SHORT_LEASE,
   all,
   ended,
@@ -138,7 +139,7 @@ describe('the reference loses requests; here', () => {
 
   it('d17: what waits until its time is over ends as expired, and its owner is told', async () => {
     const list = requests('r', 10);
-    const owner = await fleet.start('owner', { ttlMs: 1_000 });
+    const owner = await fleet.start('owner', { ttlMs: 1_000, ...SHORT_LEASE });
     await owner.putRequests(list);
     expect(await owner.getRequests({ ...room(), availableBlocks: 0 })).to.deep.equal([]);
     expect(endings(await ended(owner, idsOf(list)))).to.deep.equal(all(list, 'expired'));
@@ -169,7 +170,7 @@ describe('the reference loses requests; here', () => {
     const [claim] = await take(runner, 1);
     expect(await fleet.redis.exists(fleet.key('waiting'))).to.equal(0);
     await claim!.giveBack();
-    expect(await fleet.redis.pttl(fleet.key('waiting'))).to.be.within(1, 60_000);
+    expect(await fleet.redis.pttl(fleet.key('waiting'))).to.be.within(1, QUICK.ttlMs + QUICK.leaseMs);
     await fleet.verify();
   });
 

@@ -100,7 +100,7 @@ describe('the reference loses results; here', () => {
   });
 
   it('d22: a restart that gets another name leaves the old requests to all, and takes no result of theirs', async () => {
-    const crashed = await startProcess('a', { ttlMs: 2_000 });
+    const crashed = await startProcess('a', { ttlMs: 4_000 });
     await crashed.put(requests('old', 4));
     await crashed.kill();
     const restarted = await fleet.start('a');

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { OPTIONS, type Option } from '../../src/base/option-table.ts';
 import { settle } from '../../src/base/settle.ts';
 import { ConfigError, Scheduler } from '../../src/index.ts';
+import { CHOICES, completed, optionsOf } from '../base/extremes.ts';
 import { rejection } from '../support/fleet.ts';
 
 /** Option, bad values, and what the error says is allowed. */
@@ -24,7 +25,7 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['stealAfterMs', [-1, Infinity, '50'], /an integer from 0 to /],
   ['leaseMs', [0, 99, 1e12, '30000', NaN], /an integer from 100 to /],
   ['keepAliveMs', [0, -1, Infinity], /an integer from 100 to /],
-  ['ttlMs', [0, -1, 'forever'], /an integer from 100 to /],
+  ['ttlMs', [0, 199, -1, 'forever'], /an integer from 200 to /],
   ['pollMs', [0, -1, NaN], /an integer from 10 to /],
   ['commandTimeout', [0, -1, Infinity], /an integer from 1 to /],
   ['tries', [0, 256, 1.5], /an integer from 1 to 255/],
@@ -111,7 +112,9 @@ describe('bad options of Scheduler.start', () => {
     if (kind.range === undefined) continue;
     const [least, most] = kind.range;
     it(`${option}: ${least} and ${most} are taken, what is below, above or between two integers is not`, async () => {
-      for (const value of [least, most]) expect(settle({ [option]: value })).to.include({ [option]: value });
+      // beside other options with which it may stand
+      for (const choice of CHOICES.flat().filter((one) => one.option === option))
+        expect(settle(optionsOf(completed([choice])!))).to.include({ [option]: choice.value });
       for (const value of [least - 1, least - 0.5, -Infinity, most + 1, most + 0.5, Infinity, NaN])
         await refused(option, value, `an integer from ${least} to ${most}`);
     });
@@ -124,7 +127,7 @@ describe('bad options of Scheduler.start', () => {
     [{ replicas: 1, timeoutMs: 0 }, /^waitReplicas.timeoutMs is 0; /],
     [
       { replicas: 1, timeoutMs: 3334 },
-      /^waitReplicas.timeoutMs is 3334; allowed is an integer from 1 to 3333$/,
+      /^waitReplicas.timeoutMs is 3334; allowed is at most commandTimeout \/ 3, and commandTimeout is 10000: /,
     ],
   ];
   for (const [waitReplicas, says] of badWaits) {

@@ -17,7 +17,7 @@ describe('one round trip', () => {
 
   // leases and names so long that no heartbeat comes in between
   beforeEach(async () => {
-    const quiet = { leaseMs: 600_000, keepAliveMs: 600_000, ttlMs: 60_000, pollMs: 60_000 };
+    const quiet = { leaseMs: 600_000, keepAliveMs: 600_000, ttlMs: 1_200_000, pollMs: 60_000 };
     owner = await fleet.start('owner', quiet);
     runner = await fleet.start('runner', { ...quiet, minLoadScore: 1 });
     // each has sent every script once: the first EVALSHA of a new script is answered with NOSCRIPT

@@ -53,7 +53,7 @@ export function room(batch = 16, more: Partial<Budget> = {}): Budget {
 }
 
 /** Long enough that a busy machine does not lose claims, short enough to wait for. */
-export const QUICK = { leaseMs: 2_000, keepAliveMs: 4_000, pollMs: 200, ttlMs: 60_000 } as const;
+export const QUICK = { leaseMs: 2_000, keepAliveMs: 4_000, pollMs: 200, ttlMs: 300_000 } as const;
 /** For tests that wait for a lease to end. */
 export const SHORT_LEASE = { leaseMs: 500 } as const;
 
