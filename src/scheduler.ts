@@ -29,10 +29,20 @@ export interface PutOutcome {
 const UNDECIDED: readonly ErrorCode[] = ['TIMEOUT', 'CLOSED', 'EVICTED'];
 
 export interface CloseOptions {
-  /** How long handlers may go on; then they are aborted and their requests given back. Default 0. */
+  /**
+   * How long handlers may go on, Infinity for as long as they do; then they are aborted and their requests given back.
+   * Default 0.
+   */
   drainMs?: number;
   /** Own pending requests stay in Redis for a successor (`keep`), or are cancelled. Default `keep`. */
   pending?: 'keep' | 'cancel';
+}
+
+/** @throws ConfigError */
+function checkCloseOptions({ drainMs = 0, pending = 'keep' }: CloseOptions): void {
+  if (typeof drainMs !== 'number' || !(drainMs >= 0))
+    throw new ConfigError('drainMs', drainMs, 'ms of at least 0');
+  if (!['keep', 'cancel'].includes(pending)) throw new ConfigError('pending', pending, 'one of keep, cancel');
 }
 
 /**
@@ -249,8 +259,10 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * Stops claiming, gives back what was not handed out, waits `drainMs` for handlers, aborts the rest and gives their
    * requests back, and leaves the topic. Own pending requests stay for a successor and reject with CLOSED, unless they
    * are cancelled. Leaves no timer and no socket behind.
+   * @throws ConfigError for bad options; nothing was closed then
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options);
     this.#closing ??= this.#close(options);
     return this.#closing;
   }

@@ -10,6 +10,23 @@ export function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2);
 }
 
+/** The longest time of a timer of Node.js in ms: a longer one rings at once, and a loop that waits by it spins. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Calls `act` in `ms`, however many these are; not any more once what this gives was called. The one place that makes timers.
+ * @param most ms of one timer; tests give less
+ */
+export function after(ms: number, act: () => void, most = MAX_TIMER_MS): () => void {
+  const at = monotonic() + ms;
+  let timer: NodeJS.Timeout;
+  const wait = (left: number): void => {
+    timer = left > most ? setTimeout(() => wait(at - monotonic()), most) : setTimeout(act, left);
+  };
+  wait(ms);
+  return () => clearTimeout(timer);
+}
+
 /** Waits `ms`, or until the signal fires. Never rejects. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -18,11 +35,11 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       return;
     }
     const done = (): void => {
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const cancel = after(ms, done);
     signal?.addEventListener('abort', done);
   });
 }
@@ -34,7 +51,7 @@ export function backoff(attempt: number): number {
 
 /** One timer for many wishes: it rings once, at the earliest time that was asked for. */
 export class Alarm {
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: () => void = () => undefined;
   #at = Infinity;
   readonly #ring: () => void;
 
@@ -48,14 +65,14 @@ export class Alarm {
     if (at >= this.#at) return;
     this.clear();
     this.#at = at;
-    this.#timer = setTimeout(() => {
+    this.#cancel = after(ms, () => {
       this.#at = Infinity;
       this.#ring();
-    }, ms);
+    });
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.#cancel();
     this.#at = Infinity;
   }
 }
@@ -73,15 +90,14 @@ export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> 
 /** What the promise gives, or undefined after `ms`; the call behind the promise goes on. Rejects as the promise does. */
 export function soon<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms, undefined);
-    const settled = (): void => clearTimeout(timer);
+    const cancel = after(ms, () => resolve(undefined));
     promise.then(
       (value) => {
-        settled();
+        cancel();
         resolve(value);
       },
       (error: unknown) => {
-        settled();
+        cancel();
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
         reject(error);
       },
@@ -108,13 +124,13 @@ export async function within<T>(
   promise: Promise<T>,
   trouble: () => Error | undefined = () => undefined,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let cancel = (): void => undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(timedOut(ms, operation, trouble())), ms);
+    cancel = after(ms, () => reject(timedOut(ms, operation, trouble())));
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }

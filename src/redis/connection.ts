@@ -1,4 +1,5 @@
 import { Redis, type Cluster, type RedisOptions } from 'ioredis';
+import { after } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../base/options.ts';
 import { defineScripts, type Client } from './run-script.ts';
@@ -127,8 +128,8 @@ export async function ready(client: Client, source: RedisSource, timeoutMs: numb
   let last: unknown;
   const note = (error: unknown): void => void (last = error);
   client.on('error', note);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => (timer = setTimeout(resolve, timeoutMs, 'late')));
+  let cancel = (): void => undefined;
+  const late = new Promise<'late'>((resolve) => (cancel = after(timeoutMs, () => resolve('late'))));
   try {
     const pong = client.ping().catch(note);
     const outcome = await Promise.race([pong, late]);
@@ -139,7 +140,7 @@ export async function ready(client: Client, source: RedisSource, timeoutMs: numb
     const message = `no connection to Redis at ${describeRedis(source)}${time}${why}`;
     throw new SchedulerError('REDIS', 'connect', message, { cause: last });
   } finally {
-    clearTimeout(timer);
+    cancel();
     client.off('error', note);
   }
 }

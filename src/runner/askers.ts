@@ -1,4 +1,5 @@
 import type { ClaimBounds } from '../base/budget.ts';
+import { after } from '../base/clock.ts';
 import type { ClaimAnswer } from '../protocol/wire.ts';
 
 /** A call that waits for work. Times are monotonic ms. */
@@ -34,14 +35,14 @@ export class Askers {
   woken(wait: Asker, ms: number): Promise<Woken> {
     return new Promise((resolve) => {
       const end = (woken: Woken): void => {
-        clearTimeout(timer);
+        cancel();
         wait.stale?.removeEventListener('abort', giveUp);
         this.#waiting.delete(wait);
         resolve(woken);
       };
       const giveUp = (): void => end(false);
       // it may fire up to 1 ms early: the woken call looks at the clock
-      const timer = setTimeout(giveUp, Math.ceil(ms));
+      const cancel = after(Math.ceil(ms), giveUp);
       wait.stale?.addEventListener('abort', giveUp);
       this.#waiting.set(wait, end);
     });
