@@ -1,3 +1,5 @@
+export { messageOf } from '../observe/message.ts';
+
 /** Stable codes of {@link SchedulerError}. */
 export type ErrorCode =
   | 'CONFIG' // an option, name, budget or id is wrong
@@ -50,15 +52,11 @@ export class ConfigError extends SchedulerError {
   }
 }
 
-function show(value: unknown): string {
+/** A value that a user gave, for a message; whatever it is. */
+export function show(value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return String(value);
-}
-
-/** What went wrong, for a log line or another error's message. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

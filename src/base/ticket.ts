@@ -1,4 +1,4 @@
-import { SchedulerError } from './errors.ts';
+import { SchedulerError, show } from './errors.ts';
 
 /** A reading of a shard's clock in µs, as 14 hex digits: sorted as text, ticks are in the order of time. */
 export type Tick = string;
@@ -54,7 +54,7 @@ const MAX_ID_BYTES = 512;
 export function idProblem(id: unknown): SchedulerError | undefined {
   if (typeof id === 'string' && id !== '' && isWellFormed(id) && Buffer.byteLength(id) <= MAX_ID_BYTES)
     return undefined;
-  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : String(id);
+  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : show(id);
   return new SchedulerError(
     'BAD_ID',
     'putRequests',

@@ -2,7 +2,7 @@ import { soon } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
-import { Teller, type ConnectionName } from '../observe/events.ts';
+import { Teller, harmless, type ConnectionName } from '../observe/events.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
 import { Lookout } from '../protocol/lookout.ts';
@@ -45,8 +45,9 @@ export class Node<Request, Output> {
 
   /** @param sinkOf where results of requests go that a predecessor put */
   constructor(given: Settings<Request, Output>, sinkOf: (id: string) => Sink<Output>) {
-    this.teller = new Teller(given.events, () => this.#origin(), given.onWarning);
-    const settings = { ...given, onWarning: (message: string) => this.#warn(given.onWarning, message) };
+    const tell = harmless(given.onWarning);
+    this.teller = new Teller(given.events, () => this.#origin(), tell);
+    const settings = { ...given, onWarning: (message: string) => this.#warn(tell, message) };
     this.#settings = settings;
     this.#client = this.#open('commands', silenceMs(settings));
     this.#subscriber = this.#open('wake-ups', silenceMs(settings));
@@ -123,9 +124,9 @@ export class Node<Request, Output> {
     return { topic: this.#settings.topic, node: this.membership.name };
   }
 
-  #warn(onWarning: (message: string) => void, message: string): void {
+  #warn(tell: (message: string) => void, message: string): void {
     this.teller.heard('warning')?.({ message });
-    onWarning(message);
+    tell(message);
   }
 
   /** With `takeover` it has joined when every shard has heard of it. If it cannot, it is over. */

@@ -2,9 +2,10 @@
  * What happens in a scheduler, told to those who want to know: metrics, logs, the chaos run. Nothing is computed for an
  * event that nobody listens to. `docs/events.md` has a row for each event.
  *
- * This is the lowest room of `src/`: it imports nothing of ours, so that every other room can tell what it does.
+ * This is the lowest room of `src/`: it imports nothing of another room, so that every other one can tell what it does.
  */
 import { EventEmitter } from 'node:events';
+import { messageOf } from './message.ts';
 
 /** Every event says which scheduler tells it: one emitter may be given to several. */
 export interface Origin {
@@ -138,18 +139,35 @@ export class Teller {
 
   #tell<Name extends EventName>(name: Name, event: EventOf<Name>): void {
     const failed = (error: unknown): void => {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#warn(`a listener of the event "${name}" threw: ${why}`);
+      this.#warn(`a listener of the event "${name}" threw: ${messageOf(error)}`);
     };
     for (const listener of this.#events.rawListeners(name)) {
       try {
-        const answer: unknown = Reflect.apply(listener, this.#events, [event]);
-        if (answer instanceof Promise) answer.catch(failed);
+        // a listener may be async, and its promise another library's
+        const answer = Reflect.apply(listener, this.#events, [event]) as PromiseLike<unknown> | undefined;
+        if (typeof answer?.then === 'function') answer.then(undefined, failed);
       } catch (error) {
         failed(error);
       }
     }
   }
+}
+
+/**
+ * The user's `onWarning`, which may throw, at once or later: it is told in the middle of the scheduler's work, and nothing of
+ * that may end with it. What it was told is not lost: the process warns of it.
+ */
+export function harmless(onWarning: (message: string) => unknown): (message: string) => void {
+  return (message) => {
+    const failed = (error: unknown): void =>
+      process.emitWarning(`${message} (onWarning threw: ${messageOf(error)})`, 'SchedLua');
+    try {
+      const answer = onWarning(message) as PromiseLike<unknown> | undefined;
+      if (typeof answer?.then === 'function') answer.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
 }
 
 /** For parts that are made without a scheduler, in tests and tools: it tells nobody. */

@@ -1,6 +1,6 @@
 import { fitsEngine, type Budget } from '../base/budget.ts';
 import { toPayload, type Payload } from '../base/codec.ts';
-import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import { ConfigError, SchedulerError, messageOf, show } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
 import { idProblem } from '../base/ticket.ts';
 import type { Sink } from './results.ts';
@@ -86,7 +86,7 @@ export class Preparation<Request> {
       cause = error;
     }
     if (typeof tokens !== 'number' || !Number.isInteger(tokens) || tokens < 0 || tokens > MAX_TOKENS) {
-      const message = `${JSON.stringify(id)}: prompt tokens are ${String(tokens)}, not an integer from 0 to ${MAX_TOKENS} (option promptTokensOf)`;
+      const message = `${JSON.stringify(id)}: prompt tokens are ${show(tokens)}, not an integer from 0 to ${MAX_TOKENS} (option promptTokensOf)`;
       throw new SchedulerError('ENCODE', 'putRequests', message, { cause });
     }
     const engine = this.#engine();

@@ -1,4 +1,4 @@
-import { SchedulerError } from '../base/errors.ts';
+import { SchedulerError, messageOf } from '../base/errors.ts';
 import { Queue } from '../base/queue.ts';
 import type { Pending } from './pending.ts';
 import { isFinal, type FinalResult, type Result, type Sink } from './results.ts';
@@ -47,7 +47,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
       signal?.addEventListener('abort', this.#onAbort);
       this.#pending = way.put(this.id, sink);
     } catch (error) {
-      this.#pending = Promise.reject(error instanceof Error ? error : new Error(String(error)));
+      this.#pending = Promise.reject(error instanceof Error ? error : new Error(messageOf(error)));
     }
     this.#pending.catch((error: unknown) => this.#fail(error as Error));
   }
