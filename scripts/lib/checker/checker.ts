@@ -64,6 +64,8 @@ export interface Verdict {
 const GIVEN_UP = /^no tries left|^results were lost|^Redis lost the request of a predecessor/;
 /** Clocks of a deadline are those of Redis and of a node. */
 const EARLY_MS = 50;
+/** An owner tells a deadline within a second of its own; on a machine whose cores are all busy it comes later to it. */
+const LATE_MS = 5_000;
 
 export function check(evidence: Evidence): Verdict {
   const { lives, losses, left } = evidence;
@@ -128,9 +130,12 @@ function judge(life: Life, evidence: Evidence, figures: Figures, complain: Compl
 /** Why a request should not have ended like this. */
 function whyNot(
   { put, cancelling }: Life,
-  { kind, at, reason = 'no reason given' }: Telling,
+  { kind, at, by, reason = 'no reason given' }: Telling,
   { outageMs }: Evidence,
 ): string | undefined {
+  // a process that stands still tells it when it goes on
+  if (put?.deadlineMs !== undefined && put.by === by && at > put.at + put.deadlineMs + LATE_MS + outageMs)
+    return `${Math.round(at - put.at - put.deadlineMs)} ms after its deadline`;
   if (kind === 'failed' && !(outageMs > 0 && GIVEN_UP.test(reason))) return reason;
   if (kind === 'cancelled' && cancelling.length === 0) return 'nobody cancelled it';
   if (kind !== 'expired') return undefined;
@@ -139,7 +144,7 @@ function whyNot(
 }
 
 /** In a run with outages a put that failed with one of these may have reached Redis all the same. */
-const NO_ANSWER = new Set(['TIMEOUT', 'CLOSED', 'EVICTED', 'UNSURE']);
+const NO_ANSWER = new Set(['TIMEOUT', 'EXPIRED', 'CLOSED', 'EVICTED', 'UNSURE']);
 
 function checkUnaccepted(
   { put, refused, told }: Life,

@@ -39,6 +39,34 @@ function onlyWithOutages(story: Story, ...kind: string[]): void {
 }
 
 describe('the checker, of planted faults,', () => {
+  describe('knows that a deadline is told in time', () => {
+    const expires = (ms: number): Story =>
+      new Story()
+        .process(OWNER)
+        .saw(OWNER, put('r1', { deadlineMs: 1_000 }), { what: 'accepted', id: 'r1' })
+        .pass(ms)
+        .saw(OWNER, { what: 'told', id: 'r1', kind: 'expired' });
+
+    it('by the process that put it, but for the time that faults may take', () => {
+      kept(expires(2_000));
+      onlyWithOutages(expires(7_000), 'ending');
+      broken(expires(120_000), 'ending');
+    });
+
+    it('otherwise by a successor only if its process died before Redis heard of it', () => {
+      const succeeded = (ms: number): Story =>
+        expires(1_500)
+          .process(RUNNER)
+          .saw(RUNNER, ...claimed('05'), sent('05', 1, true))
+          .pass(ms)
+          .dies(OWNER)
+          .process(HEIR, OWNER, true)
+          .saw(HEIR, finished('05', 1));
+      onlyWithOutages(succeeded(0), 'duplicated');
+      broken(succeeded(120_000), 'duplicated');
+    });
+  });
+
   describe('knows that Redis grants every execution', () => {
     const granted = claimed('05')[0]!;
     const execution = claimed('05')[1]!;
