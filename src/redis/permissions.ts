@@ -18,6 +18,7 @@ export const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   HSET: ['f', 'v', 'f'],
   HSTRLEN: ['f'],
   PEXPIREAT: ['1'],
+  PTTL: [],
   XADD: ['NOMKSTREAM', '*', 'f', 'v'],
   XLEN: [],
   ZADD: ['XX', '0', 'm'],

@@ -71,7 +71,7 @@ describe('cancel() of a request that is being put again', () => {
   });
 
   it('for which there is no room ends it at once', async () => {
-    owner = await fleet.start('owner', { maxWaiting: 1, leaseMs: 600_000 });
+    owner = await fleet.start('owner', { maxWaiting: 1, leaseMs: 600_000, ttlMs: 1_200_000 });
     const submission = owner.submit(request('r'));
     await inLine();
     await lose();

@@ -14,7 +14,7 @@ import { requiredBlocks } from '../../src/base/budget.ts';
 import { settle } from '../../src/base/settle.ts';
 import { SHARD_TABLES, shardKeys, shardOf } from '../../src/base/keys.ts';
 import { commandsDuring } from '../support/commands.ts';
-import { ended, finish, request, requests, room, take, useFleet } from '../support/fleet.ts';
+import { PATIENT, ended, finish, request, requests, room, take, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 
@@ -57,7 +57,7 @@ describe('the reference’s acceptance list', () => {
       fleet.redis.hgetBuffer(fleet.key('body', node.shard), 'a|long');
     const { waiting } = await fleet.snapshot(node.shard);
     const [before, ticket] = [await body(), waiting.find((one) => one.endsWith('|long'))];
-    expect((await node.getRequests(chunked)).map(({ id }) => id)).to.deep.equal(['short']);
+    expect((await node.getRequests(chunked, PATIENT)).map(({ id }) => id)).to.deep.equal(['short']);
     expect(await node.getRequests(chunked, { waitMs: 0 })).to.deep.equal([]);
     const after = await fleet.snapshot(node.shard);
     expect(after.waiting).to.deep.equal([ticket]);

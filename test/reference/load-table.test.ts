@@ -1,6 +1,7 @@
 // docs/reference.md#33-load-table: the ways in which the reference's load table drifts from the queues, and what follows.
 import { expect } from 'chai';
 import {
+  PATIENT,
   SHORT_LEASE,
   all,
   ended,
@@ -114,7 +115,7 @@ describe('the load table', () => {
       const loaded = await fleet.start('loaded');
       await loaded.putRequests(requests('r', 16));
       expect(await fleet.loads()).to.deep.equal({ loaded: 16 });
-      const claims = await thief.getRequests(room(8));
+      const claims = await thief.getRequests(room(8), PATIENT);
       expect(claims).to.have.length(policy === 'oldest' ? 8 : 4);
       expect(claims.every(({ owner }) => owner === 'loaded')).to.equal(true);
     });
@@ -141,7 +142,7 @@ describe('the load table', () => {
     const mostLoaded = owners.slice(50).map(({ node }) => node);
     // a draw is one of fifty: in 2,000 draws one of the ten is missed once in 10^16 runs, about 150 are usual
     for (let i = 0; i < 2_000 && !mostLoaded.every((name) => robbed.has(name)); i += 1) {
-      const claims: Claimed[] = await thief.getRequests(room(1));
+      const claims: Claimed[] = await thief.getRequests(room(1), PATIENT);
       for (const claim of claims) robbed.add(claim.owner);
       await Promise.all(claims.map((claim) => claim.giveBack()));
     }

@@ -1,6 +1,7 @@
 // docs/reference.md#31-loss-of-requests: the ways in which the reference loses requests.
 import { expect } from 'chai';
 import {
+  PATIENT,
   QUICK,
   SHORT_LEASE,
   all,
@@ -112,7 +113,7 @@ describe('the reference loses requests; here', () => {
     const runner = await fleet.start('runner', { codec, minLoadScore: 1 });
     const good = requests('good', 7);
     await owner.putRequests([...good.slice(0, 3), request('poison'), ...good.slice(3)]);
-    const claims = await runner.getRequests(room(8));
+    const claims = await runner.getRequests(room(8), PATIENT);
     expect(claims.map(({ id }) => id)).to.deep.equal(idsOf(good));
     await finish(runner, claims);
 

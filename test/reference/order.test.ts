@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { ConfigError } from '../../src/index.ts';
 import {
+  PATIENT,
   ended,
   finish,
   idsOf,
@@ -67,7 +68,7 @@ describe('order and liveness', () => {
     const served: string[] = [];
     while (served.length < list.length) {
       // batch 8, of which 3 fit
-      const claims = await owner.getRequests(room(8, blocks(6)));
+      const claims = await owner.getRequests(room(8, blocks(6)), PATIENT);
       expect(claims).to.have.length(3);
       served.push(...claims.map(({ id }) => id));
       await finish(owner, claims);
@@ -88,7 +89,7 @@ describe('order and liveness', () => {
     const owner = await fleet.start('owner');
     const thief = await fleet.start('thief', { stealAfterMs: 800 });
     await owner.putRequests(requests('r', 5));
-    const claims = await thief.getRequests(room(64));
+    const claims = await thief.getRequests(room(64), PATIENT);
     expect(claims.map(({ id }) => id)).to.deep.equal(['r0', 'r1', 'r2']);
     expect(await thief.getRequests(room(64), { waitMs: 0 })).to.deep.equal([]);
     expect((await take(thief, 2)).map(({ id }) => id)).to.deep.equal(['r3', 'r4']);
@@ -98,7 +99,7 @@ describe('order and liveness', () => {
     const owner = await fleet.start('owner');
     const thief = await fleet.start('thief', { policy: 'lucky' });
     await owner.putRequests(requests('r', 20));
-    expect(await thief.getRequests(room(7))).to.have.length(4);
+    expect(await thief.getRequests(room(7), PATIENT)).to.have.length(4);
   });
 
   it('steal latency: an idle peer is woken when a node becomes loaded, long before its next poll', async () => {
@@ -127,7 +128,7 @@ describe('order and liveness', () => {
     ]);
     const batches: string[][] = [];
     for (const served of [2, 1, 2]) {
-      const claims = await owner.getRequests(room(8, { maxNumBatchedTokens: 1_000 }));
+      const claims = await owner.getRequests(room(8, { maxNumBatchedTokens: 1_000 }), PATIENT);
       expect(claims).to.have.length(served);
       batches.push(claims.map(({ id }) => id));
       await finish(owner, claims);
@@ -140,7 +141,7 @@ describe('order and liveness', () => {
       maxLongPartialPrefills: 4,
       longPrefillTokenThreshold: 2_000,
     };
-    const claims = await owner.getRequests(room(8, { maxNumBatchedTokens: 100, chunkedPrefill }));
+    const claims = await owner.getRequests(room(8, { maxNumBatchedTokens: 100, chunkedPrefill }), PATIENT);
     expect(claims).to.have.length(4);
   });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Budget } from '../../src/index.ts';
-import { finish, request, requests, room, useFleet, type Node } from '../support/fleet.ts';
+import { PATIENT, finish, request, requests, room, useFleet, type Node } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
 
 const engine = (availableBlocks: number, more: Partial<Budget> = {}): Budget =>
@@ -51,7 +51,7 @@ describe('admission', () => {
       // it grows a little each time, so that the node asks again
       expect(await get(room(8 + i, { availableBlocks: 5 + i, chunkedPrefill: none }))).to.deep.equal([]);
     }
-    const [claim] = await owner.getRequests(room(8, { chunkedPrefill: one }));
+    const [claim] = await owner.getRequests(room(8, { chunkedPrefill: one }), PATIENT);
     expect([claim!.id, claim!.attempt]).to.deep.equal(['r0', 1]);
   });
 
@@ -89,7 +89,7 @@ describe('admission', () => {
     await large.putRequests(requests('large', 4, 500));
     await small.putRequests(requests('small', 4, 16));
     const thief = await fleet.start('thief', { minLoadScore: 1 });
-    const claims = await thief.getRequests(engine(20));
+    const claims = await thief.getRequests(engine(20), PATIENT);
     expect(claims.map(({ id }) => id)).to.deep.equal(['small0', 'small1', 'small2', 'small3']);
     expect(await fleet.loads()).to.deep.equal({ large: 4 });
   });

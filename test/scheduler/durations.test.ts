@@ -1,7 +1,7 @@
 // Every duration that a user may give, far beyond what a timer of Node.js can hold: nothing spins, nothing is cut short.
 import { expect } from 'chai';
 import { ConfigError } from '../../src/index.ts';
-import { rejection, request, requests, room, useFleet } from '../support/fleet.ts';
+import { PATIENT, rejection, request, requests, room, useFleet } from '../support/fleet.ts';
 
 const LONG_MS = [2 ** 31, 2 ** 40, Number.MAX_SAFE_INTEGER, 1e300];
 
@@ -30,7 +30,7 @@ describe('durations beyond a timer', () => {
       await node.putRequests([request('x')]);
       stop.abort();
       expect(await waiting).to.deep.equal([]);
-      expect((await node.getRequests(room())).map(({ id }) => id)).to.deep.equal(['x']);
+      expect((await node.getRequests(room(), PATIENT)).map(({ id }) => id)).to.deep.equal(['x']);
     });
   }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { ConfigError, type StealPolicy } from '../../src/index.ts';
-import { rejection, requests, room, useFleet } from '../support/fleet.ts';
+import { PATIENT, rejection, requests, room, useFleet } from '../support/fleet.ts';
 
 describe('the load unit', () => {
   const fleet = useFleet();
@@ -21,7 +21,7 @@ describe('the load unit', () => {
       expect(await thief.getRequests(room(), { waitMs: 0 })).to.deep.equal([]);
       await one.putRequests(requests('long', 1, 3_465));
       expect(await fleet.loads()).to.deep.equal({ many: 3_000, one: 3_465 });
-      const claims = await thief.getRequests(room());
+      const claims = await thief.getRequests(room(), PATIENT);
       expect(claims.map(({ id }) => id)).to.deep.equal(['long0']);
       await fleet.verify();
     });

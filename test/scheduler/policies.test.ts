@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { shardOf } from '../../src/base/keys.ts';
 import {
+  PATIENT,
   ended,
   endings,
   requests,
@@ -70,7 +71,7 @@ describe('stealing', () => {
         ];
         await peer.putRequests(requests('peer', 8));
         await node.putRequests(requests('own', 3));
-        const claims = await node.getRequests(room(3));
+        const claims = await node.getRequests(room(3), PATIENT);
         expect(claims.map(({ owner }) => owner)).to.deep.equal(['node', 'node', 'node']);
       });
 
@@ -103,7 +104,7 @@ describe('stealing', () => {
       await owners.at(-1)!.putRequests(requests(name, 2));
     }
     const thief = await fleet.start('thief', { minLoadScore: 1 });
-    const claims = await thief.getRequests(room(6));
+    const claims = await thief.getRequests(room(6), PATIENT);
     expect(claims.map(({ id }) => id)).to.deep.equal(['c0', 'c1', 'a0', 'a1', 'b0', 'b1']);
   });
 
@@ -113,7 +114,7 @@ describe('stealing', () => {
     const later = performance.now() + 120;
     await waitUntil(() => performance.now() > later, 'it has waited');
     await node.putRequests(requests('young', 1));
-    const claims = await node.getRequests(room(2));
+    const claims = await node.getRequests(room(2), PATIENT);
     expect(claims.map(({ id }) => id)).to.deep.equal(['old0', 'young0']);
   });
 
@@ -123,7 +124,7 @@ describe('stealing', () => {
     const thief = await fleet.start('thief', { policy: 'lucky' });
     const robbed = new Set<string>();
     for (let i = 0; i < 60 && robbed.size < 4; i += 1) {
-      const [claim] = await thief.getRequests(room(1));
+      const [claim] = await thief.getRequests(room(1), PATIENT);
       robbed.add(claim!.owner);
       await claim!.giveBack();
     }

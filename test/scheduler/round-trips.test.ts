@@ -2,7 +2,17 @@
 import { expect } from 'chai';
 import { settle } from '../../src/base/settle.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
-import { ended, finish, requests, room, take, useFleet, type Claimed, type Node } from '../support/fleet.ts';
+import {
+  PATIENT,
+  ended,
+  finish,
+  requests,
+  room,
+  take,
+  useFleet,
+  type Claimed,
+  type Node,
+} from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 
@@ -49,7 +59,7 @@ describe('one round trip', () => {
     for (const node of [owner, runner]) {
       await owner.putRequests(requests(node.node, 10, 50));
       let claims: Claimed[] = [];
-      const claim = async (): Promise<void> => void (claims = await node.getRequests(room(10)));
+      const claim = async (): Promise<void> => void (claims = await node.getRequests(room(10), PATIENT));
       expect(await sent(claim)).to.deep.equal({ claim: 1 });
       expect(claims).to.have.length(10);
       expect(claims.every(({ request }) => request.prompt_token_ids.length === 50)).to.equal(true);
@@ -89,7 +99,7 @@ describe('one round trip', () => {
   it('is a lifecycle of own requests in three calls: put, claim, results', async () => {
     const lifecycle = async (): Promise<void> => {
       await owner.putRequests(requests('r', 5));
-      await finish(owner, await owner.getRequests(room(5)));
+      await finish(owner, await owner.getRequests(room(5), PATIENT));
     };
     expect(await sent(lifecycle)).to.deep.equal({ put_requests: 1, claim: 1, put_results: 1 });
     expect(owner.getResults().size).to.equal(6);

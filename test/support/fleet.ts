@@ -54,6 +54,8 @@ export function room(batch = 16, more: Partial<Budget> = {}): Budget {
 
 /** Long enough that a busy machine does not lose claims, short enough to wait for. */
 export const QUICK = { leaseMs: 2_000, keepAliveMs: 4_000, pollMs: 200, ttlMs: 300_000 } as const;
+/** For a claim that must find what is there: on a busy machine a first answer may take longer than `pollMs`. */
+export const PATIENT = { waitMs: 10_000 } as const;
 /** For tests that wait for a lease to end. */
 export const SHORT_LEASE = { leaseMs: 500 } as const;
 
