@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import { Scheduler, SchedulerEvents } from '../../src/index.ts';
 import { monotonic, sleep } from '../../src/base/clock.ts';
-import { shardOf, slotOf } from '../../src/base/keys.ts';
+import { registryKeys, shardOf, slotOf } from '../../src/base/keys.ts';
 import { TestCluster } from '../support/cluster.ts';
-import { QUICK, rejection, request, room, type Node, type Prompt } from '../support/fleet.ts';
+import { QUICK, rejection, request, room, type Claimed, type Node, type Prompt } from '../support/fleet.ts';
 import { freshTopic, waitUntil } from '../support/server.ts';
 
 const SHARDS = 3;
@@ -90,6 +90,38 @@ describe('an outage of one master of a Cluster', function () {
         await waitUntil(() => executed.includes('after'), 'the shard is served again', 20_000);
       }
     });
+
+  it('lets a node close: what it holds in the other shards goes back at once, and its name is free', async () => {
+    topic = topicWith(cluster);
+    const [engine, peer] = [await start('engine', 0), await start('peer', 2)];
+    const [front, away] = [await start('front', 0), await start('away', 1)];
+    const executed: string[] = [];
+    const handler = ({ id, attempt, signal }: Claimed): Promise<void> => {
+      executed.push(`${id} ${attempt}`);
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+    };
+    void engine.run(handler, { budget: room(2) });
+    // the one that cannot go back is the first that it holds
+    for (const [i, owner] of [away, front].entries()) {
+      await owner.putRequests([request(`r${i}`)]);
+      await waitUntil(() => executed.length === i + 1, `it holds ${i + 1}`);
+    }
+    await cluster.freeOfSubscribers(VICTIM);
+    const registry = cluster.client();
+    cluster.signal(VICTIM, 'SIGSTOP');
+    try {
+      const closed = engine.close();
+      void peer.run(handler, { budget: room(2) });
+      await waitUntil(() => executed.length === 3, 'the peer has what went back', 15_000);
+      expect(executed).to.deep.equal(['r0 1', 'r1 1', 'r1 1']);
+      const entry = (): Promise<string | null> => registry.hget(registryKeys(topic)[0], engine.node);
+      await waitUntil(async () => (await entry())?.startsWith('|') === true, 'its name is free', 15_000);
+      await closed;
+    } finally {
+      cluster.signal(VICTIM, 'SIGCONT');
+      registry.disconnect();
+    }
+  });
 });
 
 /** One request after the other at each node, for so long. */
