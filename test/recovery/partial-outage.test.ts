@@ -20,12 +20,15 @@ describe('an outage of one master of a Cluster', function () {
   const warnings: string[] = [];
   let topic = '';
 
-  before(async function () {
+  // one of its own for each test: a killed master stays away
+  beforeEach(async function () {
     if (!TestCluster.isPossible) this.skip();
     await cluster.open(3);
   });
-  after(() => cluster.close());
-  afterEach(() => Promise.all(nodes.splice(0).map((node) => node.close())));
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.close()));
+    await cluster.close();
+  });
 
   const start = async (base: string, home: number, events = new SchedulerEvents()): Promise<Node> => {
     const node = await Scheduler.start<Prompt>({
@@ -108,6 +111,7 @@ describe('an outage of one master of a Cluster', function () {
     }
     await cluster.freeOfSubscribers(VICTIM);
     const registry = cluster.client();
+    await registry.hgetall(registryKeys(topic)[0]);
     cluster.signal(VICTIM, 'SIGSTOP');
     try {
       const closed = engine.close();
