@@ -8,7 +8,14 @@ import type { Sink } from '../owner/results.ts';
 import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
-import { closeClient, openClient, ready, silenceMs, troubleOf } from '../redis/connection.ts';
+import {
+  closeClient,
+  openClient,
+  ready,
+  silenceMs,
+  troubleOf,
+  type ClientRules,
+} from '../redis/connection.ts';
 import { mayWake, refusedCommands } from '../redis/permissions.ts';
 import type { Client } from '../redis/run-script.ts';
 import { serverWarnings } from '../redis/suitability.ts';
@@ -49,8 +56,12 @@ export class Node<Request, Output> {
     this.teller = new Teller(given.events, () => this.#origin(), tell);
     const settings = { ...given, onWarning: (message: string) => this.#warn(tell, message) };
     this.#settings = settings;
-    this.#client = this.#open('commands', silenceMs(settings));
-    this.#subscriber = this.#open('wake-ups', silenceMs(settings));
+    this.#client = this.#open('commands', {
+      resends: 'caller',
+      // it hears of nothing by itself: a server that was the master goes on answering its PING
+      onMisled: () => this.#subscriber.disconnect(true),
+    });
+    this.#subscriber = this.#open('wake-ups');
     this.membership = new Membership(this.#client, settings);
     this.#shards = new Shards({
       client: this.#client,
@@ -76,8 +87,9 @@ export class Node<Request, Output> {
   }
 
   /** A connection of our own that tells when it comes up and breaks. */
-  #open(connection: ConnectionName, silence: number): Client {
-    const client = openClient(this.#settings.redis, silence);
+  #open(connection: ConnectionName, rules: ClientRules = {}): Client {
+    const silence = silenceMs(this.#settings);
+    const client = openClient(this.#settings.redis, { silenceMs: () => silence, ...rules });
     let isUp = false;
     client.on('ready', () => {
       isUp = true;
@@ -94,7 +106,8 @@ export class Node<Request, Output> {
   #openReplicatedPuts(): ReplicatedPuts | undefined {
     const { waitReplicas, scripts, onWarning } = this.#settings;
     if (!waitReplicas) return undefined;
-    const client = this.#open('replicated puts', silenceMs(this.#settings) + waitReplicas.timeoutMs);
+    const silence = silenceMs(this.#settings) + waitReplicas.timeoutMs;
+    const client = this.#open('replicated puts', { resends: 'caller', silenceMs: () => silence });
     this.membership.over.addEventListener('abort', () => closeClient(client));
     return new ReplicatedPuts(client, { waitReplicas, scripts, onWarning });
   }
@@ -172,13 +185,14 @@ export class Node<Request, Output> {
   /** @param shards where results may wait from before */
   async #listen(shards: readonly Shard[]): Promise<void> {
     const { topic } = this.#settings;
-    await new Wakeup(this.#subscriber, this.#rings(shards), {
+    const wakeup = new Wakeup(this.#subscriber, this.#rings(shards), {
       topic,
       node: this.membership.name,
       silenceMs: silenceMs(this.#settings),
       isShard: (number) => number < this.membership.shardsInUse,
       teller: this.teller,
-    }).subscribe();
+    });
+    await this.membership.answered('start', () => wakeup.subscribe());
   }
 
   #rings(shards: readonly Shard[]): Rings {

@@ -42,6 +42,7 @@ export class Wakeup {
     this.#client = client;
     this.#rings = rings;
     this.#options = options;
+    client.on('message', (_channel: string, message: string) => this.#hear(message));
   }
 
   get #channel(): string {
@@ -50,7 +51,6 @@ export class Wakeup {
 
   /** Resolves when the server has the subscription. */
   async subscribe(): Promise<void> {
-    this.#client.on('message', (_channel: string, message: string) => this.#hear(message));
     await this.#client.subscribe(this.#channel);
     this.#client.on('ready', () => void this.#resubscribe());
     this.#keepAsking();

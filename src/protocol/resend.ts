@@ -2,13 +2,11 @@
  * Calls that Redis answers in the end. A call that was not answered is sent again, with backoff, until it is answered,
  * refused, or the node is over. So every script may run twice, or late: lua/README.md#what-runs-twice.
  */
+import { setMaxListeners } from 'node:events';
 import { backoff, sleep } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import type { Tick } from '../base/ticket.ts';
-
-// What Redis says when it did not run the command, and what ioredis says when a connection broke: no answer either way.
-const NO_ANSWER =
-  /^(TRYAGAIN|MOVED|ASK|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN|BUSY|EXECABORT|UNKILLABLE)|^(Connection is closed|Stream isn't writeable|Command timed out|Command aborted|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Too many Cluster redirections|connect |read |write )/;
+import { verdictOf } from '../redis/verdicts.ts';
 
 /** A script answered EVICTED: another epoch of this name stands. */
 export class EvictedReply extends Error {
@@ -37,6 +35,8 @@ export class Resend {
   /** @param contest told of an EVICTED answer; answers whether this node goes on, under a new epoch */
   constructor(contest: (standing: Tick) => Promise<boolean>) {
     this.#contest = contest;
+    // every call that waits to be sent again listens
+    setMaxListeners(0, this.#over.signal);
   }
 
   /** Fires with a SchedulerError (CLOSED or EVICTED) when nothing is sent any more. */
@@ -71,7 +71,7 @@ export class Resend {
           if (!(await this.#contest(error.epoch))) throw this.over.reason;
         } else if (error instanceof SchedulerError) {
           throw error;
-        } else if (NO_ANSWER.test(messageOf(error))) {
+        } else if (verdictOf(error) !== 'refuse') {
           unanswered?.(messageOf(error));
           await sleep(backoff(attempt), this.over);
         } else {

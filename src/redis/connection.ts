@@ -1,20 +1,22 @@
 import { Redis, type Cluster, type RedisOptions } from 'ioredis';
-import { after } from '../base/clock.ts';
+import { backoff, monotonic, sleep } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../base/options.ts';
 import { defineScripts, type Client } from './run-script.ts';
+import { watchSilence } from './silence.ts';
+import { failsStart, verdictOf } from './verdicts.ts';
 
 const MAX_RETRY_DELAY_MS = 1000;
 /** A busy server may well take a moment; a connection that is given up too early is made again and again. */
 const MIN_SILENCE_MS = 500;
+/** While a server goes on saying that it may not write, a connection is made anew no more often than this. */
+const RECONNECT_EVERY_MS = 500;
 
 /**
- * What our connections need, whatever the user's own have: commands wait for Redis and are sent again after a broken
- * connection (each may run twice: lua/README.md#what-runs-twice), and are not pipelined automatically (lanes batch already;
- * autopipelining halves EVALSHA throughput).
+ * What our connections need, whatever the user's own have: commands wait for Redis, and are not pipelined automatically
+ * (lanes batch already; autopipelining halves EVALSHA throughput).
  */
 const OPTIONS = {
-  maxRetriesPerRequest: null,
   enableOfflineQueue: true,
   autoResendUnfulfilledCommands: true,
   enableAutoPipelining: false,
@@ -25,15 +27,30 @@ const OPTIONS = {
     Math.min(MAX_RETRY_DELAY_MS, 20 * 2 ** Math.min(times, 10)) * (0.75 + Math.random() / 2),
 } satisfies RedisOptions;
 
+export interface ClientRules {
+  /** How long nothing may move while a command is unanswered; see silence.ts. The source's own `socketTimeout` wins. */
+  silenceMs?: () => number;
+  /**
+   * Who sends again what was in flight when a connection broke. `caller`: every command rejects then, and whoever sent it
+   * (protocol/resend.ts) knows how often. Default `client`: ioredis does, silently.
+   */
+  resends?: 'client' | 'caller';
+  /** This connection led to a server that may not write now, and is made anew. */
+  onMisled?: () => void;
+}
+
 /**
  * Opens a connection of our own to the source. Nothing is sent before the first command; the caller closes it.
  *
- * @param silenceMs how long a command may go unanswered before the connection is given up and made anew: a peer that
- *   vanished sends no end of the connection (it stays half-open). The source's own `socketTimeout` wins.
  * @throws ConfigError if the source is none of the three, or has a keyPrefix (the topic is the prefix)
  */
-export function openClient(source: RedisSource, silenceMs?: number): Client {
-  const client = create(source, silenceMs === undefined ? {} : { socketTimeout: Math.ceil(silenceMs) });
+export function openClient(source: RedisSource, rules: ClientRules = {}): Client {
+  const client = create(source, {
+    maxRetriesPerRequest: rules.resends === 'caller' ? 0 : null,
+    reconnectOnError: misled(rules.onMisled),
+    socketTimeout: undefined,
+  });
+  watch(client, socketTimeoutOf(source), rules.silenceMs);
   defineScripts(client);
   client.on('error', (error: Error) => troubles.set(client, error));
   client.on('ready', () => troubles.delete(client));
@@ -54,25 +71,53 @@ export function troubleOf(client: Client): Error | undefined {
   return troubles.get(client);
 }
 
-function create(source: RedisSource, silence: { socketTimeout?: number }): Client {
+/** For ioredis: whether an error reply says that another server should be asked, by a new connection. */
+function misled(onMisled: () => void = () => undefined): (error: Error) => boolean {
+  let lastAt = -Infinity;
+  return (error) => {
+    if (verdictOf(error) !== 'reconnect' || monotonic() - lastAt < RECONNECT_EVERY_MS) return false;
+    lastAt = monotonic();
+    onMisled();
+    return true;
+  };
+}
+
+function watch(client: Client, own: number | undefined, silenceMs: (() => number) | undefined): void {
+  const silence = own === undefined ? silenceMs : () => own;
+  if (!silence) return;
+  if (isCluster(client)) client.on('+node', (node: Redis) => watchSilence(node, silence));
+  else watchSilence(client, silence);
+}
+
+function socketTimeoutOf(source: RedisSource): number | undefined {
+  if (typeof source === 'string') return undefined;
+  if (isCluster(source)) return source.options.redisOptions?.socketTimeout;
+  return isRedis(source) ? source.options.socketTimeout : source.socketTimeout;
+}
+
+type OwnRules = Pick<RedisOptions, 'maxRetriesPerRequest' | 'reconnectOnError'> & {
+  socketTimeout: undefined;
+};
+
+function create(source: RedisSource, rules: OwnRules): Client {
   if (isCluster(source)) {
     refusePrefix(source.options.redisOptions?.keyPrefix ?? source.options.keyPrefix);
-    const redisOptions = { ...silence, ...source.options.redisOptions, maxRetriesPerRequest: null };
+    // a Cluster client sends again, and finds the new master, by itself
+    const own = { maxRetriesPerRequest: null, socketTimeout: undefined };
+    const redisOptions = { ...source.options.redisOptions, ...own };
     return source.duplicate([], { ...source.options, enableAutoPipelining: false, redisOptions } as never);
   }
   if (isRedis(source)) {
     refusePrefix(source.options.keyPrefix);
-    const own = source.options.socketTimeout === undefined ? silence : {};
-    return source.duplicate({ ...own, ...OPTIONS } as never) as Redis;
+    return source.duplicate({ ...OPTIONS, ...rules } as never) as Redis;
   }
   if (typeof source === 'string') {
     checkUrl(source);
-    return new Redis(source, { ...silence, ...OPTIONS });
+    return new Redis(source, { ...OPTIONS, ...rules });
   }
   if (typeof source === 'object' && (source as unknown) !== null) {
     refusePrefix(source.keyPrefix);
-    const options: unknown = { ...silence, ...source, ...OPTIONS };
-    return new Redis(options as typeof OPTIONS);
+    return new Redis({ ...source, ...OPTIONS, ...rules } as unknown as typeof OPTIONS);
   }
   throw new ConfigError('redis', source, 'a redis:// URL, ioredis options, or an ioredis client');
 }
@@ -128,11 +173,10 @@ export async function ready(client: Client, source: RedisSource, timeoutMs: numb
   let last: unknown;
   const note = (error: unknown): void => void (last = error);
   client.on('error', note);
-  let cancel = (): void => undefined;
-  const late = new Promise<'late'>((resolve) => (cancel = after(timeoutMs, () => resolve('late'))));
+  const over = new AbortController();
   try {
-    const pong = client.ping().catch(note);
-    const outcome = await Promise.race([pong, late]);
+    const late = sleep(timeoutMs, over.signal).then(() => 'late');
+    const outcome = await Promise.race([pong(client, note, over.signal), late]);
     // ioredis goes on in database 0 when it cannot select the one it was told to
     if (outcome === 'PONG' && !/DB index|SELECT/i.test(messageOf(last))) return;
     const time = outcome === 'late' ? ` within ${timeoutMs} ms` : '';
@@ -140,7 +184,26 @@ export async function ready(client: Client, source: RedisSource, timeoutMs: numb
     const message = `no connection to Redis at ${describeRedis(source)}${time}${why}`;
     throw new SchedulerError('REDIS', 'connect', message, { cause: last });
   } finally {
-    cancel();
+    over.abort();
     client.off('error', note);
   }
+}
+
+/** PONG, as soon as the server lets this connection in; undefined if it says that it never will. */
+async function pong(
+  client: Client,
+  note: (error: unknown) => void,
+  over: AbortSignal,
+): Promise<string | undefined> {
+  for (let attempt = 1; !over.aborted; attempt += 1) {
+    try {
+      return await client.ping();
+    } catch (error) {
+      // why a connection broke, the client has said by itself
+      if (verdictOf(error) !== 'broken') note(error);
+      if (failsStart(error)) return undefined;
+      await sleep(backoff(attempt), over);
+    }
+  }
+  return undefined;
 }

@@ -10,6 +10,7 @@ import type { ScriptMode } from '../base/options.ts';
 import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
+import { BrokenConnection, verdictOf } from './verdicts.ts';
 
 export type Client = Redis | Cluster;
 export type Argument = string | Buffer;
@@ -115,6 +116,7 @@ type Runner = (...args: (Argument | number)[]) => Promise<Buffer[]>;
 /**
  * Runs a script once and answers its reply as Buffers: payloads survive unchanged.
  * The client must have been through {@link defineScripts}.
+ * @throws BrokenConnection if nobody knows whether it was run
  */
 export async function runScript(
   client: Client,
@@ -135,12 +137,13 @@ export async function runScript(
     }
   }
   gather(client);
+  const written = client.status === 'ready';
   try {
     if (mode === 'preloaded')
       return await call['evalshaBuffer']!(script.sha1, script.numberOfKeys, ...keys, ...args);
     return await call[`${script.command}Buffer`]!(...keys, ...args);
   } catch (error) {
-    throw mode === 'preloaded' ? missing(error, script) : located(error, script);
+    throw failed(error, script, client, mode, written);
   }
 }
 
@@ -174,15 +177,19 @@ export async function runScriptAndWait(
     if (noWait && noWait.name !== 'ReplyError') throw noWait;
     return { reply, replicas: noWait ?? count };
   };
+  const written = client.status === 'ready';
   try {
     return await both('evalshaBuffer', script.sha1);
   } catch (error) {
     // a pipeline does not follow a slot that moved
     if (error instanceof Error && error.message.startsWith('MOVED') && 'refreshSlotsCache' in client)
       client.refreshSlotsCache();
-    if (mode === 'preloaded') throw missing(error, script);
-    if (!isMissing(error)) throw located(error, script);
-    return both('evalBuffer', script.text);
+    if (mode === 'preloaded' || !isMissing(error)) throw failed(error, script, client, mode, written);
+  }
+  try {
+    return await both('evalBuffer', script.text);
+  } catch (error) {
+    throw failed(error, script, client, mode, written);
   }
 }
 
@@ -198,6 +205,16 @@ function gather(client: Client): void {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** The error of a script as its caller is to see it. */
+function failed(error: unknown, script: Script, client: Client, mode: ScriptMode, written: boolean): unknown {
+  if (verdictOf(error) === 'broken') return new BrokenConnection(error, written);
+  if (error instanceof Error && /^(MOVED|ASK) /.test(error.message) && !('nodes' in client)) {
+    const message = `this server is one of a Redis Cluster, give a Cluster client (option redis): ${error.message}`;
+    return new SchedulerError('REDIS', script.name, message, { cause: error });
+  }
+  return mode === 'preloaded' ? missing(error, script) : located(error, script);
 }
 
 /** The error, its message with a file of lua/ and a line behind each `user_script:N`. */
