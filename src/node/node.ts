@@ -8,17 +8,12 @@ import type { Sink } from '../owner/results.ts';
 import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
-import {
-  closeClient,
-  openClient,
-  ready,
-  silenceMs,
-  troubleOf,
-  type ClientRules,
-} from '../redis/connection.ts';
+import { closeClient, openClient, ready, silenceMs, type ClientRules } from '../redis/connection.ts';
 import { mayWake, refusedCommands } from '../redis/permissions.ts';
 import type { Client } from '../redis/run-script.ts';
+import { SideConnection } from '../redis/side-connection.ts';
 import { serverWarnings } from '../redis/suitability.ts';
+import { troubleOf } from '../redis/trouble.ts';
 import { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
@@ -68,6 +63,7 @@ export class Node<Request, Output> {
       membership: this.membership,
       rules: settings,
       teller: this.teller,
+      side: this.#side(),
       replicatedPuts: this.#openReplicatedPuts(),
       localClaims: this.#localClaims(),
     });
@@ -101,6 +97,16 @@ export class Node<Request, Output> {
       this.teller.heard('connectionDown')?.({ connection, reason: troubleOf(client)?.message });
     });
     return client;
+  }
+
+  #side(): SideConnection {
+    const side = new SideConnection({
+      open: (silence) => this.#open('side', { resends: 'caller', silenceMs: silence }),
+      silenceMs: silenceMs(this.#settings),
+      main: this.#client,
+    });
+    this.membership.over.addEventListener('abort', () => side.close());
+    return side;
   }
 
   #openReplicatedPuts(): ReplicatedPuts | undefined {

@@ -80,8 +80,11 @@ export interface EventMap {
   warning: { message: string };
 }
 
-/** `commands` carries the scripts, `wake-ups` the subscription, `replicated puts` those that wait for replicas. */
-export type ConnectionName = 'commands' | 'wake-ups' | 'replicated puts';
+/**
+ * `commands` carries the scripts, `wake-ups` the subscription, `replicated puts` those that wait for replicas, `side` large
+ * calls and those whose connection broke before.
+ */
+export type ConnectionName = 'commands' | 'wake-ups' | 'replicated puts' | 'side';
 
 export type EventName = keyof EventMap;
 

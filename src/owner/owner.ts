@@ -17,7 +17,7 @@ import { Deadlines, PATIENCE_MS } from './deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { Mailbox } from './mailbox.ts';
 import { OwnerTeller } from './owner-teller.ts';
-import { PendingTable, type Pending } from './pending.ts';
+import { PendingTable, itemOf, type Pending } from './pending.ts';
 import type { NewRequest } from './prepare.ts';
 import { Placement } from './placement.ts';
 import { duplicate, late } from './refusals.ts';
@@ -83,11 +83,13 @@ export class Owner<Output> {
     pending.sink = sink;
     pending.deadlineAt = monotonic() + deadlineMs;
     pending.abandoned = false;
-    pending.accepted ??= this.#placement.first(pending);
+    const item = itemOf(pending);
+    pending.accepted ??= this.#placement.first(pending, item);
     try {
       await this.#membership.within('putRequests', this.#inTime(pending, pending.accepted));
     } catch (error) {
-      pending.abandoned = true;
+      // what was not sent yet is as if it had never been put; the rest is cancelled if it is accepted
+      pending.abandoned = !pending.shard.withdraw(item, error as SchedulerError);
       throw error;
     }
     return pending;

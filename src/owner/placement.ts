@@ -7,7 +7,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Rules } from '../base/options.ts';
 import type { Ticket } from '../base/ticket.ts';
 import type { Membership } from '../protocol/membership.ts';
-import type { PutAnswer } from '../protocol/wire.ts';
+import type { PutAnswer, PutItem } from '../protocol/wire.ts';
 import type { Delivery } from './delivery.ts';
 import type { OwnerTeller } from './owner-teller.ts';
 import { itemOf, type Pending, type PendingTable } from './pending.ts';
@@ -35,12 +35,12 @@ export class Placement<Output> {
   }
 
   /** Resolves when it is in line; rejects with why it is not. */
-  first(pending: Pending<Output>): Promise<void> {
+  first(pending: Pending<Output>, item: PutItem): Promise<void> {
     const { delivery, disown, membership, pendings, rules } = this.#options;
     const { epoch } = membership;
     return delivery.during(pending.shard, async () => {
       try {
-        let answer = await pending.shard.put(itemOf(pending));
+        let answer = await pending.shard.put(item);
         // one that was told its end here, and whose cancel is late
         while (answer.status === 'DUPLICATE' && delivery.disowns(answer.ticket)) {
           await disown(pending, answer.ticket);

@@ -6,37 +6,40 @@ function sizeOf(payload: Payload): number {
   return typeof payload === 'string' ? payload.length : payload.byteLength;
 }
 
-/** How many of these sizes, from the first on, go into one call. At least one. Looks at no more than it takes, and one. */
-function fitting(sizes: Iterable<number>): number {
+/** How many of these payloads, from the first on, go into one call. At least one. Looks at no more than that. */
+function fitting(payloads: Iterable<Payload>): number {
   let count = 0;
   let bytes = 0;
-  for (const size of sizes) {
-    bytes += size;
+  for (const payload of payloads) {
+    bytes += sizeOf(payload);
     if (count > 0 && (count === MAX_ITEMS || bytes > MAX_BYTES)) break;
     count += 1;
   }
   return count;
 }
 
-function* sizesOfPuts(queue: readonly { item: PutCall }[]): Iterable<number> {
-  for (const { item } of queue) {
+function* payloadsUntilReset(queue: Iterable<PutCall>): Generator<Payload> {
+  for (const item of queue) {
     if ('reset' in item) return;
-    yield sizeOf(item.put.payload);
+    yield item.payload;
   }
 }
 
-function* sizesOfResults(queue: readonly { item: ResultItem }[]): Iterable<number> {
-  for (const { item } of queue) yield sizeOf(item.payload);
+function* payloads(queue: Iterable<ResultItem>): Generator<Payload> {
+  for (const { payload } of queue) yield payload;
 }
 
 /** How many puts of a queue go into one call. A reset goes alone. */
-export function cutPuts(queue: readonly { item: PutCall }[]): number {
-  const first = queue[0]!.item;
-  if ('reset' in first) return 1;
-  return fitting(sizesOfPuts(queue));
+export function cutPuts(queue: Iterable<PutCall>): number {
+  return Math.max(1, fitting(payloadsUntilReset(queue)));
 }
 
 /** How many results of a queue go into one call. */
-export function cutResults(queue: readonly { item: ResultItem }[]): number {
-  return fitting(sizesOfResults(queue));
+export function cutResults(queue: Iterable<ResultItem>): number {
+  return fitting(payloads(queue));
+}
+
+/** A call of one item that is larger than any of several: it would hold up what is sent behind it. */
+export function isLarge(items: readonly { payload: Payload }[]): boolean {
+  return items.length === 1 && sizeOf(items[0]!.payload) > MAX_BYTES;
 }

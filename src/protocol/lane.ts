@@ -1,11 +1,19 @@
 import type { SchedulerError } from '../base/errors.ts';
 import { hex, type Tick } from '../base/ticket.ts';
-import { StaleReply } from './resend.ts';
+import { PoisonError, StaleReply } from './resend.ts';
 
 interface Waiting<Item, Answer> {
   item: Item;
   resolve: (answer: Answer) => void;
   reject: (error: SchedulerError) => void;
+}
+
+/** One attempt of a call. */
+export interface LaneCall {
+  /** 12 hex digits; empty: it goes by no lane. */
+  number: string;
+  /** It may be what breaks connections, or would hold up the others: it goes over the one at the side. */
+  alone: boolean;
 }
 
 export interface LaneOptions<Item, Answer> {
@@ -14,21 +22,34 @@ export interface LaneOptions<Item, Answer> {
   /** The node's epoch: a new one begins with number 1. */
   epoch: () => Tick;
   /** Sends until it is answered; see `Resend`. */
-  answered: <T>(operation: string, send: () => Promise<T>) => Promise<T>;
+  answered: <T>(operation: string, send: (alone: boolean) => Promise<T>) => Promise<T>;
   /** How many from the front of the queue go together in one call, at least 1. */
-  cut: (queue: readonly { item: Item }[]) => number;
-  /** One attempt of a call. @throws StaleReply */
-  send: (laneCall: string, items: Item[]) => Promise<Answer[]>;
+  cut: (queue: Iterable<Item>) => number;
+  /** @throws StaleReply */
+  send: (call: LaneCall, items: Item[]) => Promise<Answer[]>;
+  /** Resolves when a call can be written; undefined: now. What waits for it can still be withdrawn. */
+  usable?: () => Promise<void> | undefined;
+  /** How to find out whether a call was run that had to be given up. */
+  hollow?: {
+    /** The same item without its content, which the server refuses if it did not run the call. */
+    of: (item: Item) => Item;
+    /** The answer is of the call that was given up, not that refusal. */
+    wasRun: (answer: Answer) => boolean;
+  };
 }
 
 /**
  * One numbered call in flight; what comes meanwhile goes out together in the next (lua/README.md#lanes). A number is
  * sent until it is answered; it is never used for another call, and the server answers a number it has seen from
  * memory. So a call whose answer was lost takes effect once.
+ *
+ * A call that breaks every connection is given up, and the lane goes on. Its number is sent once more, hollow: either the
+ * server remembers what it answered to the call, or it refuses the hollow one, and the call can no longer take effect.
  */
 export class Lane<Item, Answer> {
   readonly #options: LaneOptions<Item, Answer>;
-  #queue: Waiting<Item, Answer>[] = [];
+  /** In order. By item, so that one can be withdrawn. */
+  readonly #queue = new Map<Item, Waiting<Item, Answer>>();
   #flying: Promise<void> | undefined;
   #number = 0;
   #epoch: Tick = '';
@@ -42,11 +63,20 @@ export class Lane<Item, Answer> {
     return this.#flying !== undefined;
   }
 
+  /** @param item an object of its own: it names the wish until it is answered */
   push(item: Item): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ item, resolve, reject });
+      this.#queue.set(item, { item, resolve, reject });
       this.#flying ??= this.#fly();
     });
+  }
+
+  /** Rejects an item that no call has taken along yet, as if it had never been pushed. False: it may be in Redis. */
+  withdraw(item: Item, error: SchedulerError): boolean {
+    const waiting = this.#queue.get(item);
+    this.#queue.delete(item);
+    waiting?.reject(error);
+    return waiting !== undefined;
   }
 
   /** Resolves when every item so far has its answer or its error. */
@@ -57,36 +87,75 @@ export class Lane<Item, Answer> {
   async #fly(): Promise<void> {
     // items pushed in the same turn of the event loop go together
     await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, this.#options.cut(this.#queue));
-      try {
-        const answers = await this.#call(batch.map(({ item }) => item));
-        batch.forEach(({ resolve }, i) => resolve(answers[i]!));
-      } catch (error) {
-        for (const { reject } of batch) reject(error as SchedulerError);
-      }
+    while (this.#queue.size > 0) {
+      const unusable = this.#options.usable?.();
+      if (unusable) await unusable;
+      else await this.#settle(this.#take());
     }
     this.#flying = undefined;
   }
 
-  #call(items: Item[]): Promise<Answer[]> {
-    let laneCall = '';
-    return this.#options.answered(this.#options.operation, async () => {
+  #take(): Waiting<Item, Answer>[] {
+    const batch: Waiting<Item, Answer>[] = [];
+    const count = this.#options.cut(this.#queue.keys());
+    for (const waiting of this.#queue.values()) {
+      if (batch.length === count) break;
+      batch.push(waiting);
+      this.#queue.delete(waiting.item);
+    }
+    return batch;
+  }
+
+  async #settle(batch: readonly Waiting<Item, Answer>[], isSuspect = false): Promise<void> {
+    try {
+      const answers = await this.#call(itemsOf(batch), isSuspect);
+      batch.forEach(({ resolve }, i) => resolve(answers[i]!));
+    } catch (error) {
+      if (error instanceof PoisonError) await this.#giveUp(batch, error);
+      else for (const { reject } of batch) reject(error as SchedulerError);
+    }
+  }
+
+  /** Refuses what breaks connections, and it alone: the other items of its call are sent again, one by one. */
+  async #giveUp(batch: readonly Waiting<Item, Answer>[], poison: PoisonError): Promise<void> {
+    const { hollow } = this.#options;
+    const answers = await this.#hollow(itemsOf(batch)).catch(() => []);
+    for (const [i, one] of batch.entries()) {
+      const answer = answers[i];
+      if (answer !== undefined && hollow?.wasRun(answer)) one.resolve(answer);
+      else if (batch.length === 1) one.reject(poison);
+      else await this.#settle([one], true);
+    }
+  }
+
+  /** The number of the last call once more, without its content. */
+  async #hollow(items: Item[]): Promise<Answer[]> {
+    const { hollow } = this.#options;
+    return hollow ? this.#call(items.map(hollow.of), true, hex(this.#number, 12)) : [];
+  }
+
+  #call(items: Item[], isSuspect: boolean, sameNumber = ''): Promise<Answer[]> {
+    let number = sameNumber;
+    return this.#options.answered(this.#options.operation, async (alone) => {
       const epoch = this.#options.epoch();
       if (this.#epoch !== epoch) {
         this.#epoch = epoch;
         this.#number = 0;
-        laneCall = '';
+        number = '';
       }
-      if (laneCall === '') laneCall = hex(++this.#number, 12);
+      if (number === '') number = hex(++this.#number, 12);
       try {
-        return await this.#options.send(laneCall, items);
+        return await this.#options.send({ number, alone: alone || isSuspect }, items);
       } catch (error) {
         if (!(error instanceof StaleReply)) throw error;
         this.#number = error.last + 1;
-        laneCall = hex(this.#number, 12);
-        return this.#options.send(laneCall, items);
+        number = hex(this.#number, 12);
+        return this.#options.send({ number, alone: alone || isSuspect }, items);
       }
     });
   }
+}
+
+function itemsOf<Item>(batch: readonly { item: Item }[]): Item[] {
+  return batch.map(({ item }) => item);
 }

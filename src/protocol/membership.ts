@@ -4,7 +4,7 @@ import { ConfigError, SchedulerError } from '../base/errors.ts';
 import { shardKey, shardOf, slotOf } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
-import { troubleOf } from '../redis/connection.ts';
+import { troubleOf } from '../redis/trouble.ts';
 import type { Client } from '../redis/run-script.ts';
 import { register, type RegisterAction, type RegisterAnswer, type Registration } from './register.ts';
 import { Resend } from './resend.ts';
@@ -61,7 +61,11 @@ export class Membership {
   }
 
   /** Sends until it is answered; see {@link Resend.answered}. */
-  answered<T>(operation: string, send: () => Promise<T>, unanswered?: (reason: string) => void): Promise<T> {
+  answered<T>(
+    operation: string,
+    send: (alone: boolean) => Promise<T>,
+    unanswered?: (reason: string) => void,
+  ): Promise<T> {
     return this.#resend.answered(operation, send, unanswered);
   }
 

@@ -3,15 +3,18 @@
  * A call waits for Redis and is sent again until it is answered (resend.ts). A caller that cannot wait so long gives up
  * waiting; the call itself goes on.
  */
+import type { SchedulerError } from '../base/errors.ts';
 import { shardKeys, slotOf, wakePrefix } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { ScriptName } from '../redis/declarations.ts';
+import { whenReady } from '../redis/connection.ts';
 import { runScript, type Argument, type Client } from '../redis/run-script.ts';
+import type { SideConnection } from '../redis/side-connection.ts';
 import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
-import { cutPuts, cutResults } from './cuts.ts';
-import { Lane } from './lane.ts';
+import { cutPuts, cutResults, isLarge } from './cuts.ts';
+import { Lane, type LaneCall } from './lane.ts';
 import type { Membership } from './membership.ts';
 import { EvictedReply, StaleReply } from './resend.ts';
 import { ShardTeller } from './shard-teller.ts';
@@ -39,6 +42,8 @@ export interface ShardContext {
   membership: Membership;
   rules: Rules;
   teller: Teller;
+  /** For large calls, and those that may be what breaks connections. */
+  side: SideConnection;
   /** For puts, on a connection of their own; missing: they wait for no replica. */
   replicatedPuts?: ReplicatedPuts | undefined;
   /** Asked at every put; missing: this node never waits for work. */
@@ -70,28 +75,34 @@ export class Shard {
     );
     const lane = {
       epoch: () => context.membership.epoch,
-      answered: <T>(operation: string, send: () => Promise<T>) => this.#answered(operation, send),
+      answered: <T>(operation: string, send: (alone: boolean) => Promise<T>) =>
+        this.#answered(operation, send),
     };
     this.#puts = new Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>({
-      ...{ ...lane, operation: 'put_requests', cut: cutPuts },
-      send: (laneCall, items): Promise<(wire.PutAnswer | wire.ResetAnswer)[]> =>
-        'reset' in items[0]! ? this.#reset(laneCall, items[0].reset) : this.#put(laneCall, items),
+      ...{ ...lane, operation: 'put_requests', cut: cutPuts, hollow: wire.HOLLOW_PUT },
+      usable: () => whenReady(context.replicatedPuts?.client ?? context.client),
+      send: (call, items): Promise<(wire.PutAnswer | wire.ResetAnswer)[]> =>
+        'reset' in items[0]! ? this.#reset(call, items[0].reset) : this.#put(call, items as wire.PutItem[]),
     });
     this.#claims = new Lane({
       ...{ ...lane, operation: 'claim', cut: () => 1 },
-      send: (laneCall, [item]) => this.#claim(laneCall, item!),
+      send: (call, [item]) => this.#claim(call, item!),
     });
     this.#results = new Lane({
-      ...{ ...lane, operation: 'put_results', cut: cutResults },
-      send: (laneCall, items) => this.#putResults(laneCall, items),
+      ...{ ...lane, operation: 'put_results', cut: cutResults, hollow: wire.HOLLOW_RESULT },
+      send: (call, items) => this.#putResults(call, items),
     });
   }
 
   put(item: wire.PutItem): Promise<wire.PutAnswer> {
-    return this.#puts.push({ put: item }) as Promise<wire.PutAnswer>;
+    return this.#puts.push(item) as Promise<wire.PutAnswer>;
   }
 
-  /** In its place among the puts. */
+  /** A put that was not sent rejects with the error, and never will be. False: it may be in Redis. */
+  withdraw(item: wire.PutItem, error: SchedulerError): boolean {
+    return this.#puts.withdraw(item, error);
+  }
+
   reset(pending: readonly Ticket[]): Promise<wire.ResetAnswer> {
     return this.#puts.push({ reset: pending }) as Promise<wire.ResetAnswer>;
   }
@@ -164,23 +175,24 @@ export class Shard {
     return answers;
   }
 
-  async #put(laneCall: string, calls: readonly wire.PutCall[]): Promise<wire.PutAnswer[]> {
+  async #put(call: LaneCall, items: readonly wire.PutItem[]): Promise<wire.PutAnswer[]> {
     const { rules, membership, replicatedPuts, localClaims } = this.#context;
-    const items = calls.map((call) => (call as { put: wire.PutItem }).put);
-    // replicated puts have a connection of their own: no claim can leave right behind one
-    const claims = replicatedPuts ? undefined : localClaims;
+    const alone = call.alone || isLarge(items);
+    // no claim can leave right behind a put that has a connection of its own
+    const claims = replicatedPuts || alone ? undefined : localClaims;
     const claimsInMs = claims?.claimsBehind(this.number);
     const claimsIn = claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
     const args = [String(rules.maxWaiting), claimsIn, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;
-    const andReplicate: Send = async (name, all) => {
-      const answer = await replicatedPuts!.run(name, this.#keys, all);
+    const andReplicate: Send = async (client, name, all) => {
+      const answer = await replicatedPuts!.run(client, name, this.#keys, all);
       replicated = answer.replicated;
       return answer.reply;
     };
+    const way = replicatedPuts && { main: replicatedPuts.client, send: andReplicate };
     // no hop more than a claim has: the answers of a put and of the claim right behind it come in one read, and the ticket
     // must be known before its claim is opened
-    const reply = await this.#run('put_requests', laneCall, args, replicatedPuts && andReplicate);
+    const reply = await this.#run('put_requests', { ...call, alone }, args, way);
     if (claimsInMs === 0) claims!.claimIfWaiting(this.number);
     const answers = wire.parsePut(reply, membership.name, items);
     this.#teller.placed(items, answers);
@@ -188,27 +200,28 @@ export class Shard {
     return answers.map((answer) => ('ticket' in answer ? { ...answer, replicated: replicated! } : answer));
   }
 
-  async #reset(laneCall: string, pending: readonly Ticket[]): Promise<wire.ResetAnswer[]> {
-    return [wire.parseReset(await this.#run('reset', laneCall, [String(wire.MAX_ITEMS), ...pending]))];
+  async #reset(call: LaneCall, pending: readonly Ticket[]): Promise<wire.ResetAnswer[]> {
+    return [wire.parseReset(await this.#run('reset', call, [String(wire.MAX_ITEMS), ...pending]))];
   }
 
-  async #claim(laneCall: string, item: wire.ClaimItem): Promise<wire.ClaimAnswer[]> {
+  async #claim(call: LaneCall, item: wire.ClaimItem): Promise<wire.ClaimAnswer[]> {
     const since = this.#since?.epoch === this.#context.membership.epoch ? this.#since.tick : NEVER;
-    const answer = wire.parseClaim(await this.#run('claim', laneCall, wire.claimArguments(item, since)));
+    const answer = wire.parseClaim(await this.#run('claim', call, wire.claimArguments(item, since)));
     this.#teller.claimed(answer.claims, this.#context.membership.name);
     return [answer];
   }
 
-  async #putResults(laneCall: string, items: readonly wire.ResultItem[]): Promise<wire.ResultAnswer[]> {
+  async #putResults(call: LaneCall, items: readonly wire.ResultItem[]): Promise<wire.ResultAnswer[]> {
     const args = [String(this.#context.rules.maxResults), ...items.flatMap(wire.resultArguments)];
-    return wire.parseResults(await this.#run('put_results', laneCall, args));
+    const alone = call.alone || isLarge(items);
+    return wire.parseResults(await this.#run('put_results', { ...call, alone }, args));
   }
 
   #persist(name: ScriptName, args: readonly Argument[]): Promise<Buffer[]> {
-    return this.#answered(name, () => this.#run(name, '', args));
+    return this.#answered(name, (alone) => this.#run(name, { number: '', alone }, args));
   }
 
-  #answered<T>(operation: string, send: () => Promise<T>): Promise<T> {
+  #answered<T>(operation: string, send: (alone: boolean) => Promise<T>): Promise<T> {
     return this.#place.watch(operation, (tell) =>
       this.#context.membership.answered(operation, send, (reason) => {
         tell(reason);
@@ -217,21 +230,20 @@ export class Shard {
     );
   }
 
-  #send(name: ScriptName, args: readonly Argument[]): Promise<Buffer[]> {
-    return runScript(this.#context.client, this.#context.rules.scripts, name, this.#keys, args);
-  }
+  readonly #send: Send = (client, name, args) =>
+    runScript(client, this.#context.rules.scripts, name, this.#keys, args);
 
   /** One attempt of a call: what every script is told, then `args`; the guards' answers become errors. */
   async #run(
     name: ScriptName,
-    laneCall: string,
+    { number, alone }: LaneCall,
     args: readonly Argument[],
-    send: Send = (script, all) => this.#send(script, all),
+    { main, send }: { main: Client; send: Send } = { main: this.#context.client, send: this.#send },
   ): Promise<Buffer[]> {
     const { topic, ttlMs, leaseMs, policy, minLoadScore, loadUnit, stealAfterMs } = this.#context.rules;
     const { name: node, epoch } = this.#context.membership;
     const answered = this.#teller.sending(name);
-    const reply = await send(name, [
+    const all = [
       node,
       epoch,
       this.#seen,
@@ -244,9 +256,11 @@ export class Shard {
       String(minLoadScore),
       loadUnit,
       String(stealAfterMs),
-      laneCall,
+      number,
       ...args,
-    ]);
+    ];
+    const attempt = (client: Client): Promise<Buffer[]> => send(client, name, all);
+    const reply = await (alone ? this.#context.side.run(all, attempt) : attempt(main));
     answered?.();
     const status = String(reply[0]);
     if (status === 'EVICTED') throw new EvictedReply(String(reply[1]));
@@ -258,7 +272,7 @@ export class Shard {
   }
 }
 
-type Send = (name: ScriptName, args: readonly Argument[]) => Promise<Buffer[]>;
+type Send = (client: Client, name: ScriptName, args: readonly Argument[]) => Promise<Buffer[]>;
 
 /** The shards that this process has spoken of, made when first asked for. */
 export class Shards {

@@ -4,6 +4,7 @@ import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../base/options.ts';
 import { defineScripts, type Client } from './run-script.ts';
 import { watchSilence } from './silence.ts';
+import { noteTroubles } from './trouble.ts';
 import { failsStart, verdictOf } from './verdicts.ts';
 
 const MAX_RETRY_DELAY_MS = 1000;
@@ -52,8 +53,7 @@ export function openClient(source: RedisSource, rules: ClientRules = {}): Client
   });
   watch(client, socketTimeoutOf(source), rules.silenceMs);
   defineScripts(client);
-  client.on('error', (error: Error) => troubles.set(client, error));
-  client.on('ready', () => troubles.delete(client));
+  noteTroubles(client);
   return client;
 }
 
@@ -64,11 +64,27 @@ export function closeClient(client: Client): void {
   if (waiting) client.emit('end');
 }
 
-const troubles = new WeakMap<Client, Error>();
+const becomingReady = new WeakMap<Client, Promise<void>>();
 
-/** The last thing that went wrong with this connection since it was ready. */
-export function troubleOf(client: Client): Error | undefined {
-  return troubles.get(client);
+/**
+ * Resolves when commands can be written; undefined: now. Of a client that was never used or is closed also now: its first
+ * command connects it, or is refused.
+ */
+export function whenReady(client: Client): Promise<void> | undefined {
+  if (['ready', 'wait', 'end'].includes(client.status)) return undefined;
+  let waiting = becomingReady.get(client);
+  if (!waiting) {
+    waiting = new Promise((resolve) => {
+      const done = (): void => {
+        client.off('ready', done).off('end', done);
+        becomingReady.delete(client);
+        resolve();
+      };
+      client.on('ready', done).on('end', done);
+    });
+    becomingReady.set(client, waiting);
+  }
+  return waiting;
 }
 
 /** For ioredis: whether an error reply says that another server should be asked, by a new connection. */

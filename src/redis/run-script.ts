@@ -10,6 +10,7 @@ import type { ScriptMode } from '../base/options.ts';
 import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
+import { troubleOf } from './trouble.ts';
 import { BrokenConnection, verdictOf } from './verdicts.ts';
 
 export type Client = Redis | Cluster;
@@ -209,7 +210,7 @@ function isMissing(error: unknown): boolean {
 
 /** The error of a script as its caller is to see it. */
 function failed(error: unknown, script: Script, client: Client, mode: ScriptMode, written: boolean): unknown {
-  if (verdictOf(error) === 'broken') return new BrokenConnection(error, written);
+  if (verdictOf(error) === 'broken') return new BrokenConnection(error, written, troubleOf(client));
   if (error instanceof Error && /^(MOVED|ASK) /.test(error.message) && !('nodes' in client)) {
     const message = `this server is one of a Redis Cluster, give a Cluster client (option redis): ${error.message}`;
     return new SchedulerError('REDIS', script.name, message, { cause: error });

@@ -62,7 +62,7 @@ const BROKEN: Row = { verdict: 'broken' };
 
 /** What ioredis says when a connection broke, or there is none. */
 const OF_CONNECTIONS =
-  /^(Connection is closed|Stream isn't writeable|Command timed out|Command aborted|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|connect |read |write |getaddrinfo )/;
+  /^(the connection broke|Connection is closed|Stream isn't writeable|Command timed out|Command aborted|Reached the max retries|Socket timeout|Failed to refresh slots|None of startup nodes|Cluster isn't ready|connect |read |write |getaddrinfo )/;
 /** A Cluster client gave up following: the reason is what the last server said. */
 const REDIRECTED = /^Too many Cluster redirections\. Last error: (?:\w*Error: )?/;
 /** Redis before 7 puts what a command in a script answered behind a text of its own. */
@@ -90,9 +90,16 @@ export function failsStart(error: unknown): boolean {
 export class BrokenConnection extends Error {
   /** It was written to a connection that was up. Else it was not sent, and cannot have broken anything. */
   readonly written: boolean;
+  /** It was alone on its connection, while the node's other one stood. */
+  isAlone = false;
 
-  constructor(cause: unknown, written: boolean) {
-    super(messageOf(cause), { cause });
+  /** @param trouble of the connection: ioredis only says that it tries no more */
+  constructor(cause: unknown, written: boolean, trouble?: Error) {
+    const message = messageOf(cause);
+    const silent = message.startsWith('Reached the max retries');
+    super(silent ? `the connection broke: ${trouble?.message ?? 'the server closed it'}` : message, {
+      cause,
+    });
     this.written = written;
   }
 }

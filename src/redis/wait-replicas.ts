@@ -13,22 +13,24 @@ export interface ReplicatedPutsRules {
 }
 
 export class ReplicatedPuts {
-  readonly #client: Client;
+  /** Carries them, as WAIT holds a connection up. */
+  readonly client: Client;
   readonly #rules: ReplicatedPutsRules;
 
   constructor(client: Client, rules: ReplicatedPutsRules) {
-    this.#client = client;
+    this.client = client;
     this.#rules = rules;
   }
 
   /** Runs a script. `replicated`: `waitReplicas.replicas` replicas had what it wrote within `timeoutMs`. */
   async run(
+    client: Client,
     name: ScriptName,
     keys: readonly string[],
     args: readonly Argument[],
   ): Promise<{ reply: Buffer[]; replicated: boolean }> {
     const { scripts, waitReplicas, onWarning } = this.#rules;
-    const { reply, replicas } = await runScriptAndWait(this.#client, scripts, name, keys, args, waitReplicas);
+    const { reply, replicas } = await runScriptAndWait(client, scripts, name, keys, args, waitReplicas);
     if (typeof replicas === 'number') return { reply, replicated: replicas >= waitReplicas.replicas };
     // the put itself was done
     onWarning(`waitReplicas: Redis refused WAIT: ${messageOf(replicas)}`);

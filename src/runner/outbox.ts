@@ -7,6 +7,7 @@ import { toPayload, type Codec, type Payload } from '../base/codec.ts';
 import type { Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Membership } from '../protocol/membership.ts';
+import { PoisonError } from '../protocol/resend.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Delivered, ResultAnswer } from '../protocol/wire.ts';
 import type { Claim } from './claim.ts';
@@ -22,8 +23,8 @@ export interface RunnerResult<Output> {
 
 /**
  * `ok`: accepted. `orphan`: accepted, but its owner is silent. `lost`: this node no longer holds the claim, or it has
- * ended. `overflow`: its owner had no room, the request has ended as failed. `too_large`: over maxResultBytes, send it in
- * chunks. `encode`: the codec could not encode it. The last two were not sent; the claim stands.
+ * ended. `overflow`: its owner had no room, the request has ended as failed. `too_large`: over maxResultBytes or what
+ * the server takes, send it in chunks. `encode`: the codec could not encode it. The last two were not sent; the claim stands.
  */
 export type ResultStatus = 'ok' | 'orphan' | 'lost' | 'overflow' | 'too_large' | 'encode';
 
@@ -86,8 +87,13 @@ export class Outbox<Output> {
     }
     if (Buffer.byteLength(payload) > this.#rules.maxResultBytes) return 'too_large';
     const kind = item.failed !== undefined ? 'failed' : item.finished ? 'finished' : 'chunk';
-    const answer = await this.send(claim, kind, payload);
-    return answer.toLowerCase() as ResultStatus;
+    try {
+      const answer = await this.send(claim, kind, payload);
+      return answer.toLowerCase() as ResultStatus;
+    } catch (error) {
+      if (error instanceof PoisonError && kind !== 'failed') return 'too_large';
+      throw error;
+    }
   }
 
   #encode(output: Output | undefined): Payload {

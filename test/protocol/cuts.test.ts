@@ -1,21 +1,15 @@
 import { expect } from 'chai';
 import { cutPuts, cutResults } from '../../src/protocol/cuts.ts';
-import {
-  MAX_BYTES,
-  MAX_ITEMS,
-  type PutCall,
-  type PutItem,
-  type ResultItem,
-} from '../../src/protocol/wire.ts';
+import { MAX_BYTES, MAX_ITEMS, type PutItem, type ResultItem } from '../../src/protocol/wire.ts';
 
-function putOf(bytes: number): { item: PutCall } {
+function putOf(bytes: number): PutItem {
   const rest = { promptTokens: 1, deadlineMs: 1, headStartMs: 0, triesLeft: 1, triesSpent: 0 };
-  return { item: { put: { id: 'x', ...rest, payload: 'x'.repeat(bytes) } satisfies PutItem } };
+  return { id: 'x', ...rest, payload: 'x'.repeat(bytes) };
 }
 
-function resultOf(bytes: number): { item: ResultItem } {
+function resultOf(bytes: number): ResultItem {
   const rest = { ticket: 't', fence: 'f', number: 1, kind: 'chunk', dead: false } as const;
-  return { item: { ...rest, payload: 'x'.repeat(bytes) } };
+  return { ...rest, payload: 'x'.repeat(bytes) };
 }
 
 /** How many items of the queue were looked at. */
@@ -35,8 +29,8 @@ describe('a call takes from a long queue', () => {
     expect(cutPuts(Array.from({ length: 200 }, () => putOf(1)))).to.equal(MAX_ITEMS);
     expect(cutPuts([putOf(MAX_BYTES - 10), putOf(10), putOf(1)])).to.equal(2);
     expect(cutPuts([putOf(MAX_BYTES + 1), putOf(1)])).to.equal(1);
-    expect(cutPuts([putOf(1), { item: { reset: [] } }, putOf(1)])).to.equal(1);
-    expect(cutPuts([{ item: { reset: [] } }, putOf(1)])).to.equal(1);
+    expect(cutPuts([putOf(1), { reset: [] }, putOf(1)])).to.equal(1);
+    expect(cutPuts([{ reset: [] }, putOf(1)])).to.equal(1);
     expect(cutResults(Array.from({ length: 200 }, () => resultOf(1)))).to.equal(MAX_ITEMS);
     expect(cutResults([resultOf(MAX_BYTES), resultOf(1)])).to.equal(1);
   });

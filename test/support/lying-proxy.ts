@@ -10,15 +10,24 @@ interface Call {
   bytes: Buffer;
 }
 
-/** `pass`: on to Redis. `break`: the connection ends without an answer. A text: this error reply instead. */
-export type Fate = 'pass' | 'break' | `-${string}`;
+/**
+ * `pass`: on to Redis. `break`: the connection ends without an answer. `break after`: the same, but Redis runs the call. A text: this error reply instead.
+ */
+export type Fate = 'pass' | 'break' | 'break after' | `-${string}`;
 
 /** Cuts a stream of requests into calls: arrays of bulk strings, which is all that ioredis sends. */
 class CallReader {
   #rest: Buffer = Buffer.alloc(0);
+  readonly #chunks: Buffer[] = [];
+  /** Bytes that are missing before it is worth while to look again. */
+  #missing = 0;
 
   *read(chunk: Buffer): Generator<Call> {
-    this.#rest = Buffer.concat([this.#rest, chunk]);
+    this.#chunks.push(chunk);
+    this.#missing -= chunk.length;
+    if (this.#missing > 0) return;
+    this.#rest = Buffer.concat([this.#rest, ...this.#chunks.splice(0)]);
+    this.#missing = 0;
     for (let call = this.#next(); call; call = this.#next()) yield call;
   }
 
@@ -36,7 +45,9 @@ class CallReader {
     if (count === undefined) return undefined;
     for (let i = 0; i < count; i += 1) {
       const length = number();
-      if (length === undefined || this.#rest.length < at + length + 2) return undefined;
+      if (length === undefined) return undefined;
+      this.#missing = Math.max(0, at + length + 2 - this.#rest.length);
+      if (this.#missing > 0) return undefined;
       words.push(this.#rest.subarray(at, at + length));
       at += length + 2;
     }
@@ -123,7 +134,10 @@ export class LyingProxy {
     const fate = this.fate(words);
     if (fate === 'break') client.destroy();
     else if (fate === 'pass') server.write(bytes);
-    else server.write(inPlace(fate.slice(1)));
+    else if (fate === 'break after') {
+      server.unpipe(client).once('data', () => client.destroy());
+      server.write(bytes);
+    } else server.write(inPlace(fate.slice(1)));
   }
 }
 
