@@ -163,7 +163,8 @@ export class Node<Request, Output> {
   }
 
   async #join(): Promise<void> {
-    for (const warning of await serverWarnings(this.#client)) this.#settings.onWarning(warning);
+    for (const warning of await serverWarnings(this.#client, this.#settings))
+      this.#settings.onWarning(warning);
     await this.#checkPermissions();
     await this.membership.take();
     const { home, shardsInUse } = this.membership;

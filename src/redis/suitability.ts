@@ -1,21 +1,28 @@
+import { LIMITS, troubleWith, type Limit, type Needs, type Trouble } from './limits.ts';
 import type { Client } from './run-script.ts';
 
 /** The oldest Redis with every command the scripts use (ZMSCORE, ZADD LT, LPOP count). */
 const OLDEST = [6, 2] as const;
 /** Share of maxmemory from which an operator should act. */
 const NEARLY_FULL = 0.8;
+/** maxmemory should have room for so many requests of the largest size. */
+const LARGEST = 4;
 
 /** One thing of a server that decides whether it suits. */
 export interface Finding {
-  what: 'version' | 'role' | 'maxmemory-policy' | 'memory' | 'persistence' | 'lazyfree-lazy-expire';
+  what: 'version' | 'role' | 'maxmemory-policy' | 'memory' | 'persistence' | 'lazyfree-lazy-expire' | Limit;
   /** How it is; undefined: it may not be read (CONFIG is often denied). */
   found: string | undefined;
   /** What comes of it, if it does not suit, and what to do. */
-  trouble?: { why: string; remedy: string };
+  trouble?: Trouble;
 }
 
-/** Looks at everything of a server that sched-lua depends on. Changes nothing. */
-export async function examine(client: Client): Promise<Finding[]> {
+/**
+ * Looks at everything of a server that sched-lua depends on. Changes nothing.
+ *
+ * @param needs the options that the server's limits are compared with
+ */
+export async function examine(client: Client, needs: Needs): Promise<Finding[]> {
   const info = (await read(() => client.info())) ?? '';
   const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
   const setting = async (name: string): Promise<string | undefined> =>
@@ -23,6 +30,8 @@ export async function examine(client: Client): Promise<Finding[]> {
   const [policy, appendonly, save, lazy] = await Promise.all(
     ['maxmemory-policy', 'appendonly', 'save', 'lazyfree-lazy-expire'].map(setting),
   );
+  const limits = await Promise.all(LIMITS.map(setting));
+  const connected = Number(field('connected_clients'));
   return [
     ofVersion(field('redis_version'), field('valkey_version')),
     finding('role', field('role'), field('role') === 'slave', {
@@ -33,18 +42,19 @@ export async function examine(client: Client): Promise<Finding[]> {
       why: `maxmemory-policy is ${policy}: Redis may drop requests`,
       remedy: 'set it to noeviction',
     }),
-    ofMemory(Number(field('used_memory')), Number(field('maxmemory'))),
+    ofMemory(Number(field('used_memory')), Number(field('maxmemory')), needs),
     ofPersistence(appendonly, save),
     finding('lazyfree-lazy-expire', lazy, lazy === 'no', {
       why: 'lazyfree-lazy-expire is no: a large shard that expires stalls Redis',
       remedy: 'set it to yes',
     }),
+    ...LIMITS.map((limit, i) => ofLimit(limit, limits[i], needs, connected)),
   ];
 }
 
 /** What an operator should know of this server, a line each; what may not be read is passed over. */
-export async function serverWarnings(client: Client): Promise<string[]> {
-  const findings = await examine(client);
+export async function serverWarnings(client: Client, needs: Needs): Promise<string[]> {
+  const findings = await examine(client, needs);
   return findings.flatMap(({ trouble }) => (trouble ? [`${trouble.why}; ${trouble.remedy}`] : []));
 }
 
@@ -52,7 +62,7 @@ function finding(
   what: Finding['what'],
   found: string | undefined,
   isBad: boolean,
-  trouble: Finding['trouble'] & object,
+  trouble: Trouble,
 ): Finding {
   return { what, found, ...(found !== undefined && isBad ? { trouble } : {}) };
 }
@@ -68,11 +78,16 @@ function ofVersion(redis: string | undefined, valkey: string | undefined): Findi
   });
 }
 
-function ofMemory(used: number, most: number): Finding {
+function ofMemory(used: number, most: number, { maxBodyBytes }: Needs): Finding {
   if (Number.isNaN(used) || Number.isNaN(most)) return { what: 'memory', found: undefined };
   const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   if (most === 0) return { what: 'memory', found: `${megabytes(used)}, no maxmemory` };
   const found = `${megabytes(used)} of ${megabytes(most)}`;
+  if (used / most < NEARLY_FULL && most < maxBodyBytes * LARGEST) {
+    const largest = `${LARGEST} requests of maxBodyBytes (${megabytes(maxBodyBytes)})`;
+    const why = `maxmemory is ${megabytes(most)}: ${largest} fill it`;
+    return finding('memory', found, true, { why, remedy: 'raise maxmemory, or lower maxBodyBytes' });
+  }
   return finding('memory', found, used / most >= NEARLY_FULL, {
     why: `${Math.round((used / most) * 100)} % of maxmemory are used: puts are refused when it is full`,
     remedy: 'raise maxmemory, or have less wait (maxWaiting)',
@@ -86,6 +101,11 @@ function ofPersistence(appendonly: string | undefined, save: string | undefined)
     why: 'Redis keeps nothing on disk: a restart loses what waits (owners put it again)',
     remedy: 'set appendonly yes',
   });
+}
+
+function ofLimit(what: Limit, found: string | undefined, needs: Needs, connected: number): Finding {
+  const trouble = found === undefined ? undefined : troubleWith(what, found, needs, connected);
+  return { what, found, ...(trouble ? { trouble } : {}) };
 }
 
 async function read<T>(ask: () => Promise<T>): Promise<T | undefined> {

@@ -25,6 +25,11 @@ describe('sched-lua doctor', () => {
         'ok memory',
         'ok persistence',
         'ok lazyfree-lazy-expire',
+        'ok client-query-buffer-limit',
+        'ok proto-max-bulk-len',
+        'ok client-output-buffer-limit',
+        'ok timeout',
+        'ok maxclients',
       ],
     ]);
     expect(stdout).to.match(/^ok +version +(Redis|Valkey) \d+\.\d+\.\d+$/m);
@@ -39,7 +44,7 @@ describe('sched-lua doctor', () => {
     expect(stdout).to.match(/^bad +maxmemory-policy +allkeys-lru$/m);
     expect(stdout).to.match(/^maxmemory-policy is allkeys-lru: .*; set it to noeviction$/m);
     expect(stdout).to.match(/^lazyfree-lazy-expire is no: .*; set it to yes$/m);
-    expect(stderr).to.equal('sched-lua: 2 of 6 findings not as it should be\n');
+    expect(stderr).to.equal('sched-lua: 2 of 11 findings not as it should be\n');
 
     const json = (await runCli(['doctor', '--json'], redis.url)).json();
     expect(json.error?.code).to.equal('UNSUITABLE');
@@ -69,7 +74,7 @@ describe('sched-lua doctor', () => {
     expect(code).to.equal(0);
     expect(stdout).to.match(/^unknown +maxmemory-policy +may not be read$/m);
     expect(stderr).to.match(
-      /^note: this user may not read maxmemory-policy, persistence, lazyfree-lazy-expire/,
+      /^note: this user may not read maxmemory-policy, persistence, lazyfree-lazy-expire, client-query-buffer-limit/,
     );
   });
 

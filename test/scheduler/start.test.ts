@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { Scheduler, SchedulerError } from '../../src/index.ts';
 import { shardOf } from '../../src/base/keys.ts';
+import { settle } from '../../src/base/settle.ts';
 import type { Client } from '../../src/redis/run-script.ts';
 import { serverWarnings } from '../../src/redis/suitability.ts';
 import { finish, rejection, request, take, useFleet } from '../support/fleet.ts';
@@ -138,6 +139,13 @@ describe('Scheduler.start warns', () => {
     ['maxmemory-policy', 'allkeys-lru', /^maxmemory-policy is allkeys-lru: .*set it to noeviction/],
     ['appendonly', 'no', /^Redis keeps nothing on disk: .*set appendonly yes/],
     ['lazyfree-lazy-expire', 'no', /^lazyfree-lazy-expire is no: .*set it to yes/],
+    ['client-query-buffer-limit', '1mb', /^client-query-buffer-limit is 1\.0 MiB: .*maxBodyBytes 16\.0 MiB/],
+    ['proto-max-bulk-len', '2mb', /^proto-max-bulk-len is 2\.0 MiB: .*or lower maxBodyBytes$/],
+    ['client-output-buffer-limit', 'normal 1mb 0 0', /^client-output-buffer-limit normal is 1\.0 MiB: /],
+    ['client-output-buffer-limit', 'pubsub 0 64kb 1', /^client-output-buffer-limit pubsub is 0\.1 MiB: /],
+    ['timeout', '1', /^timeout is 1 s: .*; set it to 0$/],
+    ['maxclients', '9', /^\d of 9 connections \(maxclients\) are taken: .*raise maxclients$/],
+    ['maxmemory', '48mb', /^maxmemory is 48\.0 MiB: 4 requests of maxBodyBytes \(16\.0 MiB\) fill it/],
   ] as const) {
     it(`of ${setting} ${value}, with what to do about it`, async () => {
       const warnings = await warningsWith(setting, value);
@@ -151,7 +159,7 @@ describe('Scheduler.start warns', () => {
       info: () => Promise.resolve('# Server\r\nredis_version:6.0.16\r\n'),
       config: () => Promise.reject(new Error('NOPERM')),
     };
-    const warnings = await serverWarnings(old as unknown as Client);
+    const warnings = await serverWarnings(old as unknown as Client, settle({}));
     expect(warnings).to.deep.equal(['Redis 6.0 is too old; sched-lua needs 6.2 or newer']);
   });
 });
