@@ -8,7 +8,7 @@ import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 
 /** Nobody refreshes by itself, so nobody looks for what is overdue. */
-const STILL = { leaseMs: 600_000, keepAliveMs: 600_000, pollMs: 600_000, ttlMs: 900_000 };
+const STILL = { leaseMs: 600_000, keepAliveMs: 600_000, pollMs: 600_000, ttlMs: 3_600_000 };
 
 async function read(results: AsyncIterable<Result>): Promise<Result[]> {
   const all: Result[] = [];
