@@ -77,7 +77,7 @@ describe('the registry', () => {
     const topic = freshTopic();
     await withClient(redisUrl(), async (client) => {
       expect(await readMeta(client, topic)).to.deep.equal({
-        ...{ schema: undefined, shards: 0, loadUnit: 'requests' },
+        ...{ schema: undefined, shards: 0, loadUnit: 'requests', ttlMs: undefined },
       });
       await seedNode(client, topic, 'b', 3, { loadUnit: 'tokens' });
       await seedNode(client, topic, 'a', 2, { loadUnit: 'tokens', keepAliveMs: 1 });

@@ -190,7 +190,8 @@ describe('a private Redis of sched-lua/testing', function () {
     // our own sources, where only ioredis is installed
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'sched-lua-without-'));
-      for (const part of ['src/testing', 'src/base']) await cp(part, join(folder, part), { recursive: true });
+      for (const part of ['src/testing', 'src/base', 'src/observe'])
+        await cp(part, join(folder, part), { recursive: true });
       await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
       await mkdir(join(folder, 'node_modules'));
       const ioredis = dirname(createRequire(import.meta.url).resolve('ioredis/package.json'));
