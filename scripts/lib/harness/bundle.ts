@@ -4,7 +4,7 @@ import { buildSync } from 'esbuild';
 
 // what its CommonJS parts ask for at run time
 const REQUIRE =
-  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.filename);";
 
 /**
  * @param program a TypeScript or JavaScript file
