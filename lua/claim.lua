@@ -5,52 +5,47 @@
 -- ARGV[14] limit        most tickets; no more than bounds.ITEMS are taken
 -- ARGV[15] alone_tokens most tokens of the call's first ticket
 -- ARGV[16] sum_tokens   most tokens of all tickets, if there are several
--- ARGV[17] total_tokens most tokens of a peer's ticket: what the caller's engine can ever hold
+-- ARGV[17] total_tokens most tokens of a ticket that the caller's engine can ever hold
 -- ARGV[18] max_bytes    no body is added beyond, but for the first
--- ARGV[19] since        order from which own tickets' bodies are in the caller's memory, 14 hex digits
+-- ARGV[19] since        arrival from which own tickets' bodies are in the caller's memory, a tick of 14 hex digits
 -- ARGV[20] idle_for     ms for which the caller is believed idle if it gets nothing
 -- ARGV[21] entropy      integer that seeds the choice of the lucky peer
+-- ARGV[22] patience     ms after which room is kept for a ticket that does not fit
+-- ARGV[23] keep_for     ms for which the caller then keeps it without asking again; 0: it keeps room for none
+-- ARGV[24] ask_on       what the last answer named, to look on from there; 0: a new search
 -- RETURNS status, tick, claims: fence, tries left, tries spent (14, 2, 2 hex digits), b if its body follows else -,
---         length (4 hex digits), ticket; then ms until a peer's head may be stolen and ms to the first due (-1: none),
---         bodies
--- STATUS OK IDLE BLOCKED
+--         length (4 hex digits), ticket; then ms until a peer's head may be stolen, ms to the first due, and where to ask
+--         on at once, as this call's looks are used up (-1: none), bodies
+-- STATUS OK IDLE BLOCKED KEEPING
 -- COST   O(limit log waiting)
--- WRITES idle
+-- WRITES nothing
 local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local due = require('lib.due')
 local enter = require('lib.enter')
 local lease = require('lib.lease')
 local leave = require('lib.leave')
+local rest = require('lib.rest')
 local shard = require('lib.shard')
 local shorten = require('lib.shorten')
 local tables = require('lib.tables')
 local visit = require('lib.visit')
 local call, format, min = redis.call, string.format, math.min
 local limit, idle_for, entropy = min(bounds.ITEMS, tonumber(ARGV[14])), tonumber(ARGV[20]), tonumber(ARGV[21])
+local since, patience, keep_for, ask_on = ARGV[19], tonumber(ARGV[22]), tonumber(ARGV[23]), tonumber(ARGV[24])
 -- most due entries that a claim looks at, and most tickets that it looks at beyond its limit
 local REAP, LOOKS = 16, 100
 
 -- picks tickets within the bounds; answers the lines that were read for them
 local function choose(take)
+  if shard.stored[6] and (limit > 0 or keep_for == 0) then
+    require('lib.take_kept')(take)
+  end
   if limit == 0 then
     return {}
   end
-  return caller.policy == 'oldest' and require('lib.pick_oldest')(take) or require('lib.pick_lucky')(take, entropy)
-end
-
--- Without work the caller is idle from now on; answers ms until a peer's head may be stolen. Else a node that is idle is
--- woken for what still waits.
-local function rest_or_ring(status)
-  if status == 'IDLE' and limit > 0 then
-    call('ZADD', tables.IDLE, format('%d', shard.now + idle_for), caller.node)
-    shard.made(tables.IDLE)
-    return require('lib.again_in')()
-  elseif call('EXISTS', tables.IDLE) == 1 then
-    call('ZREM', tables.IDLE, caller.node)
-    require('lib.ring_first')()
-  end
-  return '-1'
+  return caller.policy == 'oldest' and require('lib.pick_oldest')(take)
+    or require('lib.pick_lucky')(take, entropy)
 end
 
 -- the reply, with the bodies that are sent along
@@ -63,10 +58,12 @@ local function answer(reply, bodies_of)
 end
 
 local take = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
-  max_bytes = tonumber(ARGV[18]), since = ARGV[19], looks = limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0,
-  full = false }
+  max_bytes = tonumber(ARGV[18]), since = tonumber(since, 16), patience = patience, keep_for = keep_for, ask_on = ask_on,
+  looks = limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0, never = 0, not_now = 0, least = math.huge,
+  removed = 0, kept_order = math.huge, next = -1, spent = false, full = false }
 assert(limit >= 0 and limit % 1 == 0 and take.alone >= 0 and take.sum >= 0 and take.total >= 0 and take.max_bytes >= 0
-  and #take.since == 14 and idle_for >= 0 and idle_for <= bounds.MS and entropy >= 0, 'an argument is out of its range')
+  and #since == 14 and take.since and idle_for >= 0 and idle_for <= bounds.MS and entropy >= 0 and patience >= 0
+  and keep_for >= 0 and keep_for <= bounds.MS and ask_on >= 0 and ask_on % 1 == 0, 'an argument is out of its range')
 local refused = enter('claim')
 if refused then
   return refused
@@ -77,11 +74,15 @@ if first_due <= shard.now then
 end
 
 local lines = choose(take)
-local blocked = shorten(lines, take)
+take.least = min(take.least, shorten(lines, take))
 local claims, bodies_of, first = lease(take.picks)
 if #take.expired > 0 then
   require('lib.end_requests')(take.expired)
 end
-local status = #take.picks > 0 and 'OK' or blocked and 'BLOCKED' or 'IDLE'
-local again = rest_or_ring(status)
-return answer({ status, format('%014x', shard.tick), claims, again, due.next_in(first_due, first) }, bodies_of)
+local status = #take.picks > 0 and 'OK' or take.keeper == caller.node and 'KEEPING'
+  or take.not_now > 0 and 'BLOCKED' or 'IDLE'
+-- where the caller asks on at once; what it removed has gone, so that the same search goes on behind it
+local on = take.spent and #take.picks == 0 and (take.removed > 0 and take.ask_on or take.next) or -1
+local again = rest(status, take, idle_for, on, lines)
+local due_in = due.next_in(first_due, first)
+return answer({ status, format('%014x', shard.tick), claims, again, due_in, format('%d', on) }, bodies_of)

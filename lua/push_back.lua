@@ -1,16 +1,17 @@
--- Gives claimed tickets that the runner refused back to their exact place in line, raises their owners' loads, and rings.
--- No try is counted. A second run finds that the fence holds nothing: it answers LOST and changes nothing.
+-- Gives claimed tickets that the runner refused back to their exact place in line, raises their owners' loads, and rings
+-- another node. No try is counted. A second run finds that the fence holds nothing: it answers LOST and changes nothing.
 --
 -- ARGV[14..] ticket fence  of a claim
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST
 -- STATUS OK LOST
 -- COST   O(n log waiting)
--- WRITES request, idle
+-- WRITES request
 local caller = require('lib.caller')
 local enqueue = require('lib.enqueue')
 local enter = require('lib.enter')
 local is_held_by = require('lib.is_held_by')
 local layout = require('lib.layout')
+local least_tokens = require('lib.least_tokens')
 local leave = require('lib.leave')
 local named = require('lib.named')
 local ring = require('lib.ring')
@@ -41,10 +42,9 @@ end
 
 if #marks > 0 then
   call('HSET', tables.REQUEST, unpack(marks))
-  call('ZREM', tables.IDLE, caller.node)
   for owner, tickets in pairs(lines) do
     enqueue(owner, tickets)
-    ring(owner, 0)
+    ring(owner, least_tokens(tickets, owner), 0, nil, caller.node)
   end
 end
 return leave(nil, { 'OK', format('%014x', shard.tick), table.concat(answers, ' ') })

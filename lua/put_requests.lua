@@ -3,7 +3,8 @@
 --
 -- ARGV[14] max_waiting  waiting tickets of one owner in the shard
 -- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does.
---                       Until then its requests are its own, if it is at most KEEPS times steal_after
+--                       Until then its requests are its own, if it is at most KEEPS times steal_after. Not heeded while
+--                       the caller keeps room: it takes none that it puts now
 -- ARGV[16..] id tokens deadline head_start tries_left tries_spent body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
 --                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival
 -- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and its stamp, EXPIRED, FULL and ms to wait
@@ -15,13 +16,15 @@ local caller = require('lib.caller')
 local enqueue = require('lib.enqueue')
 local enter = require('lib.enter')
 local layout = require('lib.layout')
+local least_tokens = require('lib.least_tokens')
 local leave = require('lib.leave')
+local line_length = require('lib.line_length')
 local record_of = require('lib.record_of')
 local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
-local max_waiting, claims_in = tonumber(ARGV[14]), tonumber(ARGV[15])
+local max_waiting, announced = tonumber(ARGV[14]), tonumber(ARGV[15])
 local FIRST, WIDTH, KEEPS = 16, 7, 6
 local count = (#ARGV - FIRST + 1) / WIDTH
 
@@ -31,17 +34,11 @@ local answers, tickets, marks, bodies, least = {}, {}, {}, {}, math.huge
 -- what becomes of each request; writes nothing
 local function decide()
   local node = caller.node
-  local fields, known, full = {}, {}, nil
+  local fields, known, full, waiting = {}, {}, nil, line_length(node)
   for i = 1, count do
     fields[i] = node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
   end
   local records = call('HMGET', tables.REQUEST, unpack(fields))
-  local waiting
-  if caller.load_unit == 'requests' then
-    waiting = tonumber(call('ZSCORE', tables.LOAD, node) or 0)
-  else
-    waiting = call('ZLEXCOUNT', tables.WAITING, '[' .. node .. '|', '(' .. node .. '}')
-  end
   for i = 1, count do
     local at = FIRST + (i - 1) * WIDTH
     local deadline_in = ARGV[at + 2] == '' and caller.ttl or tonumber(ARGV[at + 2])
@@ -69,11 +66,11 @@ local function decide()
 end
 
 -- the tick is stored as the first write: no order is given twice
-local kept
+local stored
 local function open()
   decide()
-  kept = shard.tick
-  call('HSET', tables.SHARD, 'tick', format('%014x', kept))
+  stored = shard.tick
+  call('HSET', tables.SHARD, 'tick', format('%014x', stored))
 end
 
 local refused = enter('put', open)
@@ -89,11 +86,13 @@ if #tickets > 0 then
     shard.made(tables.BODY)
     shard.made(tables.DUE)
   end
+  local keeps_room = shard.stored[6] and require('lib.kept_by')() == caller.node
+  local claims_in = not keeps_room and announced or nil
   if claims_in and claims_in > 0 and claims_in <= KEEPS * caller.steal_after then
     call('HSET', tables.CALLS, caller.node .. '|asks', format('%d', shard.now + claims_in))
   end
   if claims_in ~= 0 then
-    ring(caller.node, least, claims_in)
+    ring(caller.node, least_tokens(tickets, caller.node), least, claims_in)
   end
 end
-return leave('put', { 'OK', format('%014x', shard.tick), table.concat(answers, ',') }, kept)
+return leave('put', { 'OK', format('%014x', shard.tick), table.concat(answers, ',') }, stored)

@@ -21,7 +21,17 @@ import {
 
 const PROTOCOL = 'lua/README.md';
 const HEADINGS = [
-  ...['Words', 'Tables', 'Promises', 'Scripts', 'Lanes', 'Wake-ups', 'Late binding', 'Expiry'],
+  ...[
+    'Words',
+    'Tables',
+    'Promises',
+    'Scripts',
+    'What does not fit',
+    'Lanes',
+    'Wake-ups',
+    'Late binding',
+    'Expiry',
+  ],
   ...['What runs twice', 'Budget', 'Bad days', 'Known limits'],
 ];
 /** Every shard script has these of its guards (lua/lib/enter.lua). */

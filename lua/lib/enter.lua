@@ -32,9 +32,9 @@ local function enter(lane, opening)
   local node, lane_number = caller.node, lane and tonumber(caller.lane_call, 16)
   assert(is_sound() and (not lane or lane_number and #caller.lane_call == 12),
     'an argument of the caller is out of its range')
-  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl')
-  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)
-  shard.read(stored)
+  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept')
+  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node, node .. '|room')
+  shard.read(stored, calls[3])
   local known, last = calls[1], lane and calls[2]
   local mine, standing = tonumber(caller.epoch, 16), known and tonumber(known, 16) or 0
   if mine < standing then
@@ -64,7 +64,7 @@ local function enter(lane, opening)
   -- a new node, or one that took its name over
   if mine > standing then
     if known then
-      call('HDEL', tables.CALLS, node .. '|put', node .. '|claim', node .. '|result', node .. '|asks')
+      call('HDEL', tables.CALLS, node .. '|put', node .. '|claim', node .. '|result', node .. '|asks', node .. '|room')
     end
     call('HSET', tables.CALLS, node, caller.epoch)
     call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), node)

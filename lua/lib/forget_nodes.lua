@@ -20,7 +20,7 @@ local function forget_nodes()
     if beyond then
       return true
     end
-    call('HDEL', tables.CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks')
+    call('HDEL', tables.CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks', name .. '|room')
     call('ZREM', tables.IDLE, name)
     call('ZREM', tables.NODE, name)
   end

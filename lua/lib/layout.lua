@@ -1,17 +1,18 @@
 -- Where the fields of a ticket and of a request record are. All have a fixed width. A ticket is
 -- owner|order|tokens|deadline|id: 14, 8 and 12 hex digits, the id last. The first 36 bytes of a request record are the
--- ticket's stamp: order|tokens|deadline. Offsets and `sub` are used instead of patterns, as this code is hot.
+-- ticket's stamp: order|tokens|deadline. Its arrival is in ms. Offsets and `sub` are used instead of patterns, as this
+-- code is hot.
 --
--- GIVES  ORDER, TOKENS, DEADLINE, LEFT, SPENT, BYTES, HOLDER, RUNNER, STAMP, WAITING_LENGTH, hex(text, from, width),
---        owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner)
+-- GIVES  ORDER, TOKENS, DEADLINE, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH,
+--        hex(text, from, width), owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner)
 -- WRITES nothing
 local sub = string.sub
 local layout = {}
 -- where each field of a record begins; in a ticket `#owner + 1` later
 layout.ORDER, layout.TOKENS, layout.DEADLINE, layout.LEFT, layout.SPENT, layout.BYTES = 1, 16, 25, 38, 41, 44
-layout.HOLDER, layout.RUNNER = 53, 68
+layout.ARRIVAL, layout.HOLDER, layout.RUNNER = 53, 66, 81
 -- lengths of a stamp, and of the record of a waiting request
-layout.STAMP, layout.WAITING_LENGTH = 36, 51
+layout.STAMP, layout.WAITING_LENGTH = 36, 64
 
 function layout.hex(text, from, width)
   return tonumber(sub(text, from, from + width - 1), 16)

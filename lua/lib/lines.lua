@@ -1,6 +1,6 @@
 -- Reads one owner's waiting tickets from the front, in chunks with their records. A line is the place of one such reading:
 -- { owner, ticket: in front, order: of that ticket, false if there is none, gone: tickets that leave the line with this
--- call, passed: load of all tickets that are behind the place, blocked: the ticket in front may not be taken }.
+-- call, passed: load of all tickets before the place that do not stay, stays: order of the first one that does }.
 --
 -- GIVES  open(owner), front(line, wanted), request(line), step(line), pass(line)
 -- WRITES nothing

@@ -1,55 +1,68 @@
--- Takes the ticket in front of a line if the call's bounds allow. A ticket with more tokens than are left of the bound (or,
--- a peer's, than the engine can ever hold) blocks its line for this call; other lines go on. The first ticket of a call
--- may be larger than the sum of several. An expired ticket is set aside to be ended. A ticket whose record is of another
--- request (a table was lost) leaves the line.
+-- Decides about the ticket in front of a line (lua/README.md#what-does-not-fit). It is taken if the call's bounds allow; the
+-- first ticket of a call may be larger than the sum of several. One that the engine can never hold, or has no room for now,
+-- stays in line, and those behind it are looked at. An expired ticket is set aside to be ended. A ticket whose record is
+-- of another request (a table was lost) leaves the line.
 --
 -- `take` is the record of what the call may take and has taken: { limit: most tickets, alone, sum, total: most tokens (see
--- claim.lua), max_bytes, since, looks: tickets that the call may still look at, picks, expired, tokens and bytes: taken,
--- full: nothing more may be taken }. A pick is { owner, ticket, field, record, deadline, body: its body is sent along }.
+-- claim.lua), max_bytes, since, patience, keep_for, looks: tickets that the call may still look at, picks, expired, tokens
+-- and bytes: taken, never and not_now: tickets that were stepped over, least: least tokens of one, removed: tickets that
+-- leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which ticket, spent:
+-- nothing more may be looked at, full: nothing more may be taken }.
 --
 -- GIVES  pick(line, take)
 -- WRITES nothing
+local accept = require('lib.accept')
 local caller = require('lib.caller')
+local candidate = require('lib.candidate')
 local is_claimed = require('lib.is_claimed')
 local is_current = require('lib.is_current')
 local layout = require('lib.layout')
-local peek = require('lib.peek')
 local lines = require('lib.lines')
+local peek = require('lib.peek')
 local shard = require('lib.shard')
-local sub = string.sub
+-- most tickets that one call steps over, as its engine can never hold them
+local NEVER = 64
 
-local function pick(line, take)
-  local picks = take.picks
-  take.looks = take.looks - 1
-  take.full = take.looks <= 0
-  if not peek(line, take) then
-    return
-  end
-  local ticket, field, record = lines.request(line)
-  if not is_current(record, layout.stamp_of(ticket, line.owner)) or is_claimed(record) then
-    return lines.pass(line)
-  end
-  local stamp = #line.owner + 1
-  local tokens, bytes = layout.hex(ticket, stamp + layout.TOKENS, 8), layout.hex(record, layout.BYTES, 8)
-  local own = line.owner == caller.node
-  local one = { owner = line.owner, ticket = ticket, field = field, record = record,
-    deadline = layout.hex(ticket, stamp + layout.DEADLINE, 12),
-    body = not own or sub(ticket, stamp + 1, stamp + 14) < take.since }
-  if one.deadline <= shard.now then
-    one.final, one.reason = 'expired', ''
-    take.expired[#take.expired + 1] = one
-    lines.step(line)
-  elseif take.tokens + tokens > (#picks == 0 and take.alone or take.sum) or not own and tokens > take.total then
-    line.blocked = true
-  elseif one.body and #picks > 0 and take.bytes + bytes > take.max_bytes then
+local function weigh_up(line, take, one)
+  local is_first = #take.picks == 0
+  if one.tokens > take.total then
+    take.never = take.never + 1
+    take.full, take.spent = take.never == NEVER, take.never == NEVER
+    require('lib.step_over')(line, take, one.tokens)
+  elseif take.tokens + one.tokens > (is_first and take.alone or take.sum) then
+    require('lib.not_now')(line, take, one)
+  elseif take.keeper == caller.node and line.order > take.kept_order
+    or one.body and not is_first and take.bytes + one.bytes > take.max_bytes then
     take.full = true
   else
-    picks[#picks + 1] = one
-    take.tokens = take.tokens + tokens
-    take.bytes = take.bytes + (one.body and bytes or 0)
+    if one.ticket == take.kept then
+      require('lib.keep')(take)
+    end
+    accept(one, take)
     lines.pass(line)
   end
-  take.full = take.full or #picks == take.limit
+end
+
+local function pick(line, take)
+  take.looks = take.looks - 1
+  if peek(line, take) then
+    local ticket, field, record = lines.request(line)
+    if not is_current(record, layout.stamp_of(ticket, line.owner)) or is_claimed(record) then
+      take.removed = take.removed + 1
+      lines.pass(line)
+    else
+      local one = candidate(line.owner, ticket, field, record, take.since)
+      if one.deadline <= shard.now then
+        one.final, one.reason = 'expired', ''
+        take.expired[#take.expired + 1], take.removed = one, take.removed + 1
+        lines.step(line)
+      else
+        weigh_up(line, take, one)
+      end
+    end
+  end
+  take.spent = take.spent or take.looks <= 0
+  take.full = take.full or take.spent
 end
 
 return pick

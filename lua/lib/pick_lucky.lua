@@ -10,24 +10,31 @@ local peek = require('lib.peek')
 local pick = require('lib.pick')
 local lines = require('lib.lines')
 local shard = require('lib.shard')
+local stealable_in = require('lib.stealable_in')
 local tables = require('lib.tables')
+local waits_since = require('lib.waits_since')
 local call, format, min = redis.call, string.format, math.min
 local PEERS, TRIES = '50', 10
 
-local function lucky_peers()
-  local names, listed, peers = {}, { [caller.node] = true }, {}
-  local loaded = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
-  local before = format('%d', (shard.now - caller.steal_after) * 1000)
-  local aged = call('ZRANGEBYSCORE', tables.HEAD, '-inf', before, 'LIMIT', '0', PEERS)
-  local asks = asks_of(aged)
-  for i = 1, #loaded do
-    names[i] = loaded[i]
+-- appends the owners of these heads that may be stolen from by their age
+local function add_aged(names, from, to)
+  local heads, owners, orders = call('ZRANGEBYSCORE', tables.HEAD, from, to, 'WITHSCORES', 'LIMIT', '0', PEERS), {}, {}
+  for i = 1, #heads, 2 do
+    owners[#owners + 1], orders[#orders + 1] = heads[i], heads[i + 1]
   end
-  for i = 1, #aged do
-    if asks[i] <= shard.now then
-      names[#names + 1] = aged[i]
+  local asks = asks_of(owners)
+  for i = 1, #owners do
+    if stealable_in(0, waits_since(owners[i], orders[i]), asks[i]) == 0 then
+      names[#names + 1] = owners[i]
     end
   end
+end
+
+local function lucky_peers()
+  local listed, peers = { [caller.node] = true }, {}
+  local names = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
+  add_aged(names, '-inf', format('%d', (shard.now - caller.steal_after) * 1000))
+  add_aged(names, format('(%d', shard.now * 1000), '+inf')
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true
@@ -39,11 +46,11 @@ end
 
 local function pick_lucky(take, entropy)
   local own = lines.open(caller.node)
-  while not take.full and not own.blocked and peek(own, take) do
+  while not take.full and peek(own, take) do
     pick(own, take)
   end
   local opened = { own }
-  if #take.picks > 0 or own.blocked or caller.policy == 'none' then
+  if take.full or #take.picks > 0 or caller.policy == 'none' then
     return opened
   end
   math.randomseed(entropy)
@@ -52,10 +59,10 @@ local function pick_lucky(take, entropy)
   for _ = 1, min(TRIES, #peers) do
     local peer = table.remove(peers, math.random(#peers))
     opened[#opened + 1] = peer
-    while not take.full and not peer.blocked and peek(peer, take) do
+    while not take.full and peek(peer, take) do
       pick(peer, take)
     end
-    if #take.picks > 0 then
+    if take.full or #take.picks > 0 then
       break
     end
   end

@@ -1,85 +1,51 @@
 -- The policy `oldest`: one line across owners. The own line comes first, unless the peer with the least head that may be
--- stolen from is older by more than steal_after. This is first come first served over the fleet, by intent. Of 50 heads
--- only as many are read as can decide. Answers the lines that were read, the own line first.
+-- stolen from is older by more than steal_after. This is first come first served over the fleet, by intent. A call that
+-- asks on leaves out the own line and the heads that were looked at. Answers the lines that were read.
 --
 -- GIVES  pick_oldest(take)
 -- WRITES nothing
-local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
+local heads = require('lib.heads')
+local lines = require('lib.lines')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
-local lines = require('lib.lines')
-local stealable_in = require('lib.stealable_in')
-local tables = require('lib.tables')
-local call, format, min = redis.call, string.format, math.min
--- most heads that are read; heads that are read beyond the limit, as some of them may not be stolen from
-local HEADS, SPARE = 50, 7
+local waits_since = require('lib.waits_since')
+local max = math.max
+-- heads that are read beyond the limit, as some of them may not be stolen from
+local SPARE = 7
 
--- `heads`: { peers in the order of their heads, read: how many heads were read, horizon: the least order of any other }
-local function read_heads(heads, count)
-  local from, to = format('%d', heads.read), format('%d', heads.read + count - 1)
-  local found, names, peers = call('ZRANGE', tables.HEAD, from, to, 'WITHSCORES'), {}, heads.peers
-  local known = #peers
-  for i = 1, #found, 2 do
-    if found[i] ~= caller.node then
-      local order = tonumber(found[i + 1])
-      names[#names + 1] = found[i]
-      peers[#peers + 1] = { owner = found[i], first = order, order = order }
-    end
-  end
-  local loads, asks = #names > 0 and call('ZMSCORE', tables.LOAD, unpack(names)) or names, asks_of(names)
-  for i = 1, #loads do
-    peers[known + i].load, peers[known + i].asks_at = tonumber(loads[i] or 0), asks[i]
-  end
-  heads.read = heads.read + count
-  heads.horizon = heads.read < HEADS and #found == 2 * count and tonumber(found[#found]) or math.huge
-end
-
--- of the peers that may be stolen from now, the one with the least head below `order`
-local function oldest_before(heads, order)
-  local oldest
-  for i = 1, #heads.peers do
-    local peer = heads.peers[i]
-    if peer.first >= order then
-      break
-    elseif peer.order and peer.order < order and not peer.blocked
-      and stealable_in(peer.load, peer.order, peer.asks_at) == 0 then
-      oldest, order = peer, peer.order
-    end
-  end
-  if order <= heads.horizon then
-    return oldest
-  end
-  read_heads(heads, HEADS - heads.read)
-  return oldest_before(heads, order) or oldest
-end
-
-local function pick_from_peer(peer, take, opened)
-  if not peer.line then
-    peer.line, peer.whole = lines.open(peer.owner), peer.load
-    opened[#opened + 1] = peer.line
-  end
+local function pick_from_peer(peer, take)
   local line = peer.line
   pick(line, take)
   peek(line, take)
-  peer.order, peer.blocked, peer.load = line.order, line.blocked, peer.whole - line.passed
+  peer.order, peer.load = line.order, peer.whole - line.passed
+  -- a head that stays goes on saying since when the line waits
+  if line.order and not line.stays then
+    local _, _, record = lines.request(line)
+    peer.since = waits_since(peer.owner, line.order, record)
+  end
 end
 
 local function pick_oldest(take)
-  local own, heads = lines.open(caller.node), { peers = {}, read = 0, horizon = 0 }
+  local own, all = lines.open(caller.node), heads.open(max(0, take.ask_on - 1), take.limit + SPARE)
   local opened = { own }
-  read_heads(heads, min(take.limit + SPARE, HEADS))
   while not take.full do
-    local mine = not own.blocked and peek(own, take)
-    local peer = oldest_before(heads, mine and own.order - caller.steal_after * 1000 or math.huge)
+    local mine = take.ask_on == 0 and peek(own, take)
+    local peer = heads.oldest_before(all, mine and own.order - caller.steal_after * 1000 or math.huge)
+    if peer and not peer.line then
+      peer.line, peer.whole, all.opened = lines.open(peer.owner), peer.load, peer.rank
+      opened[#opened + 1] = peer.line
+    end
     if peer then
-      pick_from_peer(peer, take, opened)
+      pick_from_peer(peer, take)
     elseif mine then
       pick(own, take)
     else
       break
     end
   end
+  take.next = (take.spent and all.opened or all.last) + 1
+  take.spent = take.spent or not take.full and all.more
   return opened
 end
 

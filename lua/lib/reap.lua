@@ -8,6 +8,7 @@ local end_requests = require('lib.end_requests')
 local enqueue = require('lib.enqueue')
 local is_current = require('lib.is_current')
 local layout = require('lib.layout')
+local least_tokens = require('lib.least_tokens')
 local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
@@ -55,7 +56,7 @@ local function reap(limit, grace)
   end_requests(ends)
   for owner, line in pairs(lines) do
     enqueue(owner, line)
-    ring(owner, 0)
+    ring(owner, least_tokens(line, owner), 0)
   end
   return #tickets == limit
 end

@@ -8,7 +8,7 @@ local layout = require('lib.layout')
 local shard = require('lib.shard')
 local find, format = string.find, string.format
 local MOST_ID, DAY = 512, 86400000
-local HEX = '^%x+|%x+|%x+|%x+|%x+|%x+$'
+local HEX = '^%x+|%x+|%x+|%x+|%x+|%x+|%x+$'
 -- texts of numbers that repeat: most requests of a call have the same deadline, many the same length
 local deadlines, lengths = {}, {}
 
@@ -22,6 +22,7 @@ local function record_of(at, deadline_in)
   lengths[bytes] = lengths[bytes] or format('%08x', bytes)
   local stamp = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
   local record = stamp .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. lengths[bytes]
+    .. format('|%012x', shard.now)
   assert(#stamp == layout.STAMP and #record == layout.WAITING_LENGTH and find(record, HEX) and #ARGV[at] >= 1
     and #ARGV[at] <= MOST_ID and head_start >= -DAY and head_start <= DAY, 'a request is out of its ranges')
   return record, number

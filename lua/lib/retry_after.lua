@@ -5,13 +5,14 @@
 -- WRITES nothing
 local shard = require('lib.shard')
 local tables = require('lib.tables')
+local waits_since = require('lib.waits_since')
 local call, floor, format, max, min = redis.call, math.floor, string.format, math.max, math.min
 -- ms
 local LEAST, MOST = 100, 60000
 
 local function retry_after(owner)
-  local head = tonumber(call('ZSCORE', tables.HEAD, owner) or shard.now * 1000)
-  return format('%d', min(MOST, max(LEAST, floor((shard.now - head / 1000) / 10))))
+  local since = waits_since(owner, tonumber(call('ZSCORE', tables.HEAD, owner) or shard.now * 1000))
+  return format('%d', min(MOST, max(LEAST, floor((shard.now - since) / 10))))
 end
 
 return retry_after

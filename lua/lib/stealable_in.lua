@@ -1,15 +1,16 @@
--- ms until an owner with this load, and a head of this order, may be stolen from; 0: now. An owner that said when it claims
--- by itself (`asks_at`, see asks_of.lua) keeps its requests until then, unless it is overloaded.
+-- ms until an owner with this load, and a head that waits since then (ms, see waits_since.lua), may be stolen from; 0: now.
+-- An owner that said when it claims by itself (`asks_at`, see asks_of.lua) keeps its requests until then, unless it is
+-- overloaded.
 --
--- GIVES  stealable_in(load, order, asks_at)
+-- GIVES  stealable_in(load, since, asks_at)
 -- WRITES nothing
 local caller = require('lib.caller')
 local shard = require('lib.shard')
 local max = math.max
 
-local function stealable_in(load, order, asks_at)
+local function stealable_in(load, since, asks_at)
   return load >= caller.min_load and 0
-    or max(0, math.ceil(caller.steal_after - (shard.now - order / 1000)), asks_at - shard.now)
+    or max(0, math.ceil(caller.steal_after - (shard.now - since)), asks_at - shard.now)
 end
 
 return stealable_in

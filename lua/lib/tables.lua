@@ -4,7 +4,8 @@
 -- KEYS[1] waiting zset  tickets, every score 0; an owner's queue is the range [owner| .. (owner}
 -- KEYS[2] head zset     owner -> order of its first waiting ticket
 -- KEYS[3] load zset     owner -> number of its waiting tickets, or sum of their tokens; absent at 0
--- KEYS[4] request hash  owner|id -> order|tokens|deadline|tries_left|tries_spent|bytes, and |fence|runner while claimed
+-- KEYS[4] request hash  owner|id -> order|tokens|deadline|tries_left|tries_spent|bytes|arrival, and |fence|runner while
+--                       claimed
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)
 -- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0; a final has its runner's
@@ -12,9 +13,9 @@
 -- KEYS[8] node zset     node -> alive until, ms
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that
---                       it claims, ms
+--                       it claims, ms; node|room -> tokens that it has room for, as it said when it got nothing
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), ttl (ms: the longest
---                       that any caller gave), schema
+--                       that any caller gave), schema, kept: runner|until|ticket, who keeps room for it
 -- KEYS[12] dead stream  requests given up: ticket, reason, spent (tries), bytes, body
 --
 -- WRITES nothing

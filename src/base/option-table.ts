@@ -153,6 +153,12 @@ export const OPTIONS: OptionTable = {
     default: always(2000),
     kind: integer(10, Math.floor(MAX_INT32 / 4)),
   },
+  patienceMs: {
+    meaning: 'After how long an engine keeps room for a request that does not fit',
+    unit: 'ms',
+    default: always(2000),
+    kind: integer(0, MAX_INT32),
+  },
   commandTimeout: {
     meaning: 'How long a call waits for Redis before it rejects with TIMEOUT',
     unit: 'ms',

@@ -89,6 +89,11 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   ttlMs?: number;
   /** How often an idle node asks for work, in case a wake-up was lost. Default: 2,000. */
   pollMs?: number;
+  /**
+   * After how long an engine keeps room for a request that does not fit: until then, younger ones that fit may pass it. The
+   * engine then takes none younger until that one starts. Default: 2,000.
+   */
+  patienceMs?: number;
   /** How long a call waits for Redis before it rejects with TIMEOUT. Default: 10,000. */
   commandTimeout?: number;
   /** Runners that may lose a request before it ends as failed. Default: 3. */

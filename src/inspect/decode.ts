@@ -80,22 +80,24 @@ export interface RequestRecord {
   triesSpent: number;
   /** Of the body. */
   bytes: number;
+  /** ms of the server's clock at the put. */
+  arrival: number;
   /** Of the claim; undefined while the request waits. */
   fence: Tick | undefined;
   runner: string | undefined;
 }
 
 const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{12})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
 
 /**
- * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes`, with `|fence|runner` while the request is claimed.
+ * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed.
  * @returns undefined if the text is no record
  */
 export function parseRecord(text: string): RequestRecord | undefined {
   const match = RECORD.exec(text);
   if (!match) return undefined;
-  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, fence, runner] = match;
+  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, arrival, fence, runner] = match;
   return {
     stamp: stamp!,
     order: order!,
@@ -103,6 +105,7 @@ export function parseRecord(text: string): RequestRecord | undefined {
     triesLeft: parseInt(triesLeft!, 16),
     triesSpent: parseInt(triesSpent!, 16),
     bytes: parseInt(bytes!, 16),
+    arrival: parseInt(arrival!, 16),
     fence,
     runner,
   };

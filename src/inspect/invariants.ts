@@ -136,6 +136,8 @@ function checkTicks({ out, state }: ShardSnapshot, records: Records, report: Rep
     use(`the fence of ${show(field)}`, record.fence);
     if (parseInt(record.order, 16) > parseInt(tick, 16) + MOST_BEHIND_US)
       report(`order ${record.order} of ${show(field)} is later than the shard's tick ${tick}`);
+    if (record.arrival * 1000 > parseInt(tick, 16))
+      report(`the arrival of ${show(field)} is later than the shard's tick ${tick}`);
   }
   for (const member of out) {
     const [owner, taken] = member.toString('latin1').split('|', 2);

@@ -120,7 +120,7 @@ export class Node<Request, Output> {
 
   #localClaims(): LocalClaims {
     return {
-      claimsBehind: (shard) => this.claimer.claimsBehind(shard),
+      claimsBehind: (shard, tokens) => this.claimer.claimsBehind(shard, tokens),
       claimIfWaiting: (shard) => this.claimer.claimIfWaiting(shard),
     };
   }
@@ -130,6 +130,7 @@ export class Node<Request, Output> {
     return {
       over: this.membership.over,
       timedOut: (operation) => this.membership.timedOut(operation),
+      holdsAny: () => this.claims.any,
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
       claim: (shard, item) => shardOf(shard).claim(item),
       look: (shards, found) => this.#lookout.look(shards, found),
@@ -255,7 +256,7 @@ export class Node<Request, Output> {
   async #partFrom(shard: Shard, pending: 'keep' | 'cancel'): Promise<void> {
     await this.claims.giveBackIn(shard);
     if (pending === 'cancel') await this.owner.cancelIn(shard);
-    await this.claimer.passOn(shard.number);
+    await this.claimer.passOn(shard.number, true);
     await shard.flushed();
     await this.owner.leave(shard);
   }

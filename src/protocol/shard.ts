@@ -22,16 +22,16 @@ import type { Place } from './troubles.ts';
 import * as wire from './wire.ts';
 
 const REAP_LIMIT = 128;
-/** No order is as high: no own ticket's body is withheld. */
+/** No tick is as high: no own ticket's body is withheld. */
 const NEVER: Tick = 'ffffffffffffff';
 
 /** The runner's side of a put by its own node. */
 export interface LocalClaims {
   /**
-   * A put is leaving for this shard: in how many ms a claim follows; 0: right behind it, on the same connection; undefined:
-   * none does, as far as is known.
+   * A put is leaving for this shard, whose shortest prompt has so many tokens: in how many ms a claim follows; 0: right behind
+   * it, on the same connection; undefined: none does, as far as is known.
    */
-  claimsBehind(shard: number): number | undefined;
+  claimsBehind(shard: number, tokens: number): number | undefined;
   /** A put with its claim right behind was answered. If the claim overtook the put, another claim is due. */
   claimIfWaiting(shard: number): void;
 }
@@ -58,7 +58,7 @@ export class Shard {
   readonly #place: Place;
   /** Highest tick this process has seen here. */
   #seen: Tick = NO_TICK;
-  /** From this order on, own tickets were put by this process under this epoch: no predecessor can have put them. */
+  /** What arrived from this tick on was put by this process under this epoch: no predecessor can have put it. */
   #since: { epoch: Tick; tick: Tick } | undefined;
   readonly #puts: Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>;
   readonly #claims: Lane<wire.ClaimItem, wire.ClaimAnswer>;
@@ -123,9 +123,9 @@ export class Shard {
     await Promise.all([this.#puts.flushed(), this.#claims.flushed(), this.#results.flushed()]);
   }
 
-  /** Bodies of own tickets are wanted again: this process met one it does not know. */
+  /** This process met an own ticket whose body it does not have: it has none that arrived before now. */
   forgetSince(): void {
-    this.#since = undefined;
+    if (this.#since) this.#since = { ...this.#since, tick: this.#seen };
   }
 
   async pushBack(claims: readonly wire.Held[]): Promise<void> {
@@ -180,7 +180,7 @@ export class Shard {
     const alone = call.alone || isLarge(items);
     // no claim can leave right behind a put that has a connection of its own
     const claims = replicatedPuts || alone ? undefined : localClaims;
-    const claimsInMs = claims?.claimsBehind(this.number);
+    const claimsInMs = claims?.claimsBehind(this.number, Math.min(...items.map((item) => item.promptTokens)));
     const claimsIn = claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
     const args = [String(rules.maxWaiting), claimsIn, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;

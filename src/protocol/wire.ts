@@ -32,6 +32,11 @@ export interface ClaimItem {
   sumTokens: number;
   totalTokens: number;
   idleForMs: number;
+  /** ms after which room is kept for a request that does not fit, and for how long without another claim; 0: for none. */
+  patienceMs: number;
+  keepForMs: number;
+  /** What the last answer named; 0: a new search. */
+  askOn: number;
 }
 
 export interface ClaimedTicket {
@@ -44,7 +49,8 @@ export interface ClaimedTicket {
 }
 
 export interface ClaimAnswer {
-  status: 'OK' | 'IDLE' | 'BLOCKED';
+  /** BLOCKED: something does not fit now. KEEPING: this node keeps room for it. */
+  status: 'OK' | 'IDLE' | 'BLOCKED' | 'KEEPING';
   claims: ClaimedTicket[];
   /** The answer came from the lane's memory, which keeps no bodies. */
   remembered: boolean;
@@ -52,6 +58,8 @@ export interface ClaimAnswer {
   againMs?: number;
   /** ms to the first `due`. */
   dueMs?: number;
+  /** The search is not over: where the next claim goes on, at once. */
+  askOn?: number;
 }
 
 export type ResultKind = 'chunk' | 'finished' | 'failed' | 'cancelled' | 'expired';
@@ -137,7 +145,7 @@ export function putArguments(item: PutItem): (string | Buffer)[] {
   ];
 }
 
-/** What `claim` is told. @param since bodies of own tickets from this order on stay in Redis: the caller has them */
+/** What `claim` is told. @param since bodies of own tickets that arrived from this tick on stay in Redis: the caller has them */
 export function claimArguments(item: ClaimItem, since: Tick): string[] {
   return [
     String(Math.min(item.limit, MAX_CLAIMS)),
@@ -148,6 +156,9 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
     since,
     String(Math.ceil(item.idleForMs)),
     String(Math.floor(Math.random() * 2 ** 31)),
+    String(item.patienceMs),
+    String(Math.ceil(item.keepForMs)),
+    String(item.askOn),
   ];
 }
 
@@ -241,9 +252,11 @@ export function parseClaim(reply: readonly Buffer[]): ClaimAnswer {
   const remembered = reply.length === 3;
   return {
     status: String(reply[0]) as ClaimAnswer['status'],
-    claims: parseClaimed(reply[2]!, reply.slice(5)),
+    claims: parseClaimed(reply[2]!, reply.slice(6)),
     remembered,
-    ...(remembered ? {} : { ...milliseconds('againMs', reply[3]), ...milliseconds('dueMs', reply[4]) }),
+    ...(remembered
+      ? {}
+      : { ...numberOf('againMs', reply[3]), ...numberOf('dueMs', reply[4]), ...numberOf('askOn', reply[5]) }),
   };
 }
 
@@ -265,7 +278,7 @@ export function parseRefresh<H extends Held>(
     lost: words(reply[2]).map((i) => held[Number(i)]!),
     unknown: words(reply[3]).map((i) => pending[Number(i)]!),
     more: String(reply[4]) === '1',
-    ...milliseconds('dueMs', reply[5]),
+    ...numberOf('dueMs', reply[5]),
   };
 }
 
@@ -278,8 +291,8 @@ function words(text: Buffer | undefined): string[] {
   return joined === '' ? [] : joined.split(' ');
 }
 
-/** A time to wait; -1 says that there is none. */
-function milliseconds<K extends string>(key: K, reply: Buffer | undefined): { [P in K]?: number } {
+/** A time to wait, or a place; -1 says that there is none. */
+function numberOf<K extends string>(key: K, reply: Buffer | undefined): { [P in K]?: number } {
   const ms = Number(String(reply));
   return (ms >= 0 ? { [key]: ms } : {}) as { [P in K]?: number };
 }

@@ -53,8 +53,20 @@ export const SCRIPTS = {
     ['id', 'tokens', 'deadline', 'head_start', 'tries_left', 'tries_spent', 'body'],
   ),
   claim: shardScript(
-    ['limit', 'alone_tokens', 'sum_tokens', 'total_tokens', 'max_bytes', 'since', 'idle_for', 'entropy'],
-    ['OK', 'IDLE', 'BLOCKED'],
+    [
+      'limit',
+      'alone_tokens',
+      'sum_tokens',
+      'total_tokens',
+      'max_bytes',
+      'since',
+      'idle_for',
+      'entropy',
+      'patience',
+      'keep_for',
+      'ask_on',
+    ],
+    ['OK', 'IDLE', 'BLOCKED', 'KEEPING'],
   ),
   push_back: shardScript([], ['OK', 'LOST'], ['ticket', 'fence']),
   put_results: shardScript(

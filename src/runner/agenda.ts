@@ -21,11 +21,15 @@ export class Agenda {
   /** Shards that have not answered a claim in time. They are not asked until they have. */
   readonly #slow = new Set<number>();
   readonly #refused = new Map<number, { bounds: ClaimBounds; until: number }>();
+  /** Shards where something came that may fit since they were asked: an answer that is on its way may not know of it. */
+  readonly #lifted = new Set<number>();
   /** Shards that believe this node idle, and until when: work there rings. */
   readonly #idle = new Map<number, number>();
   readonly #topic: TopicShards;
   readonly #pollMs: number;
   readonly #lookup: number;
+  /** The node keeps room for a request of this shard, until then unless it says so again: it asks no other. */
+  #keeping: { shard: number; until: number } | undefined;
   #pollAt = 0;
   #rotation = 0;
   #next = 0;
@@ -95,7 +99,7 @@ export class Agenda {
 
   /** What did not fit is not asked for again until the budget grew or `pollMs` passed. */
   refused(shard: number, bounds: ClaimBounds, now: number): void {
-    this.#refused.set(shard, { bounds, until: now + this.#pollMs });
+    if (!this.#lifted.has(shard)) this.#refused.set(shard, { bounds, until: now + this.#pollMs });
     this.at(shard, now);
   }
 
@@ -140,6 +144,23 @@ export class Agenda {
     return shards.filter((shard) => !this.isDue(shard, now) && !this.#slow.has(shard));
   }
 
+  /** Something came that may fit: what was refused here says nothing of it. */
+  lift(shard: number): void {
+    if (this.#keeping?.shard === shard) return;
+    this.#refused.delete(shard);
+    this.#lifted.add(shard);
+  }
+
+  /** @param until undefined: the node keeps room for no request of this shard */
+  keeps(shard: number, until: number | undefined): void {
+    if (until !== undefined) this.#keeping = { shard, until };
+    else if (this.#keeping?.shard === shard) this.#keeping = undefined;
+  }
+
+  #isElsewhere(shard: number, now: number): boolean {
+    return this.#keeping !== undefined && now < this.#keeping.until && shard !== this.#keeping.shard;
+  }
+
   /** The shard to ask now, taken off the agenda; undefined: there is no reason to. */
   next(now: number, bounds: ClaimBounds): number | undefined {
     let chosen: number | undefined;
@@ -150,6 +171,7 @@ export class Agenda {
     if (chosen !== undefined) {
       this.#due.delete(chosen);
       this.#refused.delete(chosen);
+      this.#lifted.delete(chosen);
       this.#askedAs.set(chosen, (this.#asked += 1));
     }
     return chosen;
@@ -164,7 +186,7 @@ export class Agenda {
   nextAt(bounds: ClaimBounds, now: number): number {
     let at = this.#pollAt;
     for (const [shard, time] of this.#due) {
-      if (this.#slow.has(shard)) continue;
+      if (this.#slow.has(shard) || this.#isElsewhere(shard, now)) continue;
       const refusal = this.#refused.get(shard);
       at = Math.min(at, refusal && this.isRefused(shard, bounds, now) ? refusal.until : time);
     }
@@ -180,8 +202,9 @@ export class Agenda {
     for (let shard = before.shards; shard < this.rotation; shard += 1) this.at(shard, now);
   }
 
-  /** Whether so much was refused here, and nothing has grown since. */
+  /** Whether so much was refused here, and nothing has grown since; or the node keeps room for a request of another shard. */
   isRefused(shard: number, bounds: ClaimBounds, now: number): boolean {
+    if (this.#isElsewhere(shard, now)) return true;
     const refusal = this.#refused.get(shard);
     if (!refusal || now >= refusal.until) return false;
     const { limit, aloneTokens, sumTokens } = refusal.bounds;

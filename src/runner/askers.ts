@@ -48,6 +48,11 @@ export class Askers {
     });
   }
 
+  /** Whether one of them has room for so many tokens. */
+  haveRoom(tokens: number): boolean {
+    return [...this.#waiting.keys()].some(({ bounds }) => tokens <= bounds.aloneTokens);
+  }
+
   wake(): void {
     for (const wake of [...this.#waiting.values()]) wake(true);
   }

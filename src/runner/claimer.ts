@@ -4,13 +4,16 @@
  * other: it is not asked until it has answered, and what it then gives goes to a call that waits, or back.
  */
 import { admit, claimBounds, validateBudget, type Budget, type ClaimBounds } from '../base/budget.ts';
-import { Alarm, monotonic, soon } from '../base/clock.ts';
+import { monotonic, soon } from '../base/clock.ts';
 import type { Rules } from '../base/options.ts';
 import { parseTicket } from '../base/ticket.ts';
 import type { ClaimAnswer, ClaimItem, ClaimedTicket, Held } from '../protocol/wire.ts';
 import type { Agenda } from './agenda.ts';
+import { Alarms } from './alarms.ts';
 import { Askers, type LateWork, type Woken } from './askers.ts';
 import type { ClaimedRequest } from './claims.ts';
+import { EngineSize } from './engine-size.ts';
+import { NOTHING, search } from './search.ts';
 
 /**
  * How soon this node must be able to claim to keep a wake-up instead of passing it on: SOON x stealAfterMs, at most SOON_MS.
@@ -19,8 +22,9 @@ import type { ClaimedRequest } from './claims.ts';
 const SOON = 2.5;
 const SOON_MS = 50;
 /** How long a call waits for the answer of one shard. Then it asks others, and that shard is slow. */
-const PATIENCE_MS = 250;
-const ANY_TOKENS = 2 ** 32 - 1;
+const ANSWER_MS = 250;
+/** A keeper that asked for the last time so many polls ago keeps room no more. */
+const KEEP_POLLS = 2;
 
 /** What the claimer needs of its node. Shards go by number. */
 export interface ClaimerNode<Request> {
@@ -28,6 +32,8 @@ export interface ClaimerNode<Request> {
   readonly over: AbortSignal;
   /** A call has waited for commandTimeout, and no shard answers: TIMEOUT, with what Redis said. */
   timedOut(operation: string): Error;
+  /** Whether this node holds a claim: its engine is not empty. */
+  holdsAny(): boolean;
   /** Called before a claim: after a stall what is held must be refreshed first. */
   beforeClaim(shard: number): Promise<void>;
   claim(shard: number, item: ClaimItem): Promise<ClaimAnswer>;
@@ -41,7 +47,7 @@ export interface ClaimerNode<Request> {
   pushBack(shard: number, claims: readonly Held[]): Promise<void>;
 }
 
-type ClaimerRules = Pick<Rules, 'pollMs' | 'stealAfterMs' | 'leaseMs' | 'commandTimeout'>;
+type ClaimerRules = Pick<Rules, 'pollMs' | 'patienceMs' | 'stealAfterMs' | 'leaseMs' | 'commandTimeout'>;
 
 export class Claimer<Request> {
   readonly #node: ClaimerNode<Request>;
@@ -49,9 +55,11 @@ export class Claimer<Request> {
   readonly #agenda: Agenda;
   readonly #askers = new Askers();
   /** Per shard: when a peer's head there comes of age. */
-  readonly #alarms = new Map<number, Alarm>();
+  readonly #alarms = new Alarms();
   /** Per shard: when a ring that was kept is passed on, if no call here has asked the shard by then. */
-  readonly #kept = new Map<number, Alarm>();
+  readonly #kept = new Alarms();
+  readonly #engineSize = new EngineSize();
+  readonly #keepForMs: number;
   #askedInVainAt = -Infinity;
   #stopped = false;
   #engine: Budget | undefined;
@@ -60,6 +68,7 @@ export class Claimer<Request> {
     this.#node = node;
     this.#rules = rules;
     this.#agenda = agenda;
+    this.#keepForMs = KEEP_POLLS * rules.pollMs;
   }
 
   /** The latest budget, which says what this node's engine can ever hold. */
@@ -73,6 +82,8 @@ export class Claimer<Request> {
     this.#engine = budget;
     const bounds = claimBounds(budget);
     const from = monotonic();
+    // what it could never hold, as far as was known, it may hold
+    if (this.#engineSize.grows(bounds, this.#node.holdsAny())) this.#agenda.sweepAll(from);
     const wait = { bounds, readyAt: from + (budget.readyInMs ?? 0), until: from + waitMs, stale };
     for (let looked = false, woken: Woken = false; ;) {
       if (this.#node.over.aborted) throw this.#node.over.reason;
@@ -91,7 +102,7 @@ export class Claimer<Request> {
       if (asks) this.#poll(now);
       const shard = asks ? this.#agenda.next(now, bounds) : undefined;
       // what answers the first look, or a ring, is worth more than an end in time
-      const patience = !looked || woken ? PATIENCE_MS : Math.min(PATIENCE_MS, wait.until - now);
+      const patience = !looked || woken ? ANSWER_MS : Math.min(ANSWER_MS, wait.until - now);
       looked ||= isReady;
       woken = false;
       if (shard !== undefined) {
@@ -117,15 +128,16 @@ export class Claimer<Request> {
   ring(shard: number, delayMs: number): void {
     if (this.#stopped) this.#passOnQuietly(shard);
     else if (delayMs <= 0) this.#rang(shard);
-    else alarmOf(this.#alarms, shard, () => this.#rang(shard)).within(delayMs);
+    else this.#alarms.of(shard, () => this.#rang(shard)).within(delayMs);
   }
 
   /**
-   * A put of this node is leaving for the shard. Answers in how many ms a claim of this node follows: then no node need be
-   * rung, which saves an idle owner a message and a round trip. Undefined: none follows.
+   * A put of this node is leaving for the shard, whose shortest prompt has so many tokens. Answers in how many ms a claim of
+   * this node follows: then no node need be rung, which saves an idle owner a message and a round trip. Undefined: none follows.
    */
-  claimsBehind(shard: number): number | undefined {
+  claimsBehind(shard: number, tokens: number): number | undefined {
     const now = monotonic();
+    if (this.#askers.haveRoom(tokens)) this.#agenda.lift(shard);
     const inMs = this.#readyIn(shard, now);
     if (inMs === Infinity) return undefined;
     // on the agenda now, as the call may be woken by another shard's put first; woken when this put is written
@@ -153,6 +165,7 @@ export class Claimer<Request> {
   #rang(shard: number): void {
     const now = monotonic();
     this.#agenda.notIdle(shard);
+    this.#agenda.lift(shard);
     this.#agenda.at(shard, now);
     // a ring cannot be passed on in a shard that does not answer; it is looked after when it does
     if (this.#agenda.isSlow(shard)) return;
@@ -169,7 +182,7 @@ export class Claimer<Request> {
     const late = (): void => {
       if (this.#agenda.isDue(shard, monotonic())) this.#passOnQuietly(shard);
     };
-    alarmOf(this.#kept, shard, late).within(ms + SOON_MS);
+    this.#kept.of(shard, late).within(ms + SOON_MS);
   }
 
   /** Rings may have been missed: every shard is asked once. */
@@ -178,10 +191,10 @@ export class Claimer<Request> {
     this.#askers.wake();
   }
 
-  /** Leaves `idle` and rings the next runner, if work waits. */
-  async passOn(shard: number): Promise<void> {
+  /** Leaves `idle` and rings the next runner, if work waits. A node that leaves keeps room for nothing. */
+  async passOn(shard: number, leaves = false): Promise<void> {
     this.#agenda.notIdle(shard);
-    await this.#node.claim(shard, { limit: 0, aloneTokens: 0, sumTokens: 0, totalTokens: 0, idleForMs: 0 });
+    await this.#node.claim(shard, { ...NOTHING, keepForMs: leaves ? 0 : this.#keepForMs });
   }
 
   #passOnQuietly(shard: number): void {
@@ -203,7 +216,7 @@ export class Claimer<Request> {
     budget: Budget,
     patienceMs: number,
   ): Promise<ClaimedRequest<Request>[]> {
-    this.#kept.get(shard)?.clear();
+    this.#kept.clear(shard);
     const from = monotonic();
     const asked = this.#ask(shard, bounds, budget);
     const answer = await soon(patienceMs, asked);
@@ -233,12 +246,15 @@ export class Claimer<Request> {
     await this.#node.beforeClaim(shard);
     const idleForMs = 1.5 * this.#rules.pollMs * this.#agenda.rotation;
     const idleUntil = monotonic() + idleForMs;
-    const answer = await this.#node.claim(shard, {
-      ...bounds,
-      totalTokens: largestPrompt(budget),
-      idleForMs,
-    });
-    if (answer.status === 'IDLE') this.#agenda.idle(shard, idleUntil);
+    const { patienceMs } = this.#rules;
+    const totalTokens = this.#engineSize.largestPrompt(budget);
+    const item = { ...bounds, totalTokens, idleForMs, patienceMs, keepForMs: this.#keepForMs, askOn: 0 };
+    const answer = await search(
+      (one) => this.#node.claim(shard, one),
+      item,
+      () => this.#stopped,
+    );
+    if (answer.status === 'IDLE' || answer.status === 'BLOCKED') this.#agenda.idle(shard, idleUntil);
     else this.#agenda.notIdle(shard);
     return answer;
   }
@@ -251,8 +267,11 @@ export class Claimer<Request> {
       return [];
     }
     if (answer.dueMs !== undefined) this.#node.due(shard, answer.dueMs);
-    if (answer.status === 'BLOCKED') this.#agenda.refused(shard, bounds, now);
-    if (answer.againMs !== undefined) this.#agenda.at(shard, now + answer.againMs);
+    if (answer.status === 'BLOCKED' || answer.status === 'KEEPING') this.#agenda.refused(shard, bounds, now);
+    this.#agenda.keeps(shard, answer.status === 'KEEPING' ? now + this.#keepForMs : undefined);
+    // after a refusal it comes as a ring does: what comes of age may fit
+    if (answer.againMs !== undefined && answer.status === 'BLOCKED') this.ring(shard, answer.againMs);
+    else if (answer.againMs !== undefined) this.#agenda.at(shard, now + answer.againMs);
     if (claims.length === 0) return [];
     this.#agenda.sweep(now);
     // a remembered answer has no bodies: they went with the answer that was lost
@@ -274,19 +293,8 @@ export class Claimer<Request> {
   /** No more claims: waiting `getRequests` answer `[]`, or throw if the node is over. */
   stop(): void {
     this.#stopped = true;
-    for (const alarm of [...this.#alarms.values(), ...this.#kept.values()]) alarm.clear();
+    this.#alarms.clearAll();
+    this.#kept.clearAll();
     this.#askers.wake();
   }
-}
-
-function alarmOf(alarms: Map<number, Alarm>, shard: number, ring: () => void): Alarm {
-  let alarm = alarms.get(shard);
-  if (!alarm) alarms.set(shard, (alarm = new Alarm(ring)));
-  return alarm;
-}
-
-/** Tokens of the largest prompt that the engine can ever hold. */
-function largestPrompt({ totalBlocks, reservedOutputBlocks, blockSize }: Budget): number {
-  if (totalBlocks === undefined) return ANY_TOKENS;
-  return Math.min(ANY_TOKENS, Math.max(0, totalBlocks - reservedOutputBlocks) * blockSize);
 }

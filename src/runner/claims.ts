@@ -98,6 +98,10 @@ export class Claims<Request, Output> {
     }
   }
 
+  get any(): boolean {
+    return this.#byKey.size > 0;
+  }
+
   /** What this node holds in a shard. */
   heldIn(shard: Shard): Claim[] {
     return [...this.#byKey.values()].filter((claim) => claim.shard === shard);

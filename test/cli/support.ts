@@ -100,7 +100,18 @@ export async function seedNode(
   });
   const items = Array.from({ length: puts }, (_, i) => ({ id: `${node}-${i}` }));
   if (puts > 0) await run('put_requests', shardKeys(topic, home), [...caller, ...putArgs(1000, items)]);
-  const bounds = { limit: claims, alone: 1e6, sum: 1e6, total: 1e6, bytes: 1e6, idleFor: 0, entropy: 1 };
+  const bounds = {
+    limit: claims,
+    alone: 1e6,
+    sum: 1e6,
+    total: 1e6,
+    bytes: 1e6,
+    idleFor: 0,
+    entropy: 1,
+    patience: 2_000,
+    keepFor: 4_000,
+    askOn: 0,
+  };
   if (claims > 0)
     await run('claim', shardKeys(topic, home), [...caller, ...claimArgs({ ...bounds, since: NO_TICK })]);
 }

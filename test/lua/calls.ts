@@ -32,7 +32,7 @@ export function claim(
 ): Call {
   const all: ClaimBounds = {
     ...{ limit: 8, alone: NO_BOUND, sum: NO_BOUND, total: NO_BOUND, bytes: 262_144 },
-    ...{ since: 'ffffffffffffff', idleFor: 3_000, entropy: 1 },
+    ...{ since: 'ffffffffffffff', idleFor: 3_000, entropy: 1, patience: 2_000, keepFor: 4_000, askOn: 0 },
     ...bounds,
   };
   return shard.call('claim', node, claimArgs(all), options);

@@ -54,17 +54,19 @@ describe('a claim by the policy oldest', () => {
     for (const [at, owner] of numbered(40, 'big').entries()) await shard.run(put(shard, owner, big, { at }));
     await shard.run(put(shard, 'small', ['x'], { at: 100 }));
     shard.at = 1_000;
-    expect(await claimed(shard, 'a', { limit: 1, alone: 999 })).to.deep.equal(['smallx']);
+    expect(await claimed(shard, 'a', { limit: 1, total: 999 })).to.deep.equal(['smallx']);
   });
 
-  it('looks at fifty peers and no more: its time is bounded', async () => {
+  it('looks at fifty peers and no more, and says where it goes on: its time is bounded', async () => {
     const shard = new TestShard({ policy: 'oldest', stealAfter: 50 });
     const big = [{ id: 'big', tokens: 1_000 }];
     for (const [at, owner] of numbered(50, 'big').entries()) await shard.run(put(shard, owner, big, { at }));
     await shard.run(put(shard, 'small', ['x'], { at: 100 }));
     shard.at = 1_000;
-    const reply = await shard.run(claim(shard, 'a', { limit: 100, alone: 999 }));
-    expect([reply[0], reply[2]].map(String)).to.deep.equal(['BLOCKED', '']);
+    const reply = await shard.run(claim(shard, 'a', { limit: 100, total: 999 }));
+    expect([0, 2, 3, 5].map((i) => String(reply[i]))).to.deep.equal(['IDLE', '', '-1', '51']);
+    expect((await shard.view()).idle, 'the search is not over').to.deep.equal({});
+    expect(await claimed(shard, 'a', { total: 999, askOn: 51 })).to.deep.equal(['smallx']);
   });
 
   it('keeps to the peer that it has found if those behind are younger', async () => {

@@ -61,16 +61,17 @@ describe('claim', () => {
     });
   });
 
-  it('ships bodies of own tickets only from before `since`: later ones are in the caller’s memory', async () => {
+  it('ships bodies of own tickets only that arrived before `since`: later ones are in the caller’s memory', async () => {
     const shard = new TestShard();
-    await shard.run(put(shard, 'a', ['v', 'w', { id: 'x', headStart: 1 }]));
+    await shard.run(put(shard, 'a', ['v']));
+    await shard.run(put(shard, 'a', ['w', { id: 'x', headStart: 1 }], { at: 1 }));
     await shard.run(put(shard, 'b', ['y', 'z', 'z2']));
-    const reply = await shard.run(claim(shard, 'a', { since: tickAt(1) }, { at: 100 }));
+    const reply = await shard.run(claim(shard, 'a', { since: tickAt(1_000) }, { at: 100 }));
     const claims = parseClaims(reply[2]!);
     expect(claims.map(({ ticket, bodied }) => `${ticket[0]!} ${ticket.at(-1)!} ${bodied}`)).to.deep.equal([
-      ...['a x true', 'a v true', 'a w false', 'b y true', 'b z true', 'b 2 true'],
+      ...['a v true', 'a x false', 'a w false', 'b y true', 'b z true', 'b 2 true'],
     ]);
-    expect(reply.slice(5).map(String)).to.deep.equal(['x', 'v', 'y', 'z', 'z2'].map((id) => `body of ${id}`));
+    expect(reply.slice(6).map(String)).to.deep.equal(['v', 'y', 'z', 'z2'].map((id) => `body of ${id}`));
   });
 
   it('gives bodies back byte by byte, also an empty one', async () => {
@@ -83,7 +84,7 @@ describe('claim', () => {
       ]),
     );
     const reply = await shard.run(claim(shard, 'b', {}, { at: 100 }));
-    expect(reply.slice(5)).to.deep.equal([bytes, Buffer.alloc(0)]);
+    expect(reply.slice(6)).to.deep.equal([bytes, Buffer.alloc(0)]);
   });
 
   it('names hostile ids whole', async () => {
@@ -213,31 +214,30 @@ describe('claim', () => {
         ids: ['x', 'y', 'z'],
       },
       {
-        title: 'a ticket over the bound of one that is alone blocks its owner, not the call',
+        title: 'a ticket over the bound of one that is alone is stepped over, at its owner too',
         a: [of('x', 101), of('v', 1)],
         b: [of('y', 20), of('z', 10), of('w', 1)],
         bounds: { alone: 100, sum: 50 },
-        ids: ['y', 'z', 'w'],
+        ids: ['v', 'y', 'z', 'w'],
       },
       {
-        title: 'BLOCKED when nothing could be taken and somebody is blocked',
-        a: [of('x', 101), of('v', 1)],
+        title: 'BLOCKED when nothing could be taken and something does not fit now',
+        a: [of('x', 101), of('v', 102)],
         bounds: { alone: 100, sum: 200 },
         status: 'BLOCKED',
         ids: [],
       },
       {
-        title: 'a peer’s ticket that the engine can never hold blocks the peer',
+        title: 'a ticket that the engine can never hold is stepped over',
         b: [of('x', 101), of('y', 1), of('z', 1)],
         bounds: { total: 100 },
-        status: 'BLOCKED',
-        ids: [],
+        ids: ['y', 'z'],
       },
       {
-        title: 'an own ticket is not measured against what the engine can hold',
-        a: [of('x', 101)],
+        title: 'an own ticket is measured against what the engine can hold, too',
+        a: [of('x', 101), of('y', 1)],
         bounds: { total: 100 },
-        ids: ['x'],
+        ids: ['y'],
       },
       {
         title: 'no body is added beyond the bytes',
@@ -280,11 +280,22 @@ describe('claim', () => {
         expect([String(reply[0]), ...idsOf(reply)]).to.deep.equal([status, ...ids]);
         const { waiting, idle } = await shard.view();
         expect(waiting.length).to.equal(a.length + b.length - ids.length);
-        expect(idle).to.deep.equal({});
+        expect(idle).to.deep.equal(status === 'OK' ? {} : { a: 3_100 });
       });
     }
 
-    it('leave a blocked call out of idle, and ring another for what it could not take', async () => {
+    it('have a call that met something old keep room for it', async () => {
+      const shard = new TestShard();
+      await shard.run(put(shard, 'a', ['x']));
+      await shard.run(claim(shard, 'c'));
+      shard.at = 2_000;
+      await shard.row(claim(shard, 'c', { alone: 1 }), {
+        reply: ['KEEPING', 'again -1 due 898000'],
+        changes: { idle: { c: undefined }, kept: 'c 6000 a|x@0', state: { visited: 2_000 } },
+      });
+    });
+
+    it('leave a blocked call idle with the room that it has, and ring another for what it could not take', async () => {
       const shard = new TestShard();
       for (const node of ['b', 'c', 'd']) await shard.run(claim(shard, node));
       await shard.run(put(shard, 'a', ['x', 'y', 'z']));
@@ -292,7 +303,7 @@ describe('claim', () => {
       await shard.row(claim(shard, 'c', { alone: 1 }), {
         reply: ['BLOCKED', 'again -1 due 899950'],
         rings: ['d: claim 0 0'],
-        changes: { idle: { c: undefined, d: undefined }, state: { visited: 50 } },
+        changes: { idle: { c: 3_050, d: undefined }, rooms: { c: 1 }, state: { visited: 50 } },
       });
     });
   });

@@ -53,7 +53,7 @@ describe('an error of Redis within a script', () => {
     const message = await messageOf(
       runScript(connection(), 'auto', script, shardKeys(shard.topic, shard.number), args),
     );
-    expect(message).to.include(`(${whereIs('claim.lua', "call('ZREM', tables.IDLE")})`);
+    expect(message).to.include(`(${whereIs('lib/rest.lua', "call('ZREM', tables.IDLE")})`);
     const again = put(shard, 'a', ['y']);
     const text = await messageOf(
       runScript(connection(), 'auto', again.script, shardKeys(shard.topic, shard.number), again.args),

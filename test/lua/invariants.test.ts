@@ -111,7 +111,7 @@ describe('the checker of the invariants', () => {
       },
     ],
     [
-      'a tick behind a fence and an order',
+      'a tick behind a fence and an arrival',
       4,
       /later than the shard's/,
       (s, r) => r.hset(s.key('shard'), 'tick', '0'.repeat(14)),
@@ -169,11 +169,13 @@ describe('the checker of the invariants', () => {
 
   it('reads a record whole, and nothing that is none', () => {
     const stamp = '0660f126000000|00000080|01a2088a32fa';
-    expect(parseRecord(`${stamp}|03|01|00000009|0660f126000001|n:1`)).to.deep.equal({
+    const waiting = `${stamp}|03|01|00000009|01a2088a2000`;
+    expect(parseRecord(`${waiting}|0660f126000001|n:1`)).to.deep.equal({
       ...{ stamp, order: '0660f126000000', deadline: 0x01a2088a32fa, triesLeft: 3, triesSpent: 1, bytes: 9 },
+      arrival: 0x01a2088a2000,
       ...{ fence: '0660f126000001', runner: 'n:1' },
     });
-    for (const text of ['', stamp, `${stamp}|03|01|00000009|`, `${stamp}|03|01|00000009|0660f126000001`]) {
+    for (const text of ['', stamp, `${stamp}|03|01|00000009`, `${waiting}|`, `${waiting}|0660f126000001`]) {
       expect(parseRecord(text)).to.equal(undefined);
     }
   });

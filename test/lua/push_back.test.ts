@@ -112,7 +112,7 @@ describe('push_back', () => {
     });
   });
 
-  it('rings, but never the caller, who could not take them', async () => {
+  it('rings, but never the caller, who could not take them and stays idle for others', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', ['x']));
     await shard.run(put(shard, 'c', ['y']));
@@ -129,7 +129,7 @@ describe('push_back', () => {
         load: { a: 1 },
         request: { 'a|x': '@0 128/900000/3/0/9' },
         due: { 'a|x@0': 900_000 },
-        idle: { a: undefined, b: undefined },
+        idle: { a: undefined },
       },
     });
     await shard.row(pushBack(shard, 'b', [await shard.held('c|y')]), {

@@ -162,7 +162,7 @@ describe('the reap', () => {
     await shard.run(put(shard, 'b', [{ id: 'y', deadline: 100 }]));
     await shard.run(put(shard, 'a', ['x']));
     const reply = await shard.run(claim(shard, 'b', {}, { at: 100 }));
-    expect([reply[0], reply[5]].map(String)).to.deep.equal(['OK', 'body of x']);
+    expect([reply[0], reply[6]].map(String)).to.deep.equal(['OK', 'body of x']);
     const { out, waiting, load, request } = await shard.view();
     expect({ out: out.length, waiting, load }).to.deep.equal({ out: 41, waiting: [], load: {} });
     expect(Object.keys(request)).to.deep.equal(['a|x']);

@@ -30,6 +30,10 @@ export interface View {
   lanes: Record<string, number>;
   /** Node -> when it said that it claims. */
   asks: Record<string, number>;
+  /** Node -> tokens that it has room for. */
+  rooms: Record<string, number>;
+  /** `runner until ticket`, or empty. */
+  kept: string;
   state: Record<string, number>;
   /** `ticket reason triesSpent body`. */
   dead: string[];
@@ -68,8 +72,9 @@ function record<T>(map: ReadonlyMap<string, T>, show: (value: T, key: string) =>
 
 export function viewOf(snapshot: ShardSnapshot): View {
   const { waiting, head, load, request, body, due, out, node, idle, calls, state, dead, expiry } = snapshot;
-  const lanes = new Map([...calls].filter(([field]) => field.includes('|') && !field.endsWith('|asks')));
+  const lanes = new Map([...calls].filter(([field]) => /\|(put|claim|result)$/.test(field)));
   const asks = new Map([...calls].filter(([field]) => field.endsWith('|asks')));
+  const rooms = new Map([...calls].filter(([field]) => field.endsWith('|room')));
   const epochs = new Map([...calls].filter(([field]) => !field.includes('|')));
   const ms = (value: number): number => (value === 0 ? 0 : value - START);
   return {
@@ -85,7 +90,12 @@ export function viewOf(snapshot: ShardSnapshot): View {
     epochs: record(epochs, (epoch, name) => [name, parseInt(epoch, 16)]),
     lanes: record(lanes, (last, field) => [field, parseInt(last.slice(0, 12), 16)]),
     asks: record(asks, (at, field) => [field.split('|')[0]!, ms(Number(at))]),
-    state: record(state, (value, field) => [field, field === 'tick' ? ticks(value) : stateOf(field, value)]),
+    rooms: record(rooms, (tokens, field) => [field.split('|')[0]!, Number(tokens)]),
+    kept: showKept(state.get('kept') ?? ''),
+    state: record(new Map([...state].filter(([field]) => field !== 'kept')), (value, field) => [
+      field,
+      field === 'tick' ? ticks(value) : stateOf(field, value),
+    ]),
     dead: dead.map((entry) => {
       const text = (field: string): string => entry.get(field)!.toString('latin1');
       const what = `${showTicket(entry.get('ticket')!.toString())} "${text('reason')}" ${text('spent')}`;
@@ -93,6 +103,12 @@ export function viewOf(snapshot: ShardSnapshot): View {
     }),
     expires: [...new Set(expiry.values())].map(ms),
   };
+}
+
+function showKept(text: string): string {
+  if (text === '') return '';
+  const [runner, until] = text.split('|', 2);
+  return `${runner!} ${parseInt(until!, 16) - START} ${showTicket(text.slice(runner!.length + 14))}`;
 }
 
 function stateOf(field: string, value: string): number {
@@ -108,7 +124,7 @@ export function changes(before: View, after: View): Changes {
   for (const table of Object.keys(after) as (keyof View)[]) {
     const [old, now] = [before[table], after[table]];
     if (isDeepStrictEqual(old, now)) continue;
-    found[table] = Array.isArray(now) ? now : changed(old as never, now);
+    found[table] = Array.isArray(now) || typeof now === 'string' ? now : changed(old as never, now);
   }
   return found;
 }
@@ -122,8 +138,8 @@ function changed(old: Record<string, unknown>, now: Record<string, unknown>): Re
 
 /**
  * A reply to be read: the status, then what it says. The tick is left out, `-` is an empty string. A put: each answer with
- * the order it names; a claim: each claim as `ticket #fence left/triesSpent b|-`, `again n due n`, bodies; a reset: `more n`,
- * tickets; a take: `more n`, results.
+ * the order it names; a claim: each claim as `ticket #fence left/triesSpent b|-`, `again n due n`, and `on n` where it ends
+ * before its search, bodies; a reset: `more n`, tickets; a take: `more n`, results.
  */
 export function showReply(script: ShardScript, reply: readonly Buffer[]): string[] {
   const [status, , third] = reply.map((part) => part.toString('latin1'));
@@ -137,8 +153,9 @@ export function showReply(script: ShardScript, reply: readonly Buffer[]): string
         ({ ticket, fence, triesLeft, triesSpent, bodied }) =>
           `${showTicket(ticket)} #${ticks(fence)} ${triesLeft}/${triesSpent} ${bodied ? 'b' : '-'}`,
       );
-      const [again, due, ...bodies] = rest(3);
-      return [status!, ...claims, `again ${again!} due ${due!}`, ...bodies];
+      const [again, due, on, ...bodies] = rest(3);
+      const asksOn = on === '-1' ? '' : ` on ${on!}`;
+      return [status!, ...claims, `again ${again!} due ${due!}${asksOn}`, ...bodies];
     }
     case 'reset':
       return [status!, `more ${third![0]!}`, ...parseTickets(reply[2]!, 1).map(showTicket)];

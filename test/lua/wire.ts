@@ -104,11 +104,15 @@ export interface ClaimBounds {
   since: Tick;
   idleFor: number;
   entropy: number;
+  patience: number;
+  keepFor: number;
+  askOn: number;
 }
 
 export function claimArgs(bounds: ClaimBounds): Argument[] {
-  const { limit, alone, sum, total, bytes, since, idleFor, entropy } = bounds;
-  return [...[limit, alone, sum, total, bytes].map(String), since, String(idleFor), String(entropy)];
+  const { limit, alone, sum, total, bytes, since, idleFor, entropy, patience, keepFor, askOn } = bounds;
+  const rest = [idleFor, entropy, patience, keepFor, askOn];
+  return [...[limit, alone, sum, total, bytes].map(String), since, ...rest.map(String)];
 }
 
 export interface ResultItem {

@@ -26,7 +26,7 @@ const item = fc.record({
     60_000,
     150_000,
   ),
-  headStart: fc.constantFrom(0, 0, 0, 1, 60, 100_000),
+  headStart: fc.constantFrom(0, 0, 0, 1, 60, 100_000, -40, -60_000),
   triesLeft: fc.constantFrom(3, 3, 2, 1),
   body: fc
     .constantFrom('', 'x', '\u0000|}é', 'x'.repeat(60), 'x'.repeat(200))
@@ -59,6 +59,9 @@ export const action = fc.oneof(
       own: fc.boolean(),
       idleFor: fc.constantFrom(100, 3_000, 100_000),
       entropy: fc.nat(),
+      patience: fc.constantFrom(0, 1_000, 20_000),
+      keepFor: fc.constantFrom(0, 50, 4_000, 100_000),
+      askOn: fc.constantFrom(0, 0, 0, 0, 1, 2, 3),
     }),
   },
   {
@@ -173,9 +176,9 @@ export async function act(world: World, one: Action): Promise<void> {
       return world.put(life, items, 100, undefined);
     }
     case 'claim': {
-      const { limit, alone, sum, total, bytes, idleFor, entropy } = one;
-      const since = one.own ? '0'.repeat(14) : life.seen;
-      return world.claim(life, { limit, alone, sum, total, bytes, idleFor, entropy, since });
+      const { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn } = one;
+      const bounds = { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn };
+      return world.claim(life, { ...bounds, since: one.own ? '0'.repeat(14) : life.seen });
     }
     case 'pushBack': {
       const from = one.any ? world.claims : life.held;

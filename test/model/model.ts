@@ -5,8 +5,8 @@
  */
 import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import type { Claim, ClaimBounds, Held, PutItem, ResultItem } from '../lua/wire.ts';
-import { pick } from './pick.ts';
-import { ShardState, byScore, stampOf, type Mail, type Request } from './state.ts';
+import { pick, type Picking } from './pick.ts';
+import { ShardState, byScore, leastTokens, stampOf, type Mail, type Request } from './state.ts';
 
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
@@ -24,13 +24,14 @@ export class ShardModel extends ShardState {
     items: readonly PutItem[],
     maxWaiting: number,
     observed: readonly string[],
-    claimsIn: number | undefined,
+    announced: number | undefined,
   ): string {
     const owner = this.node;
+    const claimsIn = this.standingKept()?.runner === owner ? undefined : announced;
     // a tenth of the time that the head had waited when the call came
     const retryAfter = this.#retryAfter(owner);
     let full = '';
-    const accepted: Ticket[] = [];
+    const accepted: Request[] = [];
     const answers = items.map((item, i): string => {
       const {
         id,
@@ -51,33 +52,34 @@ export class ShardModel extends ShardState {
       const until = this.now + deadline;
       const stamp = `${order}|${tokens.toString(16).padStart(8, '0')}|${until.toString(16).padStart(12, '0')}`;
       const ticket = `${owner}|${stamp}|${id}`;
-      this.requests.set(`${owner}|${id}`, {
+      const request: Request = {
         ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, triesLeft, triesSpent },
+        arrival: this.now,
         ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until },
-      });
+      };
+      this.requests.set(`${owner}|${id}`, request);
       this.ends.set(ticket, 0);
       this.outlast(until);
-      accepted.push(ticket);
+      accepted.push(request);
       return `OK ${stamp}`;
     });
     if (accepted.length > 0) {
       const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
       if (keeps) this.asks.set(owner, this.now + claimsIn);
-      if (claimsIn !== 0) this.ring(owner, claimsIn);
+      if (claimsIn !== 0) this.ring(owner, leastTokens(accepted).get(owner)!, claimsIn);
     }
     return answers.join(SEPARATORS.put);
   }
 
-  /** @param observed the claims answered: their tokens, and which peer was the lucky one */
+  /** @param observed the claims answered: their fences */
   claim(
     bounds: ClaimBounds,
     observed: readonly Claim[],
-  ): { status: string; claims: Claim[]; again: number; bodies: Buffer[] } {
+  ): { status: string; claims: Claim[]; again: number; on: number; bodies: Buffer[] } {
     this.visit();
     this.reap(REAPED_BY_CLAIM);
-    const chosen = observed[0] && parseTicket(observed[0].ticket).owner;
-    const nothing = { picks: [], blocked: false };
-    const { picks, blocked } = bounds.limit === 0 ? nothing : pick(this, bounds, chosen);
+    const walk = pick(this, bounds);
+    const { picks } = walk;
     const claims = picks.map(({ request, bodied }, i): Claim => {
       const fence = observed[i]?.fence ?? NO_TICK;
       this.learn(parseInt(fence, 16));
@@ -95,27 +97,41 @@ export class ShardModel extends ShardState {
       };
     });
     const bodies = picks.filter(({ bodied }) => bodied).map(({ request }) => request.body);
-    const status = claims.length > 0 ? 'OK' : blocked ? 'BLOCKED' : 'IDLE';
-    if (status === 'IDLE' && bounds.limit > 0) {
-      this.idle.set(this.node, this.now + bounds.idleFor);
-      return { status, claims, again: this.#again(), bodies };
+    const keeps = bounds.limit > 0 && this.standingKept()?.runner === this.node;
+    const status = claims.length > 0 ? 'OK' : keeps ? 'KEEPING' : walk.notNow > 0 ? 'BLOCKED' : 'IDLE';
+    const next = this.rules.policy === 'oldest' ? walk.reached + 1 : -1;
+    const on = walk.spent && claims.length === 0 ? (walk.removed ? bounds.askOn : next) : -1;
+    return { status, claims, again: on >= 0 ? -1 : this.#rest(status, bounds, walk), on, bodies };
+  }
+
+  /** The caller is idle or not, and what is left rings; ms until it may steal something. */
+  #rest(status: string, bounds: ClaimBounds, walk: Picking): number {
+    const { limit, total, alone, idleFor, askOn } = bounds;
+    if (limit === 0 || status === 'OK' || status === 'KEEPING') {
+      this.idle.delete(this.node);
+      this.ringFirst(limit === 0 ? 0 : walk.least);
+      return -1;
     }
-    this.idle.delete(this.node);
-    this.ringFirst();
-    return { status, claims, again: -1, bodies };
+    this.idle.set(this.node, this.now + idleFor);
+    if (askOn > 0 || walk.never + walk.notNow > 0) {
+      this.rooms.set(this.node, Math.min(total, status === 'BLOCKED' ? alone : total));
+      this.ringFirst(Math.min(walk.least, total + 1));
+    } else {
+      this.rooms.delete(this.node);
+    }
+    return this.#again(walk, Math.max(0, askOn - 1));
   }
 
   pushBack(held: readonly Held[]): string {
-    const owners = new Set<string>();
+    const back: Request[] = [];
     const answers = held.map(({ ticket, fence }) => {
       const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       this.giveBack(request);
-      owners.add(request.owner);
+      back.push(request);
       return 'OK';
     });
-    if (owners.size > 0) this.idle.delete(this.node);
-    for (const owner of owners) this.ring(owner);
+    for (const [owner, tokens] of leastTokens(back)) this.ring(owner, tokens, undefined, this.node);
     return answers.join(SEPARATORS.other);
   }
 
@@ -213,25 +229,29 @@ export class ShardModel extends ShardState {
     return { more: waiting.length === slice || left, dropped: all.map(({ ticket }) => ticket) };
   }
 
-  ringFirst(): void {
+  ringFirst(tokens: number): void {
     const first = this.heads().sort(byScore)[0]?.[0];
     if (first === undefined) return;
     const isOfAge = this.freeIn(this.line(first)[0]!) <= 0;
     const longest = this.loads().sort(byScore).at(-1)!;
-    this.ring(!isOfAge && longest[1] >= this.rules.minLoad ? longest[0] : first);
+    this.ring(!isOfAge && longest[1] >= this.rules.minLoad ? longest[0] : first, tokens);
   }
 
-  #again(): number {
+  #again({ opened, through }: Picking, from: number): number {
     if (this.rules.policy === 'none') return -1;
-    const owners = this.heads().sort(byScore).slice(0, HEADS);
+    const owners = this.heads()
+      .sort(byScore)
+      .slice(from, from + HEADS + opened);
     const free = owners.flatMap(([owner]) =>
-      owner === this.node ? [] : [this.freeIn(this.line(owner)[0]!)],
+      owner === this.node || through.has(owner) ? [] : [this.freeIn(this.line(owner)[0]!)],
     );
-    return free.length === 0 ? -1 : Math.max(1, Math.min(...free));
+    const ahead = free.filter((ms) => ms > 0);
+    return ahead.length === 0 ? -1 : Math.min(...ahead);
   }
 
   #retryAfter(owner: string): number {
-    const order = this.line(owner)[0]?.order ?? this.now * 1000;
-    return Math.min(60_000, Math.max(100, Math.floor((this.now - order / 1000) / 10)));
+    const [head] = this.line(owner);
+    const since = head ? this.waitsSince(head) : this.now;
+    return Math.min(60_000, Math.max(100, Math.floor((this.now - since) / 10)));
   }
 }

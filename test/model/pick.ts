@@ -1,5 +1,6 @@
-/** What a claim takes, by lua/README.md#claim: bounds, blocked owners, and the policies. */
+/** What a claim takes, by lua/README.md#claim: bounds, what is stepped over, the kept ticket, and the policies. */
 import type { ClaimBounds } from '../lua/wire.ts';
+import { Chance } from './chance.ts';
 import { byBytes, type Request, type ShardState } from './state.ts';
 
 export interface Picked {
@@ -8,18 +9,51 @@ export interface Picked {
   bodied: boolean;
 }
 
-interface Line {
-  owner: string;
-  tickets: Request[];
-  blocked: boolean;
+/** What a claim came to. */
+export interface Picking {
+  picks: Picked[];
+  /** How many were stepped over: never here, not now. */
+  never: number;
+  notNow: number;
+  /** Least tokens of what it left. */
+  least: number;
+  /** Nothing more may be looked at, though nothing was taken. */
+  spent: boolean;
+  /** Some left their lines without being taken. */
+  removed: boolean;
+  /** How many lines were opened, and whose were looked through to an end that stays. */
+  opened: number;
+  through: Set<string>;
+  /** Rank of the last head whose line was opened, plus one. */
+  reached: number;
 }
 
-class Picking {
+interface Line {
+  owner: string;
+  /** What has not been looked at; what was stepped over has gone to `stays`. */
+  tickets: Request[];
+  stays: Request[];
+  rank: number;
+}
+
+const LOOKS = 100;
+const NEVER = 64;
+const NOT_NOW = 16;
+const TRIES = 10;
+
+class Walk implements Picking {
   readonly picks: Picked[] = [];
-  readonly lines = new Map<string, Line>();
+  never = 0;
+  notNow = 0;
+  least = Infinity;
+  spent = false;
+  removed = false;
+  reached: number;
+  readonly #lines = new Map<string, Line>();
   readonly #state: ShardState;
   readonly #bounds: ClaimBounds;
   #limit: number;
+  #looks: number;
   #tokens = 0;
   #bytes = 0;
   #full = false;
@@ -28,67 +62,197 @@ class Picking {
     this.#state = state;
     this.#bounds = bounds;
     this.#limit = bounds.limit;
+    this.#looks = bounds.limit + LOOKS;
+    this.reached = Math.max(0, bounds.askOn - 1);
   }
 
-  oldest(peers: readonly Line[]): void {
+  get through(): Set<string> {
+    const through = [...this.#lines.values()].filter(
+      ({ tickets, stays }) => stays.length > 0 && tickets.length === 0,
+    );
+    return new Set(through.map(({ owner }) => owner));
+  }
+
+  get opened(): number {
+    return this.#lines.size;
+  }
+
+  kept(): void {
+    const { kept, node, now } = this.#state;
+    if (!kept || kept.until <= now) return;
+    const { limit, total, alone, keepFor } = this.#bounds;
+    const request = this.#state.standing(kept.ticket);
+    if (!request || request.runner !== undefined || request.deadline <= now) this.#state.kept = undefined;
+    else if (kept.runner === node && limit > 0 && request.tokens <= alone) {
+      this.#state.kept = undefined;
+      this.#accept(request);
+      request.runner = node;
+    } else if (kept.runner === node) {
+      const keeps = request.tokens <= total && keepFor > 0;
+      this.#state.kept = keeps ? { ...kept, until: now + keepFor } : undefined;
+    }
+  }
+
+  oldest(): void {
     const { rules, node } = this.#state;
-    const own = this.line(node);
-    for (;;) {
-      const candidates = peers.filter((peer) => this.#open(peer) && this.#state.isStealable(peer.tickets));
+    const ranks = this.#state.heads().sort((a, b) => a[1] - b[1] || byBytes(a[0], b[0]));
+    const from = Math.max(0, this.#bounds.askOn - 1);
+    const peers = ranks.flatMap(([owner], rank) =>
+      rank < from || owner === node ? [] : [{ owner, rank: rank + 1 }],
+    );
+    const unopened = peers.map(({ owner, rank }) => this.#lineOf(owner, rank));
+    const own = this.#open(this.#lineOf(node, 0));
+    while (!this.#full) {
+      const open = unopened.filter(({ tickets }) => tickets.length > 0 && !this.#isTaken(tickets[0]!));
+      const candidates = open.filter((peer) => this.#isStealable(peer));
       const [oldest] = candidates.sort((a, b) => orderOf(a) - orderOf(b) || byBytes(a.owner, b.owner));
-      const mine = this.#open(own) ? own : undefined;
+      const mine = this.#bounds.askOn === 0 && own.tickets.length > 0 ? own : undefined;
       const mineFirst = mine && (!oldest || orderOf(mine) <= orderOf(oldest) + rules.stealAfter * 1000);
       const next = mineFirst ? mine : oldest;
-      if (!next) return;
-      this.#take(next);
+      if (!next) break;
+      if (next !== own) this.reached = this.#open(next).rank;
+      this.#look(next);
     }
   }
 
   own(): void {
-    const own = this.line(this.#state.node);
-    while (this.#open(own)) this.#take(own);
+    const own = this.#open(this.#lineOf(this.#state.node, 0));
+    this.#lookThrough(own);
   }
 
-  /** @param chosen the peer that gave something; all are tried if none did */
-  lucky(peers: readonly Line[], chosen: string | undefined): void {
-    if (this.picks.length > 0 || this.line(this.#state.node).blocked) return;
+  lucky(): void {
+    if (this.#hasEnough()) return;
     this.#limit = Math.ceil(this.#limit / 2);
-    const eligible = peers.filter((peer) => this.#state.isStealable(peer.tickets));
-    for (const peer of eligible.filter(({ owner }) => chosen === undefined || owner === chosen)) {
-      while (this.#open(peer)) this.#take(peer);
+    const peers = this.#luckyPeers();
+    const chance = new Chance(this.#bounds.entropy);
+    for (let tries = Math.min(TRIES, peers.length); tries > 0; tries -= 1) {
+      const [owner] = peers.splice(chance.below(peers.length), 1);
+      this.#lookThrough(this.#open(this.#lineOf(owner!, 0)));
+      if (this.#hasEnough()) return;
     }
   }
 
-  line(owner: string): Line {
-    const line = this.lines.get(owner) ?? { owner, tickets: this.#state.line(owner), blocked: false };
-    this.lines.set(owner, line);
+  #hasEnough(): boolean {
+    return this.picks.length > 0 || this.#full;
+  }
+
+  /** The most loaded first, then those with old heads, then those whose order lies ahead. */
+  #luckyPeers(): string[] {
+    const { rules, now, node } = this.#state;
+    const loaded = this.#state
+      .loads()
+      .filter(([, load]) => load >= rules.minLoad)
+      .sort((a, b) => b[1] - a[1] || byBytes(b[0], a[0]));
+    const heads = this.#state.heads().sort((a, b) => a[1] - b[1] || byBytes(a[0], b[0]));
+    const aged = (owner: string): boolean => this.#state.freeIn(this.#state.line(owner)[0]!) <= 0;
+    const old = heads.filter(([owner, order]) => order <= (now - rules.stealAfter) * 1000 && aged(owner));
+    const ahead = heads.filter(([owner, order]) => order > now * 1000 && aged(owner));
+    const names = [...loaded, ...old, ...ahead].map(([owner]) => owner);
+    return [...new Set(names)].filter((owner) => owner !== node);
+  }
+
+  /** Also what was come to and not looked at. */
+  end(): void {
+    for (const { tickets } of this.#lines.values())
+      if (tickets.length > 0 && this.#full) this.least = Math.min(this.least, tickets[0]!.tokens);
+  }
+
+  #lineOf(owner: string, rank: number): Line {
+    return { owner, tickets: this.#state.line(owner).filter((one) => !this.#isTaken(one)), stays: [], rank };
+  }
+
+  #open(line: Line): Line {
+    this.#lines.set(line.owner, line);
     return line;
   }
 
-  #open(line: Line): boolean {
-    return !this.#full && !line.blocked && line.tickets.length > 0;
+  #isTaken(request: Request): boolean {
+    return this.picks.some((one) => one.request === request);
   }
 
-  #take(from: Line): void {
-    const { alone, sum, total, bytes, since } = this.#bounds;
-    const request = from.tickets[0]!;
-    const own = from.owner === this.#state.node;
-    const bodied = !own || request.ticket.slice(from.owner.length + 1, from.owner.length + 15) < since;
-    const tokens = this.#tokens + request.tokens;
-    if (request.deadline <= this.#state.now) {
-      from.tickets.shift();
+  #isStealable({ tickets, stays }: Line): boolean {
+    return this.#state.isStealable([...stays, ...tickets]);
+  }
+
+  #lookThrough(line: Line): void {
+    while (!this.#full && line.tickets.length > 0) this.#look(line);
+  }
+
+  #look(line: Line): void {
+    this.#looks -= 1;
+    this.#judge(line, line.tickets[0]!);
+    this.spent ||= this.#looks <= 0;
+    this.#full ||= this.spent;
+  }
+
+  #judge(line: Line, request: Request): void {
+    const { alone, sum, total, bytes } = this.#bounds;
+    const { now, node } = this.#state;
+    const kept = this.#state.standingKept();
+    const isFirst = this.picks.length === 0;
+    if (request.deadline <= now) {
+      line.tickets.shift();
+      this.removed = true;
       this.#state.finish(request, 'expired', '');
-    } else if (tokens > (this.picks.length === 0 ? alone : sum) || (!own && request.tokens > total)) {
-      from.blocked = true;
-    } else if (bodied && this.picks.length > 0 && this.#bytes + request.body.length > bytes) {
+    } else if (request.tokens > total) {
+      this.never += 1;
+      this.#full = this.spent = this.never === NEVER;
+      this.#stepOver(line);
+    } else if (this.#tokens + request.tokens > (isFirst ? alone : sum)) {
+      this.#notNow(line, request);
+    } else if (kept?.runner === node && request.order > kept.order) {
+      this.#full = true;
+    } else if (this.#isBodied(request) && !isFirst && this.#bytes + request.body.length > bytes) {
       this.#full = true;
     } else {
-      from.tickets.shift();
-      this.picks.push({ request, bodied });
-      this.#tokens = tokens;
-      if (bodied) this.#bytes += request.body.length;
-      this.#full = this.picks.length === this.#limit;
+      line.tickets.shift();
+      if (kept?.ticket === request.ticket) this.#state.kept = undefined;
+      this.#accept(request);
     }
+  }
+
+  #notNow(line: Line, request: Request): void {
+    const { alone, patience, keepFor } = this.#bounds;
+    const { now, node } = this.#state;
+    const kept = this.#state.standingKept();
+    if (request.arrival > now || now - request.arrival >= patience) {
+      const isLarge = request.tokens > alone;
+      if (isLarge && request.order < (kept?.order ?? Infinity) && keepFor > 0) {
+        this.#state.kept = {
+          runner: node,
+          until: now + keepFor,
+          ticket: request.ticket,
+          order: request.order,
+        };
+        this.#full = true;
+        return;
+      }
+      if (!isLarge && request.ticket !== kept?.ticket) {
+        this.#full = true;
+        return;
+      }
+    }
+    this.notNow += 1;
+    this.#full = this.notNow === NOT_NOW;
+    this.#stepOver(line);
+  }
+
+  #stepOver(line: Line): void {
+    const request = line.tickets.shift()!;
+    line.stays.push(request);
+    this.least = Math.min(this.least, request.tokens);
+  }
+
+  #isBodied({ owner, arrival }: Request): boolean {
+    return owner !== this.#state.node || arrival * 1000 < parseInt(this.#bounds.since, 16);
+  }
+
+  #accept(request: Request): void {
+    const bodied = this.#isBodied(request);
+    this.picks.push({ request, bodied });
+    this.#tokens += request.tokens;
+    if (bodied) this.#bytes += request.body.length;
+    this.#full = this.picks.length === this.#limit;
   }
 }
 
@@ -96,19 +260,16 @@ function orderOf({ tickets }: Line): number {
   return tickets[0]!.order;
 }
 
-/** @param chosen the lucky peer: chance is not for the model to foresee */
-export function pick(
-  state: ShardState,
-  bounds: ClaimBounds,
-  chosen: string | undefined,
-): { picks: Picked[]; blocked: boolean } {
-  const picking = new Picking(state, bounds);
-  const peers = state.loads().flatMap(([owner]) => (owner === state.node ? [] : [picking.line(owner)]));
+export function pick(state: ShardState, bounds: ClaimBounds): Picking {
+  const walk = new Walk(state, bounds);
+  if (bounds.limit > 0 || bounds.keepFor === 0) walk.kept();
+  if (bounds.limit === 0) return walk;
   if (state.rules.policy === 'oldest') {
-    picking.oldest(peers);
+    walk.oldest();
   } else {
-    picking.own();
-    if (state.rules.policy === 'lucky') picking.lucky(peers, chosen);
+    walk.own();
+    if (state.rules.policy === 'lucky') walk.lucky();
   }
-  return { picks: picking.picks, blocked: [...picking.lines.values()].some(({ blocked }) => blocked) };
+  walk.end();
+  return walk;
 }

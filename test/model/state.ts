@@ -20,6 +20,8 @@ export interface Request {
   order: number;
   tokens: number;
   deadline: number;
+  /** ms at which it was put. */
+  arrival: number;
   triesLeft: number;
   triesSpent: number;
   body: Buffer;
@@ -56,6 +58,10 @@ export class ShardState {
   readonly idle = new Map<string, number>();
   /** When owners said that they claim by themselves. */
   readonly asks = new Map<string, number>();
+  /** Tokens for which nodes said to have room. */
+  readonly rooms = new Map<string, number>();
+  /** For which ticket a runner keeps room; over when the time is. */
+  kept: { runner: string; until: number; ticket: Ticket; order: number } | undefined;
   readonly dead: string[] = [];
   /** How often each accepted ticket has ended. */
   readonly ends = new Map<Ticket, number>();
@@ -95,6 +101,7 @@ export class ShardState {
     if (epoch > standing) {
       for (const each of ['put', 'claim', 'result']) this.lanes.delete(`${node}|${each}`);
       this.asks.delete(node);
+      this.rooms.delete(node);
       this.epochs.set(node, epoch);
       this.nodes.set(node, now + this.rules.lease);
     }
@@ -162,7 +169,7 @@ export class ShardState {
       .filter(({ due }) => due <= this.now)
       .sort((a, b) => a.due - b.due || byBytes(a.ticket, b.ticket))
       .slice(0, limit);
-    const owners = new Set<string>();
+    const back: Request[] = [];
     for (const request of overdue) {
       if (request.deadline <= this.now) this.finish(request, 'expired', '');
       else if (this.grace > this.now) request.due = Math.min(this.grace, request.deadline);
@@ -174,10 +181,10 @@ export class ShardState {
         request.triesLeft -= 1;
         request.triesSpent += 1;
         this.giveBack(request);
-        owners.add(request.owner);
+        back.push(request);
       }
     }
-    for (const owner of owners) this.ring(owner);
+    for (const [owner, tokens] of leastTokens(back)) this.ring(owner, tokens);
     return overdue.length;
   }
 
@@ -208,34 +215,52 @@ export class ShardState {
   }
 
   forget(name: string): void {
-    for (const table of [this.mailboxes, this.idle, this.nodes, this.epochs, this.asks]) table.delete(name);
+    const { mailboxes, idle, nodes, epochs, asks, rooms } = this;
+    for (const table of [mailboxes, idle, nodes, epochs, asks, rooms]) table.delete(name);
     for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
   }
 
-  /** @param claimsIn ms in which the owner, who is not idle, claims by itself */
-  ring(owner: string, claimsIn?: number): void {
+  /**
+   * @param tokens what the work needs at least
+   * @param claimsIn ms in which the owner, who is not idle, claims by itself
+   * @param except who gave the work back
+   */
+  ring(owner: string, tokens: number, claimsIn?: number, except?: string): void {
+    const mayCome = (name: string): boolean =>
+      name !== except && this.idle.has(name) && (this.rooms.get(name) ?? Infinity) >= tokens;
     for (const [name, until] of this.idle) if (until < this.now) this.idle.delete(name);
-    if (claimsIn === undefined && this.idle.delete(owner)) return;
+    if (claimsIn === undefined && mayCome(owner)) return void this.idle.delete(owner);
     if (this.rules.policy === 'none') return;
     if (claimsIn !== undefined) {
       const line = this.line(owner);
       if (claimsIn <= (this.isStealable(line) ? 0 : this.freeIn(line[0]!))) return;
       this.idle.delete(owner);
     }
-    const next = [...this.idle].sort(byScore)[0];
+    const next = [...this.idle].filter(([name]) => mayCome(name)).sort(byScore)[0];
     if (next && this.isStealable(this.line(owner))) this.idle.delete(next[0]);
   }
 
   /** ms until the first request of an owner that is not overloaded may be stolen; 0 or less: it may. */
-  freeIn({ owner, order }: Request): number {
-    const ofAge = Math.ceil(this.rules.stealAfter - (this.now - order / 1000));
+  freeIn(head: Request): number {
+    const { owner } = head;
+    const ofAge = Math.ceil(this.rules.stealAfter - (this.now - this.waitsSince(head)));
     return Math.max(ofAge, (this.asks.get(owner) ?? 0) - this.now);
+  }
+
+  /** ms; by its order, unless that lies ahead of the clock. Since ever, if its arrival lies ahead too. */
+  waitsSince({ order, arrival }: Request): number {
+    if (order / 1000 <= this.now) return order / 1000;
+    return arrival <= this.now ? arrival : 0;
   }
 
   /** Whether a peer may take the first of these waiting requests of one owner. */
   isStealable(line: readonly Request[]): boolean {
     if (line.length === 0) return false;
     return this.weigh(line) >= this.rules.minLoad || this.freeIn(line[0]!) <= 0;
+  }
+
+  standingKept(): ShardState['kept'] {
+    return this.kept && this.kept.until > this.now ? this.kept : undefined;
   }
 
   standing(ticket: Ticket): Request | undefined {
@@ -254,6 +279,13 @@ export class ShardState {
     if (!(text > this.#lastTick)) throw new Error(`tick ${text} came after ${this.#lastTick}`);
     this.#lastTick = text;
   }
+}
+
+/** Per owner, the least tokens of its requests. */
+export function leastTokens(requests: readonly Request[]): Map<string, number> {
+  const least = new Map<string, number>();
+  for (const { owner, tokens } of requests) least.set(owner, Math.min(tokens, least.get(owner) ?? Infinity));
+  return least;
 }
 
 export function stampOf(ticket: Ticket): string {

@@ -8,10 +8,14 @@ export function mailOf(member: Buffer): Mail {
   return { ticket, fence, number, kind, runner, payload: payload.toString('latin1') };
 }
 
-function recordOf({ ticket, triesLeft, triesSpent, body, fence, runner }: Request): string {
+function recordOf({ ticket, triesLeft, triesSpent, body, arrival, fence, runner }: Request): string {
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
-  const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}`;
+  const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival, 12)}`;
   return fence === undefined ? waiting : `${waiting}|${fence}|${runner!}`;
+}
+
+function keptOf({ kept }: ShardState): string {
+  return kept ? `${kept.runner}|${kept.until.toString(16).padStart(12, '0')}|${kept.ticket}` : '';
 }
 
 function sorted<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
@@ -25,13 +29,15 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     const { owner } = parseMail(member);
     mailboxes.set(owner, [...(mailboxes.get(owner) ?? []), mailOf(member)]);
   }
-  const [epochs, lanes, asks] = [
+  const [epochs, lanes, asks, rooms] = [
+    new Map<string, number>(),
     new Map<string, number>(),
     new Map<string, number>(),
     new Map<string, number>(),
   ];
   for (const [field, value] of calls) {
     if (field.endsWith('|asks')) asks.set(field.slice(0, -5), Number(value));
+    else if (field.endsWith('|room')) rooms.set(field.slice(0, -5), Number(value));
     else if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
     else epochs.set(field, parseInt(value, 16));
   }
@@ -48,6 +54,8 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     epochs: sorted(epochs),
     lanes: sorted(lanes),
     asks: sorted(asks),
+    rooms: sorted(rooms),
+    kept: state.get('kept') ?? '',
     visited: Number(state.get('visited') ?? 0),
     grace: Number(state.get('grace') ?? 0),
     expiry: Number(state.get('expiry') ?? 0),
@@ -79,6 +87,8 @@ export function foreseenTables(model: ShardState): Record<string, unknown> {
     idle: sorted(model.idle),
     epochs: sorted(model.epochs),
     asks: sorted(model.asks),
+    rooms: sorted(model.rooms),
+    kept: keptOf(model),
     lanes: sorted([...model.lanes].map(([field, { number }]) => [field, number])),
     visited,
     grace,

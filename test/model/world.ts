@@ -64,13 +64,13 @@ export class World extends Twin {
   }
 
   async claim(life: Life, bounds: ClaimBounds): Promise<void> {
-    await this.#reapForLucky();
     const reply = await this.#call('claim', life, 'claim', claimArgs(bounds), (model, real) => {
       const observed = parseClaims(real[2]!);
-      const { status, claims, again, bodies } = model.claim(bounds, observed);
+      const { status, claims, again, on, bodies } = model.claim(bounds, observed);
       deepStrictEqual({ status: String(real[0]), claims: observed }, { status, claims });
       const answer = real[2]!.toString('latin1');
-      return [answer, String(again), String(model.due()), ...bodies.map((body) => body.toString('latin1'))];
+      const rest = [again, model.due(), on].map(String);
+      return [answer, ...rest, ...bodies.map((body) => body.toString('latin1'))];
     });
     if (!reply) return;
     const claims = parseClaims(reply[2]!).map(({ ticket, fence }) => ({ ticket, fence }));
@@ -160,7 +160,6 @@ export class World extends Twin {
   /** One of a life's last calls once more, whatever has happened since. */
   async resend(life: Life, back: number): Promise<void> {
     const call = life.calls.at(-1 - (back % Math.max(1, life.calls.length)));
-    if (call?.script === 'claim') await this.#reapForLucky();
     if (call) await this.send(call);
   }
 
@@ -188,14 +187,6 @@ export class World extends Twin {
       [waiting.length, head.size, load.size, request.size, body.size, due.size],
       [0, 0, 0, 0, 0, 0],
     );
-  }
-
-  /** Which lucky peer is tried first shows only in what it had expired; so nothing that waits may be overdue. */
-  async #reapForLucky(): Promise<void> {
-    if (this.model.rules.policy !== 'lucky' || this.model.overdue(this.now) <= 16) return;
-    this.begin('reaper');
-    const life = this.lives.pop()!;
-    while (this.model.overdue(this.now) > 16) await this.refresh(life, [], [], 64);
   }
 
   async #call(

@@ -182,6 +182,37 @@ describe('the agenda', () => {
     expect([...new Set(polls.slice(0, 3))].sort()).to.deep.equal([0, 1, 2]);
   });
 
+  it('asks again for what may have come since it asked, though the answer to that is a refusal', () => {
+    const agenda = agendaOf();
+    agenda.refused(0, BOUNDS, 10);
+    agenda.lift(0);
+    expect(asked(agenda, 20)).to.deep.equal([0]);
+    agenda.refused(0, BOUNDS, 30);
+    expect(asked(agenda, 40), 'it answers what it was asked last').to.deep.equal([]);
+    // a ring overtakes the answer
+    agenda.at(1, 50);
+    expect(asked(agenda, 50)).to.deep.equal([1]);
+    agenda.lift(1);
+    agenda.refused(1, BOUNDS, 51);
+    expect(asked(agenda, 52)).to.deep.equal([1]);
+  });
+
+  it('asks no other shard while room is kept in one, and that one when the bounds grow', () => {
+    const agenda = agendaOf();
+    agenda.keeps(1, 5_000);
+    agenda.refused(1, BOUNDS, 10);
+    agenda.at(0, 10);
+    agenda.lift(1);
+    expect(asked(agenda, 20)).to.deep.equal([]);
+    expect(agenda.isRefused(0, BOUNDS, 20), 'a ring there is handed on').to.equal(true);
+    expect(asked(agenda, 20, { ...BOUNDS, aloneTokens: 2_000 })).to.deep.equal([1]);
+    agenda.keeps(1, undefined);
+    expect(asked(agenda, 30)).to.deep.equal([0]);
+    agenda.keeps(1, 5_000);
+    agenda.at(0, 40);
+    expect(asked(agenda, 5_000), 'its shard may have gone silent').to.include(0);
+  });
+
   it('does not ask again for what was refused until the bounds grew or pollMs passed', () => {
     const agenda = agendaOf();
     agenda.refused(0, BOUNDS, 10);

@@ -22,18 +22,18 @@ describe('the claimer', () => {
     await turn();
     asked.length = 0;
     // it waits: both puts may count on it
-    expect([1, 2].map((number) => claimer.claimsBehind(number))).to.deep.equal([0, 0]);
+    expect([1, 2].map((number) => claimer.claimsBehind(number, 1))).to.deep.equal([0, 0]);
     await turn();
     expect(asked.sort()).to.deep.equal([1, 2]);
     stop.abort();
     expect(await claimed).to.deep.equal([]);
-    expect(claimer.claimsBehind(1), 'nobody waits any more').to.equal(undefined);
+    expect(claimer.claimsBehind(1, 1), 'nobody waits any more').to.equal(undefined);
   });
 
   it('says in how many ms it claims behind a put, and does', async () => {
     const claimed = claimer.getRequests(room(16, { readyInMs: 200 }), 300);
     await turn();
-    expect(claimer.claimsBehind(1)).to.be.within(100, 200);
+    expect(claimer.claimsBehind(1, 1)).to.be.within(100, 200);
     expect(asked).to.deep.equal([]);
     expect(await claimed).to.deep.equal([]);
     expect(asked).to.include(1);
@@ -45,7 +45,7 @@ describe('the claimer', () => {
     await turn();
     const from = monotonic();
     while (monotonic() < from + 25);
-    expect(claimer.claimsBehind(1)).to.equal(undefined);
+    expect(claimer.claimsBehind(1, 1)).to.equal(undefined);
     expect(await claimed).to.deep.equal([]);
   });
 
@@ -123,7 +123,7 @@ describe('a shard that does not answer a claim', () => {
     const { agenda, claimer } = idleClaimer({ answer: slow.answer });
     const claimed = claimer.getRequests(room(), POLL_MS);
     await waitUntil(() => agenda.isSlow(0), 'it is slow');
-    expect([0, 1].map((shard) => claimer.claimsBehind(shard))).to.deep.equal([undefined, 0]);
+    expect([0, 1].map((shard) => claimer.claimsBehind(shard, 1))).to.deep.equal([undefined, 0]);
     claimer.stop();
     await claimed;
   });

@@ -4,7 +4,13 @@ import { Agenda } from '../../src/runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../../src/runner/claimer.ts';
 
 export const POLL_MS = 60_000;
-const RULES = { pollMs: POLL_MS, stealAfterMs: 100, leaseMs: POLL_MS, commandTimeout: POLL_MS };
+const RULES = {
+  pollMs: POLL_MS,
+  patienceMs: 2_000,
+  stealAfterMs: 100,
+  leaseMs: POLL_MS,
+  commandTimeout: POLL_MS,
+};
 
 export interface IdleClaimer {
   /** Numbers of the shards that were asked, in that order. */
@@ -37,6 +43,7 @@ export function idleClaimer({
     over: over.signal,
     timedOut: (operation) => new Error(operation),
     look: () => undefined,
+    holdsAny: () => false,
     beforeClaim: () => Promise.resolve(),
     claim: (shard) => {
       asked.push(shard);

@@ -91,6 +91,16 @@ describe('takeover', () => {
     expect(endings(results)).to.deep.equal({ r0: 'finished', r1: 'finished', r2: 'finished' });
   });
 
+  it('serves what its predecessor placed ahead in line, and claims it once', async () => {
+    await first.putRequests([request('late')], { priority: -600_000 });
+    const second = await takeOver();
+    const [claim, ...others] = await take(second, 1);
+    expect([claim!.id, others]).to.deep.equal(['late', []]);
+    const { waiting, request: records } = await fleet.snapshot();
+    expect([waiting, records.get('a|late')!.slice(80)]).to.deep.equal([[], 'a']);
+    await finish(second, [claim!]);
+  });
+
   it('works in every shard in use, also those that the successor is not at home in', async () => {
     const wide = await fleet.start('wide', { loadShards: 6 });
     await wide.putRequests(requests('r', 3));

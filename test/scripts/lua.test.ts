@@ -64,11 +64,13 @@ describe('npm run lua', function () {
 
   it('says where a line comes from, and what stands there', async () => {
     const number =
-      claim.lines.findIndex(({ file, text }) => file === 'lib/ring.lua' && text.includes('ZPOPMIN')) + 1;
+      claim.lines.findIndex(
+        ({ file, text }) => file === 'lib/ring.lua' && text.includes('ZREMRANGEBYSCORE'),
+      ) + 1;
     const source = helperSources['ring']!.split('\n');
-    const line = source.findIndex((text) => text.includes('ZPOPMIN'));
+    const line = source.findIndex((text) => text.includes('ZREMRANGEBYSCORE'));
     const text = source[line]!.trim();
-    expect(text).to.equal("runner = call('ZPOPMIN', tables.IDLE)[1]");
+    expect(text).to.equal("call('ZREMRANGEBYSCORE', tables.IDLE, '-inf', format('(%d', shard.now))");
     expect((await lua('claim', '--line', String(number))).stdout).to.equal(
       `claim:${number} is lua/lib/ring.lua:${line + 1}: ${text}\n`,
     );

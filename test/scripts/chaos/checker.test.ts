@@ -73,6 +73,21 @@ describe('the checker of the chaos run', () => {
       return story;
     };
 
+    it('in which shorter requests may pass longer ones, and no others', () => {
+      const pass = (tokens: number): unknown =>
+        new Story()
+          .process(OWNER)
+          .process(RUNNER)
+          .saw(OWNER, put('long'), { what: 'accepted', id: 'long' }, put('next'), {
+            what: 'accepted',
+            id: 'next',
+          })
+          .saw(RUNNER, ...claimed('05', '02', 'next', 0, tokens), ...claimed('06', '01', 'long', 0, 3))
+          .check()
+          .violations.filter(({ message }) => message.includes('was claimed after it')).length;
+      expect([2, 3, 4].map(pass)).to.deep.equal([0, 1, 1]);
+    });
+
     it('and complains of one that was overtaken', () => {
       const verdict = line(['r2', '02', '05'], ['r1', '01', '06']).check();
       expect(verdict.figures.orderViolations).to.equal(1);

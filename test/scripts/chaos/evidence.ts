@@ -81,8 +81,8 @@ export function tick(short: string): string {
 }
 
 /** The claim `fence` of the request that was put at `order`, seen by one process. */
-export function claimed(fence: string, order = '01', id = 'r1', triesSpent = 0): Happening[] {
-  const ticket = ticketOf(order, id);
+export function claimed(fence: string, order = '01', id = 'r1', triesSpent = 0, tokens = 1): Happening[] {
+  const ticket = ticketOf(order, id, tokens);
   return [
     { what: 'granted', id, ticket, fence: tick(fence), shard: 0, triesSpent },
     { what: 'claimed', id, owner: OWNER, fence: tick(fence), attempt: triesSpent + 1 },
@@ -110,8 +110,8 @@ export function placed(order = '01', id = 'r1'): Happening {
   return { what: 'placed', id, ticket: ticketOf(order, id) };
 }
 
-function ticketOf(order: string, id: string): string {
-  return `${OWNER}|${tick(order)}|00000001|00000000ffff|${id}`;
+function ticketOf(order: string, id: string, tokens = 1): string {
+  return `${OWNER}|${tick(order)}|${String(tokens).padStart(8, '0')}|00000000ffff|${id}`;
 }
 
 export function restart(id = 'r1'): Happening {
