@@ -28,13 +28,13 @@ local leave = require('lib.leave')
 local rest = require('lib.rest')
 local shard = require('lib.shard')
 local shorten = require('lib.shorten')
-local tables = require('lib.tables')
 local visit = require('lib.visit')
-local call, format, min = redis.call, string.format, math.min
+local format, min = string.format, math.min
 local limit, idle_for, entropy = min(bounds.ITEMS, tonumber(ARGV[14])), tonumber(ARGV[20]), tonumber(ARGV[21])
 local since, patience, keep_for, ask_on = ARGV[19], tonumber(ARGV[22]), tonumber(ARGV[23]), tonumber(ARGV[24])
 -- most due entries that a claim looks at, and most tickets that it looks at beyond its limit
 local REAP, LOOKS = 16, 100
+local AT_ONCE = '1'
 
 -- picks tickets within the bounds; answers the lines that were read for them
 local function choose(take)
@@ -46,15 +46,6 @@ local function choose(take)
   end
   return caller.policy == 'oldest' and require('lib.pick_oldest')(take)
     or require('lib.pick_lucky')(take, entropy)
-end
-
--- the reply, with the bodies that are sent along
-local function answer(reply, bodies_of)
-  local bodies = #bodies_of > 0 and call('HMGET', tables.BODY, unpack(bodies_of)) or {}
-  for i = 1, #bodies do
-    reply[#reply + 1] = bodies[i] or ''
-  end
-  return leave('claim', reply)
 end
 
 local take = { limit = limit, alone = tonumber(ARGV[15]), sum = tonumber(ARGV[16]), total = tonumber(ARGV[17]),
@@ -75,14 +66,22 @@ end
 
 local lines = choose(take)
 take.least = min(take.least, shorten(lines, take))
-local claims, bodies_of, first = lease(take.picks)
+local claims, bodies, first, lost = lease(take.picks)
+for i = 1, #lost do
+  take.expired[#take.expired + 1] = lost[i]
+end
 if #take.expired > 0 then
   require('lib.end_requests')(take.expired)
 end
-local status = #take.picks > 0 and 'OK' or take.keeper == caller.node and 'KEEPING'
+local status = claims ~= '' and 'OK' or take.keeper == caller.node and 'KEEPING'
   or take.not_now > 0 and 'BLOCKED' or 'IDLE'
 -- where the caller asks on at once; what it removed has gone, so that the same search goes on behind it
 local on = take.spent and #take.picks == 0 and (take.removed > 0 and take.ask_on or take.next) or -1
 local again = rest(status, take, idle_for, on, lines)
-local due_in = due.next_in(first_due, first)
-return answer({ status, format('%014x', shard.tick), claims, again, due_in, format('%d', on) }, bodies_of)
+-- behind requests whose bodies are gone others may wait
+again = #lost > 0 and AT_ONCE or again
+local reply = { status, format('%014x', shard.tick), claims, again, due.next_in(first_due, first), format('%d', on) }
+for i = 1, #bodies do
+  reply[#reply + 1] = bodies[i]
+end
+return leave('claim', reply)

@@ -7,7 +7,8 @@
 --                       the caller keeps room: it takes none that it puts now
 -- ARGV[16..] id tokens deadline head_start tries_left tries_spent body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
 --                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival
--- RETURNS status, tick, per request and joined by ',': OK or DUPLICATE and its stamp, EXPIRED, FULL and ms to wait
+-- RETURNS status, tick, per request and joined by ',': OK and its stamp, DUPLICATE, the stamp that stands and whether the
+--         body is the same (same, other), EXPIRED, FULL and ms to wait
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
 -- WRITES shard, request, body, calls
@@ -34,7 +35,7 @@ local answers, tickets, marks, bodies, least = {}, {}, {}, {}, math.huge
 -- what becomes of each request; writes nothing
 local function decide()
   local node = caller.node
-  local fields, known, full, waiting = {}, {}, nil, line_length(node)
+  local fields, known, drawn, full, waiting = {}, {}, {}, nil, line_length(node)
   for i = 1, count do
     fields[i] = node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
   end
@@ -46,7 +47,8 @@ local function decide()
     if full then
       answers[i] = full
     elseif standing then
-      answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP)
+      local body = drawn[fields[i]] or call('HGET', tables.BODY, fields[i])
+      answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP) .. (body == ARGV[at + 6] and ' same' or ' other')
     elseif deadline_in <= 0 then
       answers[i] = 'EXPIRED'
     elseif waiting + #tickets >= max_waiting then
@@ -55,8 +57,7 @@ local function decide()
     else
       local record, order = record_of(at, deadline_in)
       local stamp = sub(record, 1, layout.STAMP)
-      least = min(least, order)
-      known[fields[i]] = record
+      least, known[fields[i]], drawn[fields[i]] = min(least, order), record, ARGV[at + 6]
       tickets[#tickets + 1] = node .. '|' .. stamp .. '|' .. ARGV[at]
       marks[#marks + 1], marks[#marks + 2] = fields[i], record
       bodies[#bodies + 1], bodies[#bodies + 2] = fields[i], ARGV[at + 6]

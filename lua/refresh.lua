@@ -1,13 +1,14 @@
 -- The caller's heartbeat. Extends the leases of what it holds, and ends what is past its deadline. Answers which of its
--- pending tickets the shard does not know. Removes its mailbox up to the cursor, reaps, forgets nodes that were silent for
--- the shard's ttl, and gives all tables the shard's one expiry, at least that ttl ahead.
+-- pending tickets the shard does not know, and mends what it holds of the others if a table was lost. Removes its mailbox up
+-- to the cursor, reaps, forgets nodes that were silent for the shard's ttl, mends a few records of any owner, and gives all
+-- tables the shard's one expiry, at least that ttl ahead.
 --
 -- ARGV[14] reap_limit   most due tickets to look at
 -- ARGV[15] cursor       tick of the last result the caller has; empty: none
 -- ARGV[16] held         number of claims that follow
 -- ARGV[17..] ticket fence   of each claim; then the caller's pending tickets, one argument each
 -- RETURNS status, tick, indexes from 0 of lost claims, indexes from 0 of unknown tickets (both joined by ' '), more to
---         reap (0 or 1), ms to the first due (-1: none)
+--         do (0 or 1), ms to the first due (-1: none)
 -- STATUS OK
 -- COST   O(n log due)
 -- WRITES node, due, out
@@ -16,10 +17,10 @@ local caller = require('lib.caller')
 local due = require('lib.due')
 local end_requests = require('lib.end_requests')
 local enter = require('lib.enter')
-local is_current = require('lib.is_current')
 local is_held_by = require('lib.is_held_by')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
+local mend_pending = require('lib.mend_pending')
 local named = require('lib.named')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
@@ -37,12 +38,8 @@ end
 local grace = visit()
 call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), caller.node)
 
-local function records_of(list)
-  return #list.fields > 0 and call('HMGET', tables.REQUEST, unpack(list.fields)) or {}
-end
-
-local records = records_of(claims)
-local dues, ends, ended, lost, unknown = {}, {}, {}, {}, {}
+local records = held > 0 and call('HMGET', tables.REQUEST, unpack(claims.fields)) or {}
+local dues, ends, ended, lost = {}, {}, {}, {}
 for i = 1, held do
   local ticket, field, record = claims.tickets[i], claims.fields[i], records[i]
   if ended[field] or not is_held_by(record, claims.stamps[i], ARGV[FIRST + (i - 1) * WIDTH + 1]) then
@@ -61,12 +58,7 @@ if #dues > 0 then
   call('ZADD', tables.DUE, unpack(dues))
 end
 
-records = records_of(pending)
-for i = 1, #pending.tickets do
-  if not is_current(records[i], pending.stamps[i]) then
-    unknown[#unknown + 1] = i - 1
-  end
-end
+local unknown = mend_pending(pending, ended)
 end_requests(ends)
 if cursor ~= '' then
   call('ZREMRANGEBYLEX', tables.OUT, '[' .. caller.node .. '|', '(' .. caller.node .. '|' .. cursor .. '}')
@@ -75,6 +67,7 @@ end
 local first_due = due.first()
 local more = first_due <= shard.now and require('lib.reap')(reap_limit, grace)
 more = require('lib.forget_nodes')() or more
+more = require('lib.patrol')() or more
 shard.outlast(shard.now + (call('XLEN', tables.DEAD) > 0 and max(shard.ttl, DAY) or shard.ttl))
 local reply = { 'OK', format('%014x', shard.tick), table.concat(lost, ' '), table.concat(unknown, ' '), more and '1' or '0',
   due.next_in(first_due, math.huge) }

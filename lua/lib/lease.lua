@@ -1,6 +1,7 @@
 -- Leases picked tickets to the caller: each gets a fence and the caller as its runner, and is due when its lease ends, or
--- at its deadline if that is earlier. Answers the claims as the script replies them, the fields of the bodies that are
--- sent along, and the least time (ms) that it wrote to `due`.
+-- at its deadline if that is earlier. Answers the claims as the script replies them, the bodies that are sent along, the
+-- least time (ms) that it wrote to `due`, and the picks that are not leased as their body is gone: they have left the line
+-- and end as `lost`, so that their owner puts them again.
 --
 -- GIVES  lease(picks)
 -- WRITES request, due
@@ -9,31 +10,53 @@ local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
+local NOBODY = '|00000000000000|'
+
+-- by pick; nil where none is sent along, false where it is gone
+local function bodies_of(picks)
+  local fields, at, bodies = {}, {}, {}
+  for i = 1, #picks do
+    if picks[i].body then
+      fields[#fields + 1], at[#at + 1] = picks[i].field, i
+    end
+  end
+  local found = #fields > 0 and call('HMGET', tables.BODY, unpack(fields)) or fields
+  for i = 1, #at do
+    bodies[at[i]] = found[i]
+  end
+  return bodies
+end
 
 local function lease(picks)
-  local marks, dues, bodies_of, claims, first, lengths = {}, {}, {}, {}, math.huge, {}
+  local marks, dues, bodies, claims, first, lengths, lost = {}, {}, {}, {}, math.huge, {}, {}
   if #picks == 0 then
-    return '', bodies_of, first
+    return '', bodies, first, lost
   end
-  local node, lease_end = caller.node, shard.now + caller.lease
+  local node, lease_end, all = caller.node, shard.now + caller.lease, bodies_of(picks)
   local lease_text = format('%d', lease_end)
   for i = 1, #picks do
     local one = picks[i]
-    local fence, length, record = shard.next_tick(), #one.ticket, one.record
-    lengths[length] = lengths[length] or format('%04x', length)
-    marks[2 * i - 1], marks[2 * i] = one.field, record .. '|' .. fence .. '|' .. node
-    first = min(first, lease_end, one.deadline)
-    dues[2 * i - 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text
-    dues[2 * i] = one.ticket
-    claims[i] = fence .. sub(record, layout.LEFT, layout.LEFT + 1) .. sub(record, layout.SPENT, layout.SPENT + 1)
-      .. (one.body and 'b' or '-') .. lengths[length] .. one.ticket
-    if one.body then
-      bodies_of[#bodies_of + 1] = one.field
+    if one.body and not all[i] then
+      -- as if claimed: it is out of line already
+      one.record, one.final, one.reason, one.told = one.record .. NOBODY, 'lost', '', true
+      lost[#lost + 1] = one
+    else
+      local fence, length, record = shard.next_tick(), #one.ticket, one.record
+      lengths[length] = lengths[length] or format('%04x', length)
+      marks[#marks + 1], marks[#marks + 2] = one.field, record .. '|' .. fence .. '|' .. node
+      first = min(first, lease_end, one.deadline)
+      dues[#dues + 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text
+      dues[#dues + 1] = one.ticket
+      claims[#claims + 1] = fence .. sub(record, layout.LEFT, layout.LEFT + 1)
+        .. sub(record, layout.SPENT, layout.SPENT + 1) .. (one.body and 'b' or '-') .. lengths[length] .. one.ticket
+      bodies[#bodies + 1] = all[i]
     end
   end
-  call('HSET', tables.REQUEST, unpack(marks))
-  call('ZADD', tables.DUE, unpack(dues))
-  return table.concat(claims), bodies_of, first
+  if #claims > 0 then
+    call('HSET', tables.REQUEST, unpack(marks))
+    call('ZADD', tables.DUE, unpack(dues))
+  end
+  return table.concat(claims), bodies, first, lost
 end
 
 return lease

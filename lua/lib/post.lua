@@ -10,7 +10,7 @@ local tables = require('lib.tables')
 local tell = require('lib.tell')
 local call, format = redis.call, string.format
 local NO_FENCE, NO_NUMBER = '00000000000000', '00000000'
-local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e' }
+local KIND = { chunk = 'c', finished = 'f', failed = 'x', cancelled = 'k', expired = 'e', lost = 'l' }
 
 local function post(mails)
   local members, owners, lengths = {}, {}, {}

@@ -52,7 +52,7 @@ export interface EventMap {
   /** A result of a claim was answered by Redis. `answer`: what became of it. */
   resultSent: OfClaim & { number: number; kind: ResultWord; bytes: number; answer: string };
   /** A result came out of this node's mailbox. A later take may bring it again; it is delivered once. */
-  resultTaken: OfRequest & { fence: string; number: number; kind: ResultWord; bytes: number };
+  resultTaken: OfRequest & { fence: string; number: number; kind: ResultWord | 'lost'; bytes: number };
   /** `getResults` has something for this id. */
   news: { id: string };
   /**

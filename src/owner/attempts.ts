@@ -1,5 +1,5 @@
 import { NO_TICK, type Tick } from '../base/ticket.ts';
-import type { ResultKind } from '../protocol/wire.ts';
+import type { MailKind } from '../protocol/wire.ts';
 
 export type Verdict = 'take' | 'restart' | 'drop' | 'gap';
 
@@ -17,7 +17,7 @@ export class Attempts {
     this.#midway = midway;
   }
 
-  judge(mail: { fence: Tick; number: number; kind: ResultKind }): Verdict {
+  judge(mail: { fence: Tick; number: number; kind: MailKind }): Verdict {
     if (mail.fence === NO_TICK) return 'take';
     if (mail.fence < this.#fence) return 'drop';
     const restart = mail.fence > this.#fence && this.#number > 0;

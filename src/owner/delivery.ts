@@ -3,11 +3,11 @@
  * no pending request is held while a put is unanswered, as it can overtake the put's answer. After a takeover it is a
  * predecessor's, unless its ticket was pending here before. Otherwise it is dropped.
  */
-import { toBuffer, type Codec } from '../base/codec.ts';
+import { toBuffer, type Codec, type Payload } from '../base/codec.ts';
 import { messageOf } from '../base/errors.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import type { Delivered, Mail } from '../protocol/wire.ts';
+import type { Delivered, Mail, ResultKind } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
 import { RecentTickets, type Pending, type PendingTable } from './pending.ts';
 import { isFinal, type Result, type Sink } from './results.ts';
@@ -23,6 +23,8 @@ export interface DeliveryOptions<Output> {
   predecessor?: ((id: string) => Sink<Output>) | undefined;
   /** The request ends here before it does in Redis. */
   failEarly: (pending: Pending<Output>, reason: string) => void;
+  /** Redis lost the request: it is put again. */
+  onLost: (pending: Pending<Output>) => void;
   /** Numbers are missing: results were lost. */
   onGap: (pending: Pending<Output>) => void;
 }
@@ -79,8 +81,14 @@ export class Delivery<Output> {
     const own = this.#own.get(mail.ticket);
     if (own?.ended) return;
     const pending = this.#pendings.withTicket(mail.ticket) ?? this.#stranger(shard, mail);
-    const verdict = pending?.attempts.judge(mail);
-    if (!pending || verdict === 'drop') return;
+    if (!pending) return;
+    const { kind, payload } = mail;
+    if (kind === 'lost') {
+      this.#options.onLost(pending);
+      return;
+    }
+    const verdict = pending.attempts.judge(mail);
+    if (verdict === 'drop') return;
     if (verdict === 'gap') {
       this.#options.onGap(pending);
       return;
@@ -93,7 +101,7 @@ export class Delivery<Output> {
       return;
     }
     if (verdict === 'restart') pending.sink.deliver({ kind: 'restart' });
-    const result = this.#read(mail);
+    const result = this.#read(kind, payload);
     if (result instanceof Error) {
       this.#options.failEarly(pending, `a result could not be decoded: ${result.message}`);
       return;
@@ -139,7 +147,7 @@ export class Delivery<Output> {
     return pending;
   }
 
-  #read({ kind, payload }: Delivered): Result<Output> | Error {
+  #read(kind: ResultKind, payload: Payload): Result<Output> | Error {
     if (kind !== 'chunk' && kind !== 'finished') {
       const reason = payload.toString();
       return { kind, ...(reason === '' ? {} : { reason }) };

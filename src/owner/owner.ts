@@ -57,6 +57,7 @@ export class Owner<Output> {
       ttlMs: settings.ttlMs,
       predecessor,
       failEarly: (pending, reason) => this.#failEarly(pending, reason),
+      onLost: (pending) => void this.#quietly(this.#placement.again(pending)),
       onGap: (pending) => this.#mend(pending),
     });
     this.#deadlines = new Deadlines(this.#pendings, {

@@ -46,9 +46,9 @@ export class Placement<Output> {
           await disown(pending, answer.ticket);
           answer = await pending.shard.put(itemOf(pending));
         }
-        // under a new epoch the lane was forgotten, and the resend met its own first run
+        // under a new epoch the lane was forgotten, and the resend met its own first run: what stands has its body
         const resent = epoch !== membership.epoch;
-        if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && resent))
+        if (answer.status === 'OK' || (answer.status === 'DUPLICATE' && resent && answer.same))
           await this.#accept(pending, answer);
         else if (answer.status === 'EXPIRED') throw expired(pending.id);
         else if (answer.status === 'FULL') throw full(pending.id, rules.maxWaiting, answer.retryAfterMs);

@@ -22,7 +22,9 @@ export interface PutItem {
 }
 
 export type PutAnswer =
-  | { status: 'OK' | 'DUPLICATE'; ticket: Ticket; replicated?: boolean }
+  | { status: 'OK'; ticket: Ticket; replicated?: boolean }
+  /** `same`: what stands has the same body. */
+  | { status: 'DUPLICATE'; ticket: Ticket; same: boolean; replicated?: boolean }
   | { status: 'EXPIRED' }
   | { status: 'FULL'; retryAfterMs: number };
 
@@ -63,6 +65,8 @@ export interface ClaimAnswer {
 }
 
 export type ResultKind = 'chunk' | 'finished' | 'failed' | 'cancelled' | 'expired';
+/** `lost`: Redis lost the body of a waiting request, which is no longer there; its owner puts it again. */
+export type MailKind = ResultKind | 'lost';
 
 export interface ResultItem {
   ticket: Ticket;
@@ -82,7 +86,7 @@ export interface Mail {
   ticket: Ticket;
   fence: Tick;
   number: number;
-  kind: ResultKind;
+  kind: MailKind;
   /** Of a final: the node that held the request. Empty: it waited, or this is a chunk. */
   runner: string;
   payload: Buffer;
@@ -112,12 +116,13 @@ export interface ResetAnswer {
 
 export type PutCall = PutItem | { reset: readonly Ticket[] };
 
-const KINDS: Record<string, ResultKind> = {
+const KINDS: Record<string, MailKind> = {
   c: 'chunk',
   f: 'finished',
   x: 'failed',
   k: 'cancelled',
   e: 'expired',
+  l: 'lost',
 };
 
 /** A put whose deadline has passed is refused. A reset has no content. */
@@ -236,10 +241,11 @@ export function parsePut(reply: readonly Buffer[], owner: string, items: readonl
   return String(reply[2])
     .split(',')
     .map((answer, i): PutAnswer => {
-      const [status, detail] = answer.split(' ');
+      const [status, detail, body] = answer.split(' ');
       if (status === 'FULL') return { status, retryAfterMs: Number(detail) };
       if (status === 'EXPIRED') return { status };
-      return { status: status as 'OK' | 'DUPLICATE', ticket: joinTicket(owner, detail!, items[i]!.id) };
+      const ticket = joinTicket(owner, detail!, items[i]!.id);
+      return status === 'OK' ? { status, ticket } : { status: 'DUPLICATE', ticket, same: body === 'same' };
     });
 }
 

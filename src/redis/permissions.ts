@@ -10,10 +10,12 @@ import type { Client } from './run-script.ts';
 export const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   EXISTS: [],
   HDEL: ['f'],
+  HEXISTS: ['f'],
   HGET: ['f'],
   HGETALL: [],
   HLEN: [],
   HMGET: ['f'],
+  HSCAN: ['0'],
   // a field without a value is refused, but later than a user
   HSET: ['f', 'v', 'f'],
   HSTRLEN: ['f'],

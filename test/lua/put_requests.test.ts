@@ -43,7 +43,7 @@ describe('put_requests', () => {
   it('answers DUPLICATE with the ticket that stands, within a call, across calls, and while it is claimed', async () => {
     const shard = new TestShard();
     await shard.row(put(shard, 'a', ['x', { id: 'x', body: 'other' }]), {
-      reply: ['OK', 'OK @0', 'DUPLICATE @0'],
+      reply: ['OK', 'OK @0', 'DUPLICATE @0 other'],
       changes: {
         waiting: ['a|x@0'],
         head: { a: 0 },
@@ -58,9 +58,9 @@ describe('put_requests', () => {
       },
     });
     shard.at = 10;
-    await shard.row(put(shard, 'a', ['x']), { reply: ['OK', 'DUPLICATE @0'] });
+    await shard.row(put(shard, 'a', ['x']), { reply: ['OK', 'DUPLICATE @0 same'] });
     await shard.run(claim(shard, 'b'));
-    await shard.row(put(shard, 'a', ['x']), { reply: ['OK', 'DUPLICATE @0'] });
+    await shard.row(put(shard, 'a', ['x']), { reply: ['OK', 'DUPLICATE @0 same'] });
   });
 
   it('accepts an id again once its request has ended, and the same id from another owner at any time', async () => {
@@ -123,7 +123,7 @@ describe('put_requests', () => {
       },
     });
     await shard.row(put(shard, 'a', ['w', 'z'], { maxWaiting: 3 }), {
-      reply: ['OK', 'DUPLICATE @1', 'FULL 1999'],
+      reply: ['OK', 'DUPLICATE @1 same', 'FULL 1999'],
     });
     await shard.row(put(shard, 'c', ['z'], { maxWaiting: 0 }), {
       reply: ['OK', 'FULL 100'],

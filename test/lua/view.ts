@@ -167,7 +167,7 @@ export function showReply(script: ShardScript, reply: readonly Buffer[]): string
 }
 
 function showPut(answer: string): string {
-  const [word, detail] = answer.split(' ');
+  const [word, detail, body] = answer.split(' ');
   if (detail === undefined || word === 'FULL') return answer;
-  return `${word!} @${ticks(detail.slice(0, 14))}`;
+  return `${word!} @${ticks(detail.slice(0, 14))}${body === undefined ? '' : ` ${body}`}`;
 }

@@ -201,6 +201,7 @@ const KINDS: Record<string, string> = {
   x: 'failed',
   k: 'cancelled',
   e: 'expired',
+  l: 'lost',
 };
 
 /** A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, a final's runner behind its length, payload. */

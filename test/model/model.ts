@@ -44,7 +44,10 @@ export class ShardModel extends ShardState {
       } = item;
       const standing = this.requests.get(`${owner}|${id}`);
       if (full !== '') return full;
-      if (standing) return `DUPLICATE ${stampOf(standing.ticket)}`;
+      if (standing) {
+        const same = standing.body.equals(Buffer.from(body!)) ? 'same' : 'other';
+        return `DUPLICATE ${stampOf(standing.ticket)} ${same}`;
+      }
       if (deadline <= 0) return 'EXPIRED';
       if (this.line(owner).length >= maxWaiting) return (full = `FULL ${retryAfter}`);
       const order = (observed[i] ?? '').split(' ')[1]?.slice(0, 14) ?? NO_TICK;

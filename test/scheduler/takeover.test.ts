@@ -223,4 +223,22 @@ describe('takeover', () => {
     const results = await ended(second, ['later']);
     expect([...results.keys()]).to.deep.equal(['later']);
   });
+
+  for (const same of [true, false]) {
+    it(`${same ? 'adopts' : 'does not adopt'} what its predecessor put when the epoch changes in flight and the request is ${
+      same ? 'the same' : 'another of the same id'
+    }`, async () => {
+      await first.putRequests([request('r', 5)]);
+      const second = await takeOver();
+      // the shard has heard of a higher epoch: the put is refused, the name is renewed, and the put is sent again
+      const epoch = (await fleet.redis.hget(fleet.key('calls'), 'a'))!;
+      const higher = (parseInt(epoch, 16) + 1_000).toString(16).padStart(14, '0');
+      await fleet.redis.hset(fleet.key('calls'), 'a', higher);
+      const [put] = await second.putRequests([request('r', same ? 5 : 6)]);
+      expect(await fleet.redis.hget(fleet.key('calls'), 'a'), 'it went on').to.satisfy(
+        (now: string) => now > higher,
+      );
+      expect(put!.error?.code).to.equal(same ? undefined : 'DUPLICATE');
+    });
+  }
 });

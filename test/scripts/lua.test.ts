@@ -51,9 +51,7 @@ describe('npm run lua', function () {
     expect(code).to.equal(0);
     expect(rows.map((row) => row.slice(start)).join('\n')).to.equal(claim.text);
     expect(rows.at(-2)).to.match(
-      new RegExp(
-        `^${rows.length - 1} +lua/claim\\.lua:\\d+ +return answer\\(\\{ status, .* \\}, bodies_of\\)$`,
-      ),
+      new RegExp(`^${rows.length - 1} +lua/claim\\.lua:\\d+ +return leave\\('claim', reply\\)$`),
     );
     const { lines } = JSON.parse((await lua('claim', '--json')).stdout) as {
       lines: { number: number; origin: string; text: string }[];

@@ -29,6 +29,7 @@ describe('a successor whose own claim was lost', () => {
       ...{ maxUnread: 10, ttlMs: 60_000 },
       predecessor: () => sink,
       failEarly: () => undefined,
+      onLost: () => undefined,
       onGap: () => undefined,
     });
     const pending: Pending<unknown> = {
