@@ -55,8 +55,7 @@ local function decide()
       full = 'FULL ' .. require('lib.retry_after')(node)
       answers[i] = full
     else
-      local record, order = record_of(at, deadline_in)
-      local stamp = sub(record, 1, layout.STAMP)
+      local record, stamp, order = record_of(at, deadline_in)
       least, known[fields[i]], drawn[fields[i]] = min(least, order), record, ARGV[at + 6]
       tickets[#tickets + 1] = node .. '|' .. stamp .. '|' .. ARGV[at]
       marks[#marks + 1], marks[#marks + 2] = fields[i], record

@@ -1,6 +1,6 @@
 -- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick. `deadline_in`:
--- ms from now. Also answers its order as a number. Called before the first write: whatever is out of its range, and would
--- shift the fields of a record, ends the call.
+-- ms from now. Also answers its stamp, and its order as a number. Called before the first write: whatever is out of its
+-- range, and would shift the fields of a record, ends the call.
 --
 -- GIVES  record_of(at, deadline_in)
 -- WRITES nothing
@@ -8,24 +8,25 @@ local layout = require('lib.layout')
 local shard = require('lib.shard')
 local find, format = string.find, string.format
 local MOST_ID, DAY = 512, 86400000
-local HEX = '^%x+|%x+|%x+|%x+|%x+|%x+|%x+$'
--- texts of numbers that repeat: most requests of a call have the same deadline, many the same length
-local deadlines, lengths = {}, {}
+local TOKENS_TEXT, TRIES_TEXT = '^%x+$', '^%x%x|%x%x$'
+-- texts that repeat: most requests of a call have the same deadline and tries, many the same length
+local deadlines, lengths, tries_known = {}, {}, {}
 
 local function record_of(at, deadline_in)
-  local order, head_start, bytes = shard.next_tick(), tonumber(ARGV[at + 3]), #ARGV[at + 6]
-  local number = shard.tick - head_start * 1000
-  if head_start ~= 0 then
+  local order, head_start, bytes = shard.next_tick(), ARGV[at + 3], #ARGV[at + 6]
+  local number, tries = shard.tick, ARGV[at + 4] .. '|' .. ARGV[at + 5]
+  if head_start ~= '0' then
+    assert(tonumber(head_start) >= -DAY and tonumber(head_start) <= DAY, 'a head start is out of its range')
+    number = number - head_start * 1000
     order = format('%014x', number)
   end
   deadlines[deadline_in] = deadlines[deadline_in] or format('%012x', shard.now + deadline_in)
   lengths[bytes] = lengths[bytes] or format('%08x', bytes)
+  tries_known[tries] = tries_known[tries] or find(tries, TRIES_TEXT)
   local stamp = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
-  local record = stamp .. '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|' .. lengths[bytes]
-    .. format('|%012x', shard.now)
-  assert(#stamp == layout.STAMP and #record == layout.WAITING_LENGTH and find(record, HEX) and #ARGV[at] >= 1
-    and #ARGV[at] <= MOST_ID and head_start >= -DAY and head_start <= DAY, 'a request is out of its ranges')
-  return record, number
+  assert(#stamp == layout.STAMP and find(ARGV[at + 1], TOKENS_TEXT) and tries_known[tries] and #ARGV[at] >= 1
+    and #ARGV[at] <= MOST_ID, 'a request is out of its ranges')
+  return stamp .. '|' .. tries .. '|' .. lengths[bytes] .. format('|%012x', shard.now), stamp, number
 end
 
 return record_of
