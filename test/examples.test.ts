@@ -8,7 +8,7 @@ import { Example, quickStart } from './support/example.ts';
 import { redisUrl, waitUntil } from './support/server.ts';
 
 /** For a process that has to start on a busy machine. */
-const START_MS = 30_000;
+const START_MS = 50_000;
 
 describe('the examples', function () {
   this.timeout(60_000);

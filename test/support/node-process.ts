@@ -8,7 +8,7 @@ import type { Calls, Message, Question } from './node-child.ts';
 import { waitUntil } from './server.ts';
 
 const program = new URL('./node-child.ts', import.meta.url);
-const startMs = 30_000;
+const startMs = 50_000;
 
 export class NodeProcess {
   /** With the suffix that made it unique. */
