@@ -30,7 +30,6 @@ export const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   ZINCRBY: ['x', 'm'],
   ZLEXCOUNT: ['-', '+'],
   ZMSCORE: ['m'],
-  ZPOPMIN: [],
   ZRANGE: ['0', '0'],
   ZRANGEBYLEX: ['-', '+'],
   ZRANGEBYSCORE: ['0', '0'],

@@ -7,7 +7,7 @@ import { readMeta, readRegistry, shardsInUse } from '../../src/inspect/registry.
 import { statusOf } from '../../src/inspect/shard-status.ts';
 import { readSnapshot } from '../../src/inspect/snapshot.ts';
 import { seedNode, withClient } from '../cli/support.ts';
-import { freshTopic, redisUrl } from '../support/server.ts';
+import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 
 describe('the figures of a shard', () => {
   it('are those of its snapshot, name by name', async () => {
@@ -82,6 +82,9 @@ describe('the registry', () => {
       await seedNode(client, topic, 'b', 3, { loadUnit: 'tokens' });
       await seedNode(client, topic, 'a', 2, { loadUnit: 'tokens', keepAliveMs: 1 });
       expect(await shardsInUse(client, topic)).to.equal(3);
+      const isOver = async (): Promise<boolean> =>
+        (await readRegistry(client, topic)).nodes.some(({ state }) => state === 'silent');
+      await waitUntil(isOver, 'its name is valid no more');
       const { shards, loadUnit, nodes, now } = await readRegistry(client, topic);
       expect({ shards, loadUnit }).to.deep.equal({ shards: 3, loadUnit: 'tokens' });
       expect(nodes.map(({ name, state }) => [name, state])).to.deep.equal([
