@@ -13,6 +13,8 @@ export interface Judge<M extends Mutant> {
 
 export interface Verdict {
   killed: boolean;
+  /** Nothing is known: the tests could not be run, with the mutant and without it. */
+  undecided: boolean;
   /** The test that failed, or how else the run ended. */
   by: string;
   ms: number;
@@ -20,14 +22,16 @@ export interface Verdict {
 
 /**
  * A run that ended without a word of a failed test may be the mutant's fault or the machine's. So it is repeated without
- * the mutant.
- * @throws Error if that goes wrong too
+ * the mutant; if that goes wrong too, there is no verdict.
  */
 export async function verdictOf<M extends Mutant>(judge: Judge<M>, mutant: M): Promise<Verdict> {
   const { failed, broken, ms } = await judge.run(mutant, true);
-  if (broken === undefined) return { killed: failed.length > 0, by: failed[0] ?? '', ms };
+  if (broken === undefined) return { killed: failed.length > 0, undecided: false, by: failed[0] ?? '', ms };
   const control = await judge.run(mutant, false);
   const wrong = control.broken ?? control.failed[0];
-  if (wrong !== undefined) throw new Error(`a run broke (${broken}), and without the mutant too: ${wrong}`);
-  return { killed: true, by: `${broken}; without the mutant all tests pass`, ms: ms + control.ms };
+  const both = ms + control.ms;
+  if (wrong !== undefined)
+    return { killed: false, undecided: true, by: `${broken}; and without the mutant: ${wrong}`, ms: both };
+  const by = `${broken}; without the mutant all tests pass`;
+  return { killed: true, undecided: false, by, ms: both };
 }

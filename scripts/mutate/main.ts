@@ -59,11 +59,15 @@ function pattern(text: string): RegExp {
   }
 }
 
+function hasSurvived({ killed, undecided }: Judged): boolean {
+  return !killed && !undecided;
+}
+
 /** Mutants per file. */
 function table(all: readonly Judged[]): string {
   const files = [...new Set(all.map(({ mutant }) => mutant.file))];
   const row = (what: string, of: readonly Judged[]): string =>
-    `${what.padEnd(30)}${String(of.length).padStart(8)}${String(of.filter(({ killed }) => !killed).length).padStart(10)}`;
+    `${what.padEnd(30)}${String(of.length).padStart(8)}${String(of.filter(hasSurvived).length).padStart(10)}`;
   return [
     `${'FILE'.padEnd(30)}${'MUTANTS'.padStart(8)}${'SURVIVED'.padStart(10)}`,
     ...files.map((file) =>
@@ -89,29 +93,36 @@ async function mutate(options: Options): Promise<boolean> {
     ...options,
     mutants,
     log: (line) => console.error(line),
-    judged: ({ mutant, killed, by, ms }) => {
+    judged: (one) => {
+      const { mutant, killed, undecided, by, ms } = one;
       done += 1;
-      const verdict = killed ? `killed by: ${by}` : 'SURVIVED';
+      const verdict = killed ? `killed by: ${by}` : undecided ? `NO VERDICT: ${by}` : 'SURVIVED';
       console.error(
         `${done}/${mutants.length}  ${nameOf(mutant)}  ${verdict}  (${(ms / 1000).toFixed(1)} s)`,
       );
     },
   });
-  const survivors = all.filter(({ killed }) => !killed).map(({ mutant }) => nameOf(mutant));
+  const survivors = all.filter(hasSurvived).map(({ mutant }) => nameOf(mutant));
+  const open = all.filter(({ undecided }) => undecided).map(({ mutant }) => nameOf(mutant));
   console.error(`\n${table(all)}\n${EQUIVALENT.length} more change nothing, each equivalent.ts says why`);
   for (const one of stale) console.error(`a reason without a mutant: ${nameOfEquivalent(one)}`);
   for (const name of survivors) console.error(`survived: ${name}`);
-  const killed = all.length - survivors.length;
+  for (const name of open) console.error(`no verdict: ${name}`);
+  const killed = all.length - survivors.length - open.length;
   if (options.json) {
-    const details = all.map(({ mutant, killed: dead, by, ms }) => ({
-      mutant: nameOf(mutant),
-      killed: dead,
-      by,
-      ms,
-    }));
-    console.log(JSON.stringify({ mutants: all.length, killed, survivors, seed: options.seed, details }));
+    const details = all.map(({ mutant, ...verdict }) => ({ mutant: nameOf(mutant), ...verdict }));
+    console.log(
+      JSON.stringify({
+        mutants: all.length,
+        killed,
+        survivors,
+        undecided: open,
+        seed: options.seed,
+        details,
+      }),
+    );
   }
-  return survivors.length === 0 && stale.length === 0;
+  return killed === all.length && stale.length === 0;
 }
 
 await runTool(parseOptions, mutate);

@@ -13,6 +13,8 @@ import { prepareSrc } from './src/judge.ts';
 import type { SrcMutant } from './src/mutants.ts';
 import { allMutants as srcMutants } from './src/project.ts';
 
+/** So many runs in a row that break with and without a mutant say that the tests cannot be run here. */
+const BROKEN_IN_A_ROW = 3;
 /** Cores that one run of the tests and its Redis keep busy. */
 const CORES_EACH = 2;
 
@@ -74,10 +76,13 @@ async function judgeThese<M extends Mutant>(
   const judges = Array.from({ length: Math.min(workers, mutants.length) }, () => make());
   const results: Judged[] = [];
   const queue = mutants.entries();
+  let broken = 0;
   const work = async (judge: Judge<M>): Promise<void> => {
     for (const [i, mutant] of queue) {
       results[i] = { mutant, ...(await verdictOf(judge, mutant)) };
       options.judged?.(results[i]);
+      broken = results[i].undecided ? broken + 1 : 0;
+      if (broken === BROKEN_IN_A_ROW) throw new Error(`the tests cannot be run: ${results[i].by}`);
     }
   };
   try {

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { Mailbox } from '../../src/owner/mailbox.ts';
 import type { Mail } from '../../src/protocol/wire.ts';
-import { Attempts } from '../../src/owner/attempts.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
+import { hex } from '../../src/base/ticket.ts';
+import { waitUntil } from '../support/server.ts';
 import { openAfter } from '../support/alone.ts';
 
 describe('a mailbox', () => {
@@ -29,27 +30,100 @@ describe('a mailbox', () => {
     expect(await openAfter(alone, 'closeWhileAnAnswerIsOnItsWay')).to.deep.equal([]);
     expect(await openAfter(alone, 'receiveAnAnswer'), 'one that is not closed').to.deep.equal(['Timeout']);
   });
-});
 
-describe("a successor's view of a request", () => {
-  const chunk = (fence: string, number: number) => ({
-    fence: fence.padStart(14, '0'),
-    number,
-    kind: 'chunk' as const,
-  });
+  describe('of a shard', () => {
+    const tick = (n: number): string => hex(n, 14);
+    const mail = (n: number): Mail => ({ tick: tick(n) }) as Mail;
+    /** `take <cursor>`, with a `!` for one that takes nothing, and `told <tick>`. */
+    let log: string[];
+    let answers: { mails: Mail[]; more: boolean }[];
+    let mailbox: Mailbox;
 
-  it('begins with any number, as its predecessor had the results before; from then on a gap is a gap', () => {
-    const attempts = new Attempts(true);
-    expect(attempts.judge(chunk('5', 7))).to.equal('take');
-    expect(attempts.judge(chunk('5', 8))).to.equal('take');
-    expect(attempts.judge(chunk('5', 10))).to.equal('gap');
-    expect(new Attempts().judge(chunk('5', 7))).to.equal('gap');
-  });
+    beforeEach(() => {
+      [log, answers] = [[], []];
+      const takeResults: Shard['takeResults'] = (cursor, limit) => {
+        log.push(`take ${parseInt(cursor, 16)}${limit === 0 ? '!' : ''}`);
+        return Promise.resolve(answers.shift() ?? { mails: [], more: false });
+      };
+      mailbox = new Mailbox({ takeResults } as unknown as Shard, (one) => {
+        log.push(`told ${parseInt(one.tick, 16)}`);
+      });
+    });
+    afterEach(() => mailbox.close());
 
-  it('has no gap in a later attempt either', () => {
-    const attempts = new Attempts(true);
-    attempts.judge(chunk('5', 7));
-    expect(attempts.judge(chunk('6', 2))).to.equal('gap');
-    expect(attempts.judge(chunk('6', 1))).to.equal('restart');
+    it('is read as long as there is more, from the last result on', async () => {
+      answers = [
+        { mails: [mail(1), mail(2)], more: true },
+        { mails: [mail(3)], more: false },
+      ];
+      await mailbox.empty();
+      expect(log).to.deep.equal(['take 0', 'told 1', 'told 2', 'take 2', 'told 3']);
+      expect(mailbox.cursor).to.equal(tick(3));
+    });
+
+    it('tells nothing twice that an answer of before a rollback brings again', async () => {
+      answers = [
+        { mails: [mail(2)], more: false },
+        { mails: [mail(1), mail(2), mail(3)], more: false },
+      ];
+      await mailbox.empty();
+      await mailbox.empty();
+      expect(log).to.deep.equal(['take 0', 'told 2', 'take 2', 'told 3']);
+    });
+
+    it('is told soon how far it was read, once', async () => {
+      answers = [{ mails: [mail(1)], more: false }];
+      await mailbox.empty();
+      await waitUntil(() => log.length === 3, 'it is told');
+      expect(log).to.deep.equal(['take 0', 'told 1', 'take 1']);
+      const last = new Promise((resolve) => setTimeout(resolve, 250));
+      await last;
+      expect(log.length, 'there is nothing more to tell').to.equal(3);
+    });
+
+    it('needs no telling that the next take has done', async () => {
+      answers = [{ mails: [mail(1)], more: false }];
+      await mailbox.empty();
+      await mailbox.empty();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      expect(log).to.deep.equal(['take 0', 'told 1', 'take 1']);
+    });
+
+    it('is read no more once it is closed, also where there is more', async () => {
+      answers = [{ mails: [mail(1)], more: true }];
+      const emptied = mailbox.empty();
+      expect(mailbox.isClosed).to.equal(false);
+      mailbox.close();
+      await emptied;
+      await mailbox.empty();
+      expect(mailbox.isClosed).to.equal(true);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      expect(log).to.deep.equal(['take 0', 'told 1']);
+    });
+
+    it('is told nothing by a close', async () => {
+      answers = [{ mails: [mail(1)], more: false }];
+      await mailbox.empty();
+      mailbox.close();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      expect(log).to.deep.equal(['take 0', 'told 1']);
+    });
+
+    it('is told by one that leaves how far it was read, after the answer that is on its way', async () => {
+      answers = [{ mails: [mail(1)], more: false }];
+      const emptied = mailbox.empty();
+      await mailbox.leave();
+      await emptied;
+      expect(log).to.deep.equal(['take 0', 'told 1', 'take 1!']);
+      await mailbox.leave();
+      await mailbox.empty();
+      expect(log.length, 'that is all').to.equal(3);
+    });
+
+    it('is not told by one that leaves and has read nothing', async () => {
+      await mailbox.empty();
+      await mailbox.leave();
+      expect(log).to.deep.equal(['take 0']);
+    });
   });
 });

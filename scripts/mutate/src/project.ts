@@ -12,7 +12,18 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const ROOMS = ['base', 'observe', 'redis', 'protocol', 'owner', 'runner', 'node', '.'];
 
 /** Folders of the tests of those rooms. */
-const TESTS = ['base', 'observe', 'owner', 'runner', 'scheduler', 'reference', 'recovery', 'lua', 'model'];
+const TESTS = [
+  'base',
+  'observe',
+  'protocol',
+  'owner',
+  'runner',
+  'scheduler',
+  'reference',
+  'recovery',
+  'lua',
+  'model',
+];
 /** They compare texts, or start other tools. */
 const NO_JUDGES = /^test\/lua\/header\.|^test\/scheduler\/bundle\./;
 

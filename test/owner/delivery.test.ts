@@ -1,0 +1,302 @@
+import { expect } from 'chai';
+import { jsonCodec } from '../../src/base/codec.ts';
+import { hex, joinTicket, NO_TICK, type Ticket } from '../../src/base/ticket.ts';
+import { Attempts } from '../../src/owner/attempts.ts';
+import { Delivery, type DeliveryOptions } from '../../src/owner/delivery.ts';
+import { PendingTable, type Pending } from '../../src/owner/pending.ts';
+import type { Result, Sink } from '../../src/owner/results.ts';
+import type { Shard } from '../../src/protocol/shard.ts';
+import type { Delivered } from '../../src/protocol/wire.ts';
+
+const REMEMBER_MS = 600_000;
+
+function ticketOf(id: string, order = 1): Ticket {
+  return joinTicket('a', `${hex(order, 14)}|${hex(7, 8)}|${hex(1, 12)}`, id);
+}
+
+function tick(n: number): string {
+  return n === 0 ? NO_TICK : hex(n, 14);
+}
+
+function mail(
+  ticket: Ticket,
+  fence: number,
+  number: number,
+  kind: Delivered['kind'] = 'chunk',
+  payload = '',
+): Delivered {
+  return { tick: tick(1), ticket, fence: tick(fence), number, kind, runner: 'r', payload };
+}
+
+/** Told, per request id: kinds, and outputs or reasons. */
+type Told = Record<string, string[]>;
+
+class World {
+  readonly shard = { number: 0 } as unknown as Shard;
+  readonly otherShard = { number: 1 } as unknown as Shard;
+  readonly told: Told = {};
+  /** What the owner was asked to do. */
+  readonly asked: string[] = [];
+  readonly ended: string[] = [];
+  /** What no reader has taken. */
+  unread = 0;
+  readonly pendings = new PendingTable<unknown>(
+    ({ id }, { kind }, runner) => this.ended.push(`${id} ${kind} ${runner}`),
+    REMEMBER_MS,
+  );
+  readonly delivery: Delivery<unknown>;
+
+  constructor(options: Partial<DeliveryOptions<unknown>> = {}) {
+    this.delivery = new Delivery(this.pendings, {
+      outputCodec: jsonCodec(),
+      onRestart: 'restart',
+      maxUnread: 3,
+      ttlMs: REMEMBER_MS,
+      failEarly: ({ id }, reason) => this.asked.push(`fail ${id}: ${reason}`),
+      onLost: ({ id }) => this.asked.push(`put again ${id}`),
+      onGap: ({ id }) => this.asked.push(`mend ${id}`),
+      ...options,
+    });
+  }
+
+  sink(id: string): Sink<unknown> {
+    const told = (this.told[id] ??= []);
+    return {
+      deliver: ({ kind, output, reason }: Result) => {
+        told.push(
+          [kind, output as string | undefined, reason].filter((part) => part !== undefined).join(' '),
+        );
+      },
+      unread: () => this.unread,
+      fail: () => undefined,
+    };
+  }
+
+  /** A request that is pending under this ticket. */
+  pending(id: string, ticket = ticketOf(id)): Pending<unknown> {
+    const rest = { promptTokens: 7, headStartMs: 0, putAt: 0, deadlineAt: Infinity };
+    const tries = { triesLeft: 3, triesSpent: 0, abandoned: false };
+    const sink = this.sink(id);
+    const pending = { id, shard: this.shard, ...rest, ...tries, attempts: new Attempts(), sink };
+    this.pendings.add(pending);
+    this.pendings.setTicket(pending, ticket);
+    return pending;
+  }
+
+  deliver(...mails: Delivered[]): void {
+    for (const one of mails) this.delivery.deliver(this.shard, one);
+  }
+}
+
+describe('delivery', () => {
+  const x = ticketOf('x');
+
+  it('tells results in their order, each once, and the final last', () => {
+    const { told, ended, pendings } = run((world) => {
+      world.pending('x');
+      const chunk = mail(x, 5, 1, 'chunk', '"a"');
+      world.deliver(chunk, chunk, mail(x, 5, 2), mail(x, 5, 3, 'finished', '"b"'), mail(x, 5, 4));
+    });
+    expect(told).to.deep.equal({ x: ['chunk a', 'chunk', 'finished b'] });
+    expect(ended).to.deep.equal(['x finished r']);
+    expect(pendings.withId('x')).to.equal(undefined);
+  });
+
+  it('tells the reason of an end, if there is one, as text', () => {
+    const { told } = run((world) => {
+      world.pending('x');
+      world.pending('y');
+      world.deliver(mail(x, 5, 1, 'failed', 'no luck'), mail(ticketOf('y'), 0, 0, 'expired'));
+    });
+    expect(told).to.deep.equal({ x: ['failed no luck'], y: ['expired'] });
+  });
+
+  it('tells of a restart before the results of the later attempt', () => {
+    const { told, asked } = run((world) => {
+      world.pending('x');
+      world.deliver(mail(x, 5, 1), mail(x, 6, 1, 'finished'));
+    });
+    expect([told, asked]).to.deep.equal([{ x: ['chunk', 'restart', 'finished'] }, []]);
+  });
+
+  it('has the request failed instead, and tells nothing of the later attempt, with onRestart: fail', () => {
+    const { told, asked } = run(
+      (world) => {
+        world.pending('x');
+        world.deliver(mail(x, 5, 1), mail(x, 6, 1, 'finished'));
+      },
+      { onRestart: 'fail' },
+    );
+    expect(told).to.deep.equal({ x: ['chunk'] });
+    expect(asked.join()).to.match(/^fail x: its runner was lost/);
+  });
+
+  it('has the request mended where numbers are missing, and tells nothing', () => {
+    const { told, asked } = run((world) => {
+      world.pending('x');
+      world.deliver(mail(x, 5, 2), mail(x, 5, 3, 'finished'));
+    });
+    expect([told, asked]).to.deep.equal([{ x: [] }, ['mend x', 'mend x']]);
+  });
+
+  it('has the request put again that the shard says it lost', () => {
+    const { told, asked } = run((world) => {
+      world.pending('x');
+      world.deliver(mail(x, 0, 0, 'lost'));
+    });
+    expect([told, asked]).to.deep.equal([{ x: [] }, ['put again x']]);
+  });
+
+  it('has the request failed whose result cannot be decoded, and tells nothing', () => {
+    const { told, asked } = run((world) => {
+      world.pending('x');
+      world.deliver(mail(x, 5, 1, 'finished', '{'));
+    });
+    expect(told).to.deep.equal({ x: [] });
+    expect(asked.join()).to.match(/^fail x: a result could not be decoded: /);
+  });
+
+  it('has the request failed with the first chunk that its reader has no room for', () => {
+    const { told, asked } = run((world) => {
+      world.pending('x');
+      world.unread = 2;
+      world.deliver(mail(x, 5, 1));
+      world.unread = 3;
+      world.deliver(mail(x, 5, 2));
+      world.deliver(mail(x, 5, 3, 'finished'));
+    });
+    expect(told).to.deep.equal({ x: ['chunk', 'finished'] });
+    expect(asked.join()).to.match(/^fail x: nobody has read 3 of its results/);
+  });
+
+  describe('of a request that is not pending', () => {
+    it('tells nothing where there is no predecessor', () => {
+      expect(run((world) => world.deliver(mail(x, 5, 1), mail(x, 5, 2, 'finished'))).told).to.deep.equal({});
+    });
+
+    it('waits for the answers to all puts of its shard: it may be one of them', async () => {
+      const world = new World();
+      const answers: (() => void)[] = [];
+      const put = (): Promise<void> =>
+        world.delivery.during(world.shard, async () => {
+          await new Promise<void>((resolve) => answers.push(resolve));
+        });
+      const puts = [put(), put()];
+      world.deliver(mail(x, 5, 1, 'chunk', '"early"'));
+      answers[0]!();
+      await puts[0];
+      world.pending('x');
+      world.delivery.deliver(world.otherShard, mail(ticketOf('z'), 5, 1));
+      world.deliver(mail(ticketOf('y'), 5, 1));
+      world.pending('y');
+      answers[1]!();
+      await puts[1];
+      world.deliver(mail(x, 5, 2, 'finished'));
+      expect(world.told).to.deep.equal({ x: ['chunk early', 'finished'], y: ['chunk'] });
+    });
+
+    it('waits for them in whatever order they are answered', async () => {
+      const world = new World();
+      const answers: (() => void)[] = [];
+      const [first, second] = [0, 1].map(() =>
+        world.delivery.during(world.shard, () => new Promise<void>((resolve) => answers.push(resolve))),
+      );
+      answers[1]!();
+      await second;
+      world.deliver(mail(x, 5, 1));
+      world.pending('x');
+      answers[0]!();
+      await first;
+      expect(world.told).to.deep.equal({ x: ['chunk'] });
+    });
+
+    it('is not held once the puts are answered, refused or not', async () => {
+      const world = new World();
+      await world.delivery
+        .during(world.shard, () => Promise.reject(new Error('refused')))
+        .catch(() => undefined);
+      world.deliver(mail(x, 5, 1));
+      world.pending('x');
+      await world.delivery.during(world.shard, () => Promise.resolve());
+      expect(world.told).to.deep.equal({ x: [] });
+    });
+
+    it('is held as text or as bytes', async () => {
+      const world = new World();
+      await world.delivery.during(world.shard, async () => {
+        world.deliver(mail(x, 5, 1, 'chunk', '"text"'));
+        world.deliver({ ...mail(x, 5, 2), payload: Buffer.from('"bytes"') });
+        world.pending('x');
+        await Promise.resolve();
+      });
+      expect(world.told).to.deep.equal({ x: ['chunk text', 'chunk bytes'] });
+    });
+  });
+
+  describe("of a predecessor's request", () => {
+    const successor = (): World => {
+      const world: World = new World({ predecessor: (id): Sink<unknown> => world.sink(id) });
+      return world;
+    };
+
+    it('goes where its results go, from whatever number on; then it is pending here', () => {
+      const world = successor();
+      world.deliver(mail(x, 5, 4), mail(x, 5, 5));
+      const pending = world.pendings.withTicket(x)!;
+      expect(pending).to.include({ id: 'x', promptTokens: 7, triesLeft: 0, abandoned: false, ticket: x });
+      world.deliver(mail(x, 5, 6, 'finished'));
+      expect(world.told).to.deep.equal({ x: ['chunk', 'chunk', 'finished'] });
+      expect(world.pendings.withTicket(x)).to.equal(undefined);
+    });
+
+    it('is told apart from one that has ended here, which a rollback of Redis may bring back', () => {
+      const world = successor();
+      world.pending('x');
+      world.deliver(mail(x, 5, 1, 'finished'), mail(x, 5, 1, 'finished'), mail(x, 6, 1));
+      expect(world.told).to.deep.equal({ x: ['finished'] });
+    });
+
+    it('is told apart from one that this node gave up, as long as a rollback of Redis may bring it back', () => {
+      const world = successor();
+      world.delivery.disown(x);
+      world.deliver(mail(x, 5, 1), mail(x, 5, 2), mail(x, 5, 3, 'finished'), mail(x, 6, 1));
+      expect(world.told).to.deep.equal({});
+    });
+
+    it('is not taken for one while a put is unanswered', async () => {
+      const world = successor();
+      await world.delivery.during(world.shard, async () => {
+        world.deliver(mail(x, 5, 1));
+        expect(world.told).to.deep.equal({});
+        await Promise.resolve();
+        world.pending('x');
+      });
+      expect(world.told).to.deep.equal({ x: ['chunk'] });
+    });
+  });
+
+  describe('of a request that this node runs itself', () => {
+    it('ends with its final, also for what is still being sent', () => {
+      const world: World = new World({
+        predecessor: (id): Sink<unknown> => world.sink(`predecessor's ${id}`),
+      });
+      world.pending('x');
+      const sent = [world.delivery.sending(x), world.delivery.sending(x)];
+      world.deliver(mail(x, 5, 1), mail(x, 0, 0, 'cancelled'));
+      sent[0]!();
+      world.pending('x', x);
+      world.deliver(mail(x, 5, 1));
+      expect(world.told).to.deep.equal({ x: ['chunk', 'cancelled'] });
+      sent[1]!();
+      // nothing is on its way any more
+      world.deliver(mail(x, 5, 1));
+      expect(world.told).to.deep.equal({ x: ['chunk', 'cancelled', 'chunk'] });
+    });
+  });
+});
+
+function run(act: (world: World) => void, options?: Partial<DeliveryOptions<unknown>>): World {
+  const world = new World(options);
+  act(world);
+  return world;
+}

@@ -1,0 +1,186 @@
+// An owner whose shards answer what a test tells them to: for answers that Redis gives only on its bad days.
+import { jsonCodec, type Payload } from '../../src/base/codec.ts';
+import { SchedulerError } from '../../src/base/errors.ts';
+import { settle } from '../../src/base/settle.ts';
+import { hex, joinTicket, type Ticket } from '../../src/base/ticket.ts';
+import { SchedulerEvents, Teller } from '../../src/observe/events.ts';
+import { Owner } from '../../src/owner/owner.ts';
+import type { Pending } from '../../src/owner/pending.ts';
+import type { Result, Sink } from '../../src/owner/results.ts';
+import type { Membership } from '../../src/protocol/membership.ts';
+import type { Shard, Shards } from '../../src/protocol/shard.ts';
+import type { Mail, PutAnswer, PutItem, ResetAnswer, ResultKind } from '../../src/protocol/wire.ts';
+import { waitUntil } from '../support/server.ts';
+
+export const TIMEOUT = new SchedulerError('TIMEOUT', 'test', 'no answer in time');
+export const REFUSED = new SchedulerError('REDIS', 'test', 'OOM');
+
+type Answer = PutAnswer | Error;
+
+export class FakeShard {
+  readonly number: number;
+  /** Puts, in their order, and the answers of those that are not answered yet. */
+  readonly puts: PutItem[] = [];
+  readonly #answers: ((answer: Answer) => void)[] = [];
+  readonly cancelled: Ticket[] = [];
+  cancelFails: Error | undefined;
+  /** The mailbox: what the next take answers. */
+  mails: Mail[] = [];
+  takes = 0;
+  readonly resets: (readonly Ticket[])[] = [];
+  resetAnswers: ResetAnswer[] = [];
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  put(item: PutItem): Promise<PutAnswer> {
+    this.puts.push(item);
+    return new Promise((resolve, reject) => {
+      this.#answers.push((answer) => {
+        if (answer instanceof Error) reject(answer);
+        else resolve(answer);
+      });
+    });
+  }
+
+  /** Its put has not left yet. */
+  canWithdraw = false;
+
+  withdraw(_: PutItem, error: SchedulerError): boolean {
+    if (this.canWithdraw) this.#answers.pop()!(error);
+    return this.canWithdraw;
+  }
+
+  /** Answers the put that has waited longest, once there is one. */
+  async answer(answer: Answer): Promise<void> {
+    await waitUntil(() => this.#answers.length > 0, 'a put came');
+    this.#answers.shift()!(answer);
+    await turn();
+  }
+
+  get unanswered(): number {
+    return this.#answers.length;
+  }
+
+  cancel(tickets: readonly Ticket[]): Promise<never[]> {
+    this.cancelled.push(...tickets);
+    return this.cancelFails ? Promise.reject(this.cancelFails) : Promise.resolve([]);
+  }
+
+  takeResults(): Promise<{ mails: Mail[]; more: boolean }> {
+    this.takes += 1;
+    return Promise.resolve({ mails: this.mails.splice(0), more: false });
+  }
+
+  reset(pending: readonly Ticket[]): Promise<ResetAnswer> {
+    this.resets.push(pending);
+    return Promise.resolve(this.resetAnswers.shift() ?? { more: false, dropped: [...pending] });
+  }
+}
+
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export function ticketOf(id: string, order = 1): Ticket {
+  return joinTicket('a', `${hex(order, 14)}|${hex(1, 8)}|${hex(1, 12)}`, id);
+}
+
+let ticks = 0;
+
+export function mailOf(ticket: Ticket, kind: ResultKind, fence = 5, number = 1): Mail {
+  const [tick, runner, payload] = [hex((ticks += 1), 14), 'r', Buffer.alloc(0)];
+  return { tick, ticket, fence: hex(fence, 14), number, kind, runner, payload };
+}
+
+export class OwnerWorld {
+  readonly shards = [new FakeShard(0), new FakeShard(1)];
+  readonly shard = this.shards[0]!;
+  /** Kinds and reasons per request id; a sink that failed has its error's code. */
+  readonly told: Record<string, string[]> = {};
+  readonly warnings: string[] = [];
+  /** Names of events, with their request's id. */
+  readonly events: string[] = [];
+  readonly over = new AbortController();
+  epoch = 'e1';
+  home = 0;
+  /** Waits end with TIMEOUT at once. */
+  impatient = false;
+  readonly owner: Owner<unknown>;
+
+  constructor({ successor = false, tries = 3 } = {}) {
+    const settings = settle<never, unknown>({
+      ...{ topic: 't', node: 'a', outputCodec: jsonCodec(), tries, maxWaiting: 9 },
+      onWarning: (message) => void this.warnings.push(message),
+    });
+    const events = new SchedulerEvents();
+    for (const name of ['accepted', 'putAgain', 'ended'] as const)
+      events.on(name, ({ id }: { id: string }) => void this.events.push(`${name} ${id}`));
+    this.owner = new Owner(
+      this.#shards(),
+      this.#membership(),
+      settings,
+      successor ? (id) => this.sink(id) : undefined,
+      new Teller(
+        events,
+        () => ({ topic: 't', node: 'a' }),
+        () => undefined,
+      ),
+    );
+  }
+
+  #shards(): Shards {
+    const get = (number: number): Shard => this.shards[number] as unknown as Shard;
+    return { get } as unknown as Shards;
+  }
+
+  #membership(): Membership {
+    const [epoch, home] = [(): string => this.epoch, (): number => this.home];
+    const within = <T>(_: string, promise: Promise<T>): Promise<T> => {
+      if (!this.impatient) return promise;
+      promise.catch(() => undefined);
+      return Promise.reject(TIMEOUT);
+    };
+    return {
+      ...{ within, over: this.over.signal },
+      get epoch() {
+        return epoch();
+      },
+      get home() {
+        return home();
+      },
+    } as unknown as Membership;
+  }
+
+  get here(): Shard {
+    return this.shard as unknown as Shard;
+  }
+
+  sink(id: string): Sink<unknown> {
+    const told = (this.told[id] ??= []);
+    return {
+      deliver: ({ kind, reason }: Result) => told.push(reason === undefined ? kind : `${kind}: ${reason}`),
+      unread: () => 0,
+      fail: (error) => told.push((error as Partial<SchedulerError>).code ?? ''),
+    };
+  }
+
+  put(id: string, payload: Payload = id, deadlineMs = 60_000): Promise<Pending<unknown>> {
+    const rest = { promptTokens: 1, headStartMs: 0, deadlineMs };
+    const put = this.owner.put({ id, payload, sink: this.sink(id), ...rest });
+    put.catch(() => undefined);
+    return put;
+  }
+
+  /** A request that was accepted under `ticketOf(id)`. */
+  async accepted(id: string, deadlineMs?: number): Promise<Pending<unknown>> {
+    const put = this.put(id, id, deadlineMs);
+    await this.shard.answer({ status: 'OK', ticket: ticketOf(id) });
+    return put;
+  }
+
+  deliver(...mails: Mail[]): void {
+    for (const mail of mails) this.owner.deliver(this.here, mail);
+  }
+}
