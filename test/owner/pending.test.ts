@@ -115,6 +115,27 @@ describe('the table of pending requests', () => {
     expect(table.wasPending('t1')).to.equal(false);
   });
 
+  it('tells an end once, though more than one comes while it is put again', () => {
+    const ended: string[] = [];
+    const table = new PendingTable<unknown>((_, { kind }) => ended.push(kind));
+    const a = pendingOf('a');
+    table.add(a);
+    table.end(a, { kind: 'cancelled' });
+    table.end(a, { kind: 'expired' });
+    expect(ended).to.deep.equal(['cancelled']);
+  });
+
+  it('knows which requests were accepted, and which of them are being put again', () => {
+    const table = new PendingTable<unknown>();
+    const [waits, again, unanswered, over] = [pendingOf('a'), pendingOf('b'), pendingOf('c'), pendingOf('d')];
+    for (const one of [waits, again, unanswered, over]) table.add(one);
+    for (const one of [waits, again, over]) table.setTicket(one, `t${one.id}`);
+    for (const one of [again, over]) table.clearTicket(one);
+    over.abandoned = true;
+    expect([waits, again, unanswered, over].filter((one) => table.isPutAgain(one))).to.deep.equal([again]);
+    expect([...table.accepted()]).to.deep.equal([waits, again]);
+  });
+
   it('hands over a put whose caller gave up to a new one of the same bytes', () => {
     const table = new PendingTable<unknown>();
     const a = pendingOf('a', { payload: 'text', abandoned: true });
