@@ -11,12 +11,13 @@ import type { Evidence } from './evidence.ts';
 import { checkHolders } from './holders.ts';
 import { checkLines } from './line.ts';
 import type { Life, Telling } from './lives.ts';
+import { checkWaits } from './stranded.ts';
 import { checkStream, type StreamFigures } from './stream.ts';
 import { withOwner, type Proof } from './with-owner.ts';
 
 export type ViolationKind =
   | ('lost' | 'duplicated' | 'stale' | 'order' | 'holder' | 'stream' | 'output' | 'ending')
-  | ('answer' | 'left' | 'fleet');
+  | ('answer' | 'left' | 'fleet' | 'waited');
 
 export interface BrokenPromise {
   kind: ViolationKind;
@@ -58,10 +59,13 @@ export interface Verdict {
   /** How many requests ended with their owner by each proof. */
   proofs: Record<Proof, number>;
   violations: BrokenPromise[];
+  /** The longest that a request waited, in ms, while an engine had room for it and no fault excused that. */
+  longestWaitMs: number;
 }
 
 /** In a run with outages requests may be given up for these reasons; any other is a bug. */
-const GIVEN_UP = /^no tries left|^results were lost|^Redis lost the request of a predecessor/;
+const GIVEN_UP =
+  /^no tries left|^results were lost|^Redis lost the request of a predecessor|^its owner has no room for more results/;
 /** Clocks of a deadline are those of Redis and of a node. */
 const EARLY_MS = 50;
 /** An owner tells a deadline within a second of its own; on a machine whose cores are all busy it comes later to it. */
@@ -91,6 +95,9 @@ export function check(evidence: Evidence): Verdict {
   }
   checkLines(lives.all, losses, (id, message) => violations.push({ kind: 'order', id, message }));
   checkHolders(lives.all, evidence, (id, message) => violations.push({ kind: 'holder', id, message }));
+  const { watch } = evidence;
+  const waited = (id: string, message: string): void => void violations.push({ kind: 'waited', id, message });
+  const longestWaitMs = watch ? checkWaits(evidence, watch, waited) : 0;
   const lost = new Set(violations.filter(({ kind }) => kind === 'lost').map(({ id }) => id));
   for (const [what, keys] of [['a record', left.records] as const, ['a result', left.mails] as const]) {
     // what is said of a lost request is not said again
@@ -102,7 +109,7 @@ export function check(evidence: Evidence): Verdict {
   figures.duplicated = count('duplicated');
   figures.staleAccepted = count('stale');
   figures.orderViolations = count('order');
-  return { figures, proofs, violations };
+  return { figures, proofs, violations, longestWaitMs };
 }
 
 type Complain = (kind: ViolationKind, message: string) => void;
@@ -131,7 +138,7 @@ function judge(life: Life, evidence: Evidence, figures: Figures, complain: Compl
 function whyNot(
   { put, cancelling }: Life,
   { kind, at, by, reason = 'no reason given' }: Telling,
-  { outageMs }: Evidence,
+  { outageMs, clockSteps = [] }: Evidence,
 ): string | undefined {
   // a process that stands still tells it when it goes on
   if (put?.deadlineMs !== undefined && put.by === by && at > put.at + put.deadlineMs + LATE_MS + outageMs)
@@ -140,7 +147,11 @@ function whyNot(
   if (kind === 'cancelled' && cancelling.length === 0) return 'nobody cancelled it';
   if (kind !== 'expired') return undefined;
   if (put?.deadlineMs === undefined) return 'it had no deadline';
-  return at < put.at + put.deadlineMs - EARLY_MS ? 'before its deadline' : undefined;
+  const { at: putAt, deadlineMs } = put;
+  // a clock that is set forward comes to a deadline sooner
+  const ahead = clockSteps.filter((step) => step.byMs > 0 && step.at > putAt && step.at < at);
+  const aheadMs = ahead.reduce((sum, { byMs }) => sum + byMs, 0);
+  return at < putAt + deadlineMs - EARLY_MS - aheadMs ? 'before its deadline' : undefined;
 }
 
 /** In a run with outages a put that failed with one of these may have reached Redis all the same. */

@@ -1,11 +1,13 @@
 /** One holder of a request at a time, as Redis granted its claims and as handlers got them. Pure. */
 import { describe } from '../harness/happenings.ts';
-import type { Evidence } from './evidence.ts';
+import type { ClockStep, Evidence } from './evidence.ts';
 import type { Grant, Life } from './lives.ts';
 import { eraOf } from './losses.ts';
 
 /** Told of a request that had two holders, of a fence that two claims share, or of an execution without a claim. */
 export type HolderFault = (id: string, message: string) => void;
+
+type HolderEvidence = Pick<Evidence, 'losses' | 'leaseMs' | 'clockSteps'>;
 
 /** Leases are in whole ms of a clock that fences tell in µs. */
 const CLOCK_MS = 1;
@@ -16,11 +18,8 @@ const CLOCK_MS = 1;
  * after its lease: then a try was counted (`triesSpent`), and by the clock of Redis, which fences tell in µs, a lease
  * has passed. Claims with a loss of data between them are not compared.
  */
-export function checkHolders(
-  lives: Iterable<Life>,
-  { losses, leaseMs }: Pick<Evidence, 'losses' | 'leaseMs'>,
-  fault: HolderFault,
-): void {
+export function checkHolders(lives: Iterable<Life>, evidence: HolderEvidence, fault: HolderFault): void {
+  const { losses } = evidence;
   const owners = new Map<string, Grant>();
   for (const life of lives) {
     const { id, granted } = life;
@@ -36,7 +35,7 @@ export function checkHolders(
       const one = grants[i - 1];
       if (!one || one.fence === next.fence) continue;
       if (eraOf(losses, one.shard, one.fence) !== eraOf(losses, next.shard, next.fence)) continue;
-      const why = whyNotAgain(one, next, life, { losses, leaseMs });
+      const why = whyNotAgain(one, next, life, evidence);
       if (why !== undefined) fault(id, `${describe(next.by)} was granted claim ${next.fence} ${why}`);
     }
     checkExecutions(life, (message) => fault(id, message));
@@ -48,7 +47,7 @@ function whyNotAgain(
   one: Grant,
   next: Grant,
   { givenBack }: Life,
-  { losses, leaseMs }: Pick<Evidence, 'losses' | 'leaseMs'>,
+  { losses, leaseMs, clockSteps = [] }: HolderEvidence,
 ): string | undefined {
   const after = `after ${describe(one.by)} had been granted ${one.fence}`;
   // after a loss its owner puts it again
@@ -60,7 +59,16 @@ function whyNotAgain(
     return isBack ? undefined : `while ${describe(one.by)} held ${one.fence} and had not given it back`;
   }
   const ms = (parseInt(next.fence, 16) - parseInt(one.fence, 16)) / 1000;
-  return ms > leaseMs - CLOCK_MS ? undefined : `${Math.round(ms)} ms ${after} for ${leaseMs} ms`;
+  return ms > leaseMs - CLOCK_MS || standsStill(clockSteps, one, next)
+    ? undefined
+    : `${Math.round(ms)} ms ${after} for ${leaseMs} ms`;
+}
+
+/** The clock that fences tell stood between the two claims: that of Redis had been set back, and had to catch up first. */
+function standsStill(clockSteps: readonly ClockStep[], one: Grant, next: Grant): boolean {
+  const back = clockSteps.filter(({ byMs }) => byMs < 0);
+  const leadMs = back.reduce((sum, { byMs }) => sum - byMs, 0);
+  return back.some(({ at }) => at < next.at && one.at < at + leadMs);
 }
 
 function checkExecutions({ granted, claimed }: Life, fault: (message: string) => void): void {

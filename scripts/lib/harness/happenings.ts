@@ -1,5 +1,5 @@
 /** What the processes of a run write into their histories. The checker knows nothing else of them. */
-import type { Result } from '../../../src/index.ts';
+import type { Budget, Result } from '../../../src/index.ts';
 import { isFinal as endsRequest } from '../../../src/owner/results.ts';
 import type { Recorded } from './history.ts';
 
@@ -15,15 +15,27 @@ export interface Output {
   tokens?: number;
 }
 
+/** What a client says of its request, if it says so. */
+interface PutFacts {
+  deadlineMs?: number;
+  promptTokens?: number;
+  outputTokens?: number;
+}
+
+/** What an engine holds when nothing runs on it. */
+export type EngineSize = Pick<Budget, 'availableBlocks' | 'blockSize' | 'reservedOutputBlocks' | 'batch'>;
+
 export type Happening =
-  /** It has a name now. `takeover`: it asked for its predecessor's results. */
-  | { what: 'started'; node: string; takeover: boolean }
+  /** It has a name now. `takeover`: it asked for its predecessor's results. `engine`: missing if it serves nothing. */
+  | { what: 'started'; node: string; takeover: boolean; engine?: EngineSize }
+  /** It ends in order, and claims nothing any more. */
+  | { what: 'closing' }
   /** A client brings a request to this process, and says what it wants. */
-  | { what: 'put'; id: string; priority: number; deadlineMs?: number; outputTokens?: number }
+  | ({ what: 'put'; id: string; priority: number } & PutFacts)
   | { what: 'accepted'; id: string }
   | { what: 'refused'; id: string; code: string; reason: string }
   /** Redis answered a put of it: it has this ticket now. More than once: what Redis lost was put again. */
-  | { what: 'placed'; id: string; ticket: string }
+  | { what: 'placed'; id: string; ticket: string; shard: number }
   /** Redis answered a claim with this ticket, whether or not it is executed. */
   | { what: 'granted'; id: string; ticket: string; fence: string; shard: number; triesSpent: number }
   /** The claim goes back to Redis now. */

@@ -1,6 +1,7 @@
 /** sched-lua as a peer of a run: what its schedulers, their clients and Redis tell each other goes into the history. */
 import { Scheduler, SchedulerError, type BudgetSource, type SchedulerOptions } from '../../../src/index.ts';
-import type { Happening, Output } from './happenings.ts';
+import { messageOf } from '../../../src/base/errors.ts';
+import type { EngineSize, Happening, Output } from './happenings.ts';
 import type { HistoryWriter } from './history.ts';
 import { EVICTED_EXIT } from './orders.ts';
 import type { Execute, Peer, PutRequest, Refusal, RunRequest } from './peer.ts';
@@ -8,6 +9,8 @@ import { witness } from './witness.ts';
 
 /** Time for what is pending to say that it was evicted, before the process ends. */
 const EVICTED_MS = 50;
+/** After a call that was not answered in time. */
+const RESHARD_MS = 100;
 
 export interface OursOptions<Request> {
   /** `takeover` says whether it asks for its predecessor's results. */
@@ -16,6 +19,8 @@ export interface OursOptions<Request> {
   execute: Execute<Request>;
   /** Of its engine; undefined: it serves nothing. */
   budget: BudgetSource | undefined;
+  /** Of the whole engine, for the history. */
+  engine?: EngineSize | undefined;
   /** How long `close` lets running requests end, in ms. */
   drainMs?: number;
 }
@@ -41,14 +46,15 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
   }
 
   async start(): Promise<void> {
-    const { scheduler: options, budget } = this.#options;
+    const { scheduler: options, budget, engine } = this.#options;
     const scheduler = await Scheduler.start<Request, Output>({
       ...options,
       events: witness(this.#history, () => this.#collect()),
       // the event `warning` is written down
       onWarning: () => undefined,
     });
-    this.#history.write({ what: 'started', node: scheduler.node, takeover: options.takeover });
+    const { takeover } = options;
+    this.#history.write({ what: 'started', node: scheduler.node, takeover, ...(engine && { engine }) });
     this.#scheduler = scheduler;
     this.#collect();
     scheduler.over.addEventListener('abort', () => {
@@ -103,7 +109,17 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
     }
   }
 
+  /** Its home shard follows. Again until it is answered. */
+  reshard(count: number): void {
+    const scheduler = this.#scheduler!;
+    scheduler.updateConfig({ loadShards: count, reallocate: true }).catch((error: unknown) => {
+      this.#history.write({ what: 'warned', message: `${count} load shards: ${messageOf(error)}` });
+      if (!scheduler.over.aborted) setTimeout(() => this.reshard(count), RESHARD_MS).unref();
+    });
+  }
+
   async close(): Promise<void> {
+    this.#history.write({ what: 'closing' });
     const { drainMs } = this.#options;
     await this.#scheduler!.close(drainMs === undefined ? {} : { drainMs });
     await this.#served;

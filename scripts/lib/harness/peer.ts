@@ -36,6 +36,8 @@ export interface Peer<Request> {
   readonly node: string;
   /** Per request: why it was refused, or undefined: it is accepted. What it becomes is told through the history. */
   put(requests: readonly PutRequest<Request>[]): Promise<(Refusal | undefined)[]>;
+  /** The topic has so many load shards from now on; missing: it knows none. */
+  reshard?(count: number): void;
   close(): Promise<void>;
 }
 

@@ -9,7 +9,7 @@ import type { HistoryWriter } from './history.ts';
  */
 export function witness(history: HistoryWriter<Happening>, collect: () => void): SchedulerEvents {
   const events = new SchedulerEvents();
-  events.on('placed', ({ id, ticket }) => history.write({ what: 'placed', id, ticket }));
+  events.on('placed', ({ id, ticket, shard }) => history.write({ what: 'placed', id, ticket, shard }));
   // what Redis granted is more than what a handler gets: claims whose answer was lost come again without bodies, and are
   // given back
   events.on('claimed', ({ id, ticket, fence, shard, triesSpent }) =>

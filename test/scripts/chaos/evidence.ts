@@ -1,8 +1,8 @@
 // Hand-made histories for the checker.
 import { check, type Verdict } from '../../../scripts/lib/checker/checker.ts';
-import type { Leftovers } from '../../../scripts/lib/checker/evidence.ts';
+import type { Evidence, Leftovers } from '../../../scripts/lib/checker/evidence.ts';
 import { Lives } from '../../../scripts/lib/checker/lives.ts';
-import type { Entry, Happening, Output } from '../../../scripts/lib/harness/happenings.ts';
+import type { EngineSize, Entry, Happening, Output } from '../../../scripts/lib/harness/happenings.ts';
 import { NOTHING_HELD, type Holding, type Loss } from '../../../scripts/lib/checker/losses.ts';
 
 export const OWNER = 'a';
@@ -24,9 +24,9 @@ export class Story {
   left: Leftovers = NOTHING;
 
   /** A process with the label `label` has the name `node`. */
-  process(label: string, node = label, takeover = false): this {
+  process(label: string, node = label, takeover = false, engine?: EngineSize): this {
     this.#processes.set(label, { entries: [], diedAt: undefined });
-    return this.saw(label, { what: 'started', node, takeover });
+    return this.saw(label, { what: 'started', node, takeover, ...(engine && { engine }) });
   }
 
   saw(label: string, ...happenings: Happening[]): this {
@@ -59,10 +59,10 @@ export class Story {
   }
 
   /** Judges it as a run with outages, unless told otherwise. */
-  check({ leaseMs = LEASE_MS, outageMs = OUTAGE_MS } = {}): Verdict {
+  check({ leaseMs = LEASE_MS, outageMs = OUTAGE_MS, ...more }: Partial<Evidence> = {}): Verdict {
     const lives = new Lives();
     for (const [label, one] of this.#processes) lives.add({ label, ...one }, one.entries);
-    return check({ lives, losses: this.#losses, leaseMs, outageMs, left: this.left });
+    return check({ lives, losses: this.#losses, leaseMs, outageMs, left: this.left, ...more });
   }
 }
 
@@ -71,7 +71,10 @@ export function accepted(id = 'r1'): Story {
   return new Story().process(OWNER).process(RUNNER).saw(OWNER, put(id), { what: 'accepted', id });
 }
 
-export function put(id = 'r1', more: { priority?: number; deadlineMs?: number } = {}): Happening {
+export function put(
+  id = 'r1',
+  more: { priority?: number; deadlineMs?: number; promptTokens?: number } = {},
+): Happening {
   return { what: 'put', id, priority: 0, ...more };
 }
 
@@ -107,7 +110,7 @@ export function taken(fence: string, number: number, final: boolean, order = '01
 }
 
 export function placed(order = '01', id = 'r1'): Happening {
-  return { what: 'placed', id, ticket: ticketOf(order, id) };
+  return { what: 'placed', id, ticket: ticketOf(order, id), shard: 0 };
 }
 
 function ticketOf(order: string, id: string, tokens = 1): string {

@@ -1,0 +1,128 @@
+/** Nothing accepted waits longer than its bound while an engine that could run it is idle. Pure. */
+import { describe, type ProcessHistory } from '../harness/happenings.ts';
+import { enginesOf, type EngineHistory } from './engines.ts';
+import type { Evidence } from './evidence.ts';
+import { areApart, lengthOf, within, without, type Span } from './spans.ts';
+import { waitsOf, type Wait } from './waits.ts';
+
+/** A time in which no bound runs: a fault strikes, or what it broke is being made anew. */
+export interface Window extends Span {
+  /** The fault. */
+  readonly what: string;
+  /** Processes that it strikes; undefined: all. */
+  readonly labels?: ReadonlySet<string>;
+  /** Load shards that it strikes; undefined: all. */
+  readonly shards?: ReadonlySet<number>;
+}
+
+/** What may be waited for, in ms, as lua/README.md#promises and #wake-ups state it for the options of the run. */
+export interface Bounds {
+  /** Until an engine with room finds work of which it was not told: `stealAfterMs`, a poll, and the engine's iteration. */
+  readonly foundMs: number;
+  /** Until the claim of a runner that died is back in line, from the end of its lease: a grace, and the reap. */
+  readonly reapedMs: number;
+  /** After which an engine keeps room for what does not fit. */
+  readonly patienceMs: number;
+  /** Until the oldest request of a shard has been given room by an engine that could hold it; undefined: not promised. */
+  readonly roomMs?: number;
+}
+
+/** What the rule judges by; a run that says nothing of its engines and its faults has none. */
+export interface Watch {
+  readonly bounds: Bounds;
+  readonly windows: readonly Window[];
+  /** The end of the run. */
+  readonly until: number;
+}
+
+/** Told of a request that was stranded. */
+export type WaitFault = (id: string, message: string) => void;
+
+type WatchedEvidence = Pick<Evidence, 'lives' | 'losses' | 'leaseMs' | 'clockSteps'>;
+
+/**
+ * Each request, each stay in line, each engine: how long the one waited while the other had room for it beside what ran.
+ * The time of windows that strike the engine, the shard, or the process whose claim ended the wait does not count. A
+ * bound that was interrupted goes on where it stopped: the tail of each window has time for a poll.
+ *
+ * Answers the longest such time, in ms.
+ */
+export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitFault): number {
+  const { lives, losses, leaseMs, clockSteps = [] } = evidence;
+  const { bounds, until } = watch;
+  const waits = lives.all.flatMap((life) => waitsOf(life, losses, until, leaseMs));
+  const engines = enginesOf(lives, until);
+  let longestMs = 0;
+  for (const wait of waits) {
+    // a lease ends by the clock of Redis, which had to come to that time again
+    if (
+      wait.lapses > 0 &&
+      clockSteps.some(({ at, byMs }) => byMs < 0 && at > wait.from - leaseMs && at < wait.to)
+    )
+      continue;
+    const bound = bounds.foundMs + wait.lapses * (leaseMs + bounds.reapedMs);
+    for (const engine of engines) {
+      // most waits are over long before any bound
+      if (wait.to - wait.from <= longestMs) continue;
+      const idle = counted(engine.roomFor(wait.tokens, wait), wait, engine, watch);
+      if (lengthOf(idle) <= longestMs) continue;
+      const ms = lengthOf(without(idle, keeping(wait, waits, engine, bounds)));
+      longestMs = Math.max(longestMs, ms - wait.lapses * (leaseMs + bounds.reapedMs));
+      if (ms <= bound) continue;
+      const had = `while ${describe(engine.by)} had room for its ${wait.tokens} tokens`;
+      fault(wait.id, `it waited ${Math.round(ms)} ms in shard ${wait.shard} ${had}: at most ${bound}`);
+      break;
+    }
+    checkRoom(wait, { waits, engines, watch }, fault);
+  }
+  return Math.round(longestMs);
+}
+
+/** The time of the wait that counts for this engine. */
+function counted(spans: readonly Span[], wait: Wait, engine: EngineHistory, { windows }: Watch): Span[] {
+  const strikes = ({ labels, shards, ...time }: Window): boolean =>
+    !areApart(time, wait) &&
+    (shards?.has(wait.shard) ?? true) &&
+    (isOf(engine.by, labels) || isOf(wait.claimedBy, labels));
+  return without(spans, windows.filter(strikes));
+}
+
+function isOf(process: ProcessHistory | undefined, labels: ReadonlySet<string> | undefined): boolean {
+  return labels === undefined || (process !== undefined && labels.has(process.label));
+}
+
+/** When the engine may have kept its room for an older and larger request, and took nothing younger. */
+function keeping(wait: Wait, waits: readonly Wait[], engine: EngineHistory, { patienceMs }: Bounds): Span[] {
+  const older = waits.filter(
+    (one) =>
+      one.order < wait.order &&
+      one.tokens > wait.tokens &&
+      !areApart(one, wait) &&
+      engine.couldHold(one.tokens),
+  );
+  return older.map(({ from, to }) => ({ from: from + patienceMs, to }));
+}
+
+/** While it was the oldest of its shard some engine that could hold it had to make room. */
+function checkRoom(
+  wait: Wait,
+  { waits, engines, watch }: { waits: readonly Wait[]; engines: readonly EngineHistory[]; watch: Watch },
+  fault: WaitFault,
+): void {
+  const { roomMs } = watch.bounds;
+  if (roomMs === undefined || wait.to - wait.from <= roomMs || wait.lapses > 0) return;
+  const older = waits.filter(
+    (one) => one.shard === wait.shard && one.order < wait.order && !areApart(one, wait),
+  );
+  for (const engine of engines.filter((one) => one.couldHold(wait.tokens))) {
+    const first = without(counted(within([engine.serves], wait), wait, engine, watch), older);
+    const ms = lengthOf(first);
+    if (ms <= roomMs) continue;
+    const made = `and ${describe(engine.by)}, which could hold its ${wait.tokens} tokens, made no room`;
+    fault(
+      wait.id,
+      `it was the oldest of shard ${wait.shard} for ${Math.round(ms)} ms, ${made}: at most ${roomMs}`,
+    );
+    return;
+  }
+}
