@@ -9,6 +9,7 @@ import { findServer, freePort } from '../../src/testing/redis/binary.ts';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
 import { findImage, removeNow } from '../../src/testing/redis/container.ts';
 import { killContainer } from '../../src/testing/redis/docker.ts';
+import { environmentOf } from './clock.ts';
 import { installRedis } from '../lib/redis/install.ts';
 import { probe } from '../../src/testing/redis/probe.ts';
 import type { Log } from '../../src/testing/redis/server.ts';
@@ -26,6 +27,8 @@ export interface Place {
   /** Holds its append-only file. */
   folder: string;
   args: readonly string[];
+  /** How far its clock is behind, in ms. */
+  behindMs: number;
 }
 
 /** Starts a server, and answers when it has loaded its data. It ends with this process at the latest. */
@@ -56,10 +59,12 @@ function argsOf({ port, folder, args }: Place): string[] {
   ];
 }
 
+/** @throws if its clock is to be behind, and there is no C compiler */
 async function launchProgram(place: Place): Promise<ServerProcess> {
   const program = findServer();
   if (program === undefined) throw new Error('chaos needs redis-server or valkey-server on PATH');
-  const child = spawn(program, argsOf(place), { stdio: 'ignore', detached: true });
+  const env = { ...process.env, ...environmentOf(place.behindMs) };
+  const child = spawn(program, argsOf(place), { stdio: 'ignore', detached: true, env });
   child.unref();
   const forget = onProcessEnd(() => child.kill('SIGKILL'));
   return whenReady(place.port, async () => {
@@ -77,6 +82,7 @@ async function findContainers(): Promise<Launch> {
   const { engine, image } = await findImage();
   const { GenericContainer } = await import('testcontainers');
   const launch: Launch = async (place) => {
+    if (place.behindMs > 0) throw new Error('the clock of a container cannot be set');
     const container = await new GenericContainer(image)
       .withNetworkMode('host')
       .withBindMounts([{ source: place.folder, target: place.folder, mode: 'rw' }])
@@ -93,7 +99,7 @@ async function findContainers(): Promise<Launch> {
   };
   const folder = mkdtempSync(join(tmpdir(), 'sched-lua-chaos-redis-'));
   try {
-    const server = await launch({ port: await freePort(), folder, args: [] });
+    const server = await launch({ port: await freePort(), folder, args: [], behindMs: 0 });
     await server.kill();
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -36,6 +36,7 @@ export class ChaosRedis {
   #marks: AofMark[] = [];
   #folder: string;
   #server: ServerProcess | undefined;
+  #behindMs = 0;
 
   private constructor(launch: Launch, port: number) {
     this.#launch = launch;
@@ -61,11 +62,27 @@ export class ChaosRedis {
     return urlOf(this.port);
   }
 
-  /** SIGKILL, and a start: what it had answered is in its append-only file. `downMs`: how long it is away. */
-  async restart(downMs: number): Promise<void> {
+  /** How far its clock is behind, in ms. */
+  get behindMs(): number {
+    return this.#behindMs;
+  }
+
+  /**
+   * SIGKILL, and a start: what it had answered is in its append-only file. `downMs`: how long it is away. `behindMs`: as
+   * on another host, whose clock is behind.
+   */
+  async restart(downMs: number, behindMs = this.#behindMs): Promise<void> {
     await this.#server?.kill();
     await sleep(downMs);
-    await this.#start();
+    const before = this.#behindMs;
+    try {
+      this.#behindMs = behindMs;
+      await this.#start();
+    } catch (error) {
+      this.#behindMs = before;
+      await this.#start();
+      throw error;
+    }
   }
 
   /** As {@link restart}, without the file. */
@@ -108,6 +125,7 @@ export class ChaosRedis {
       replica = await this.#launch({
         ...{ port, folder },
         args: ['--replicaof', '127.0.0.1', String(link.port)],
+        behindMs: this.#behindMs,
       });
       const client = new Redis(urlOf(port), { retryStrategy: () => null });
       client.on('error', () => undefined);
@@ -161,7 +179,7 @@ export class ChaosRedis {
   }
 
   #serve(port: number): Promise<ServerProcess> {
-    return this.#launch({ port, folder: this.#folder, args: [] });
+    return this.#launch({ port, folder: this.#folder, args: [], behindMs: this.#behindMs });
   }
 
   #mark(): void {

@@ -6,7 +6,8 @@ import type { Happening, Output } from '../lib/harness/happenings.ts';
 import { now, type HistoryWriter } from '../lib/harness/history.ts';
 import type { Holding } from '../lib/checker/losses.ts';
 import type { Execute, Peer, PutRequest, Refusal } from '../lib/harness/peer.ts';
-import type { ChaosRequest, ChaosSettings } from './node.ts';
+import type { ChaosSettings } from './node.ts';
+import type { ChaosRequest } from './requests.ts';
 
 /** Short, so that a killed node's name is free again soon. */
 const KEEP_ALIVE_S = 3;

@@ -7,12 +7,13 @@ import type { Member } from '../lib/harness/member.ts';
 import { obeyParent, type NodeSettings, type RunNode } from '../lib/harness/orders.ts';
 import { startOurs } from '../lib/harness/ours.ts';
 import { executeRecorded, putRecorded, type Peer, type PutRequest } from '../lib/harness/peer.ts';
-import type { RunRequest, Task } from '../lib/harness/peer.ts';
+import type { Task } from '../lib/harness/peer.ts';
 import type { Fleet } from '../lib/harness/processes.ts';
 import { Random } from '../lib/traffic/random.ts';
 import { Iterations } from './iterations.ts';
 import { startReference } from './naive-twin.ts';
 import type { Setup } from './plan.ts';
+import { drawBurden, drawRequest, drawWish, type Burden, type ChaosRequest, type Wish } from './requests.ts';
 
 export interface ChaosSettings extends NodeSettings, Setup {
   algorithm: 'ours' | 'reference';
@@ -28,33 +29,31 @@ export interface ChaosSettings extends NodeSettings, Setup {
   /** ms; 0: its engine begins with work at any time. The reference's does always. */
   iterationMs: number;
   leaseMs: number;
+  keepAliveMs: number;
+  pollMs: number;
+  ttlMs: number;
 }
 
 export type ChaosOrder =
   /** The date of this process jumps. */
   | { order: 'clock'; stepMs: number }
+  /** The topic has so many load shards from now on. */
+  | { order: 'shards'; count: number }
+  /** Its clients bring these. */
+  | { order: 'bring'; what: Burden; count: number }
   /** No more requests. */
   | { order: 'quiet' };
 
 export type ChaosFleet = Fleet<ChaosSettings, ChaosOrder>;
 export type ChaosMember = Member<ChaosSettings, ChaosOrder>;
 
-/** A request as it travels through Redis. */
-export interface ChaosRequest extends RunRequest {
-  /** Results before the last one, and ms before each result. */
-  chunks: number;
-  stepMs: number;
-}
-
 const PUT_EVERY_MS = 20;
 const MOST_PUTS_UNANSWERED = 200;
 const START_AGAIN_MS = 100;
-/** A name stands for two leases without a renewal. */
-const KEEP_ALIVE_LEASES = 2;
-/** Longer than any run: a name that is silent for it is forgotten with its results. */
-const TTL_MS = 3_600_000;
 const COMMAND_TIMEOUT_MS = 4_000;
 const TRIES = 6;
+/** Few, so that a reader that stands still has too many. */
+const MAX_RESULTS = 400;
 /** Seeds of the processes of one run lie apart from those of the next. */
 const SEEDS_OF_A_RUN = 1_000;
 
@@ -67,6 +66,7 @@ class ChaosNode implements RunNode<ChaosOrder> {
   #clients: NodeJS.Timeout | undefined;
   #count = 0;
   #unanswered = 0;
+  #quiet = false;
 
   constructor(settings: ChaosSettings) {
     this.#settings = settings;
@@ -89,7 +89,8 @@ class ChaosNode implements RunNode<ChaosOrder> {
   }
 
   #startPeer(): Promise<Peer<ChaosRequest>> {
-    const { redis, topic, node, takeover, slots, iterationMs, leaseMs, loadShards, policy } = this.#settings;
+    const { redis, topic, node, takeover, slots, iterationMs, leaseMs, ...more } = this.#settings;
+    const { loadShards, policy, keepAliveMs, pollMs, ttlMs } = more;
     const execute = (task: Task<ChaosRequest>) => executeRecorded(this.#history, task, this.#work(task));
     if (this.#settings.algorithm === 'reference')
       return startReference({ redis, topic, node, slots }, this.#history, execute);
@@ -100,17 +101,32 @@ class ChaosNode implements RunNode<ChaosOrder> {
     if (iterationMs > 0) this.#engine = new Iterations(whole, iterationMs);
     return startOurs<ChaosRequest>({
       scheduler: {
-        ...{ redis, topic, node, takeover, leaseMs, loadShards, policy, pollMs: 500, ttlMs: TTL_MS },
-        ...{ keepAliveMs: KEEP_ALIVE_LEASES * leaseMs, commandTimeout: COMMAND_TIMEOUT_MS, tries: TRIES },
+        ...{ redis, topic, node, takeover, leaseMs, loadShards, policy, pollMs, ttlMs },
+        ...{ keepAliveMs, commandTimeout: COMMAND_TIMEOUT_MS, tries: TRIES, maxResults: MAX_RESULTS },
       },
       ...{ history: this.#history, execute, drainMs: 2_000 },
       budget: slots > 0 ? (this.#engine ?? whole) : undefined,
+      engine: slots > 0 ? whole : undefined,
     });
   }
 
   obey(order: ChaosOrder): void {
     if (order.order === 'clock') stepClock(order.stepMs);
-    else clearInterval(this.#clients);
+    else if (order.order === 'shards') this.#peer?.reshard?.(order.count);
+    else if (order.order === 'bring') this.#bringBurden(order);
+    else this.#goQuiet();
+  }
+
+  #goQuiet(): void {
+    clearInterval(this.#clients);
+    this.#quiet = true;
+  }
+
+  /** A process that is told before it is up, or after its last request, brings nothing. */
+  #bringBurden({ what, count }: { what: Burden; count: number }): void {
+    if (!this.#peer || this.#quiet) return;
+    const burdens = Array.from({ length: count }, () => drawBurden(this.#random, this.#nextId(), what));
+    void this.#put(burdens.map(({ request, wish }) => this.#prepare(request, wish)));
   }
 
   async close(): Promise<void> {
@@ -128,21 +144,22 @@ class ChaosNode implements RunNode<ChaosOrder> {
   }
 
   #draw(): PutRequest<ChaosRequest> {
-    const random = this.#random;
-    const id = `${this.#settings.label}-${this.#count++}`;
-    const slow = random.uniform() < 0.03;
-    const request: ChaosRequest = {
-      request_id: id,
-      prompt_token_ids: Array.from({ length: random.int(1, 40) }, (_, i) => i),
-      chunks: random.int(0, 3),
-      stepMs: slow ? random.int(100, 600) : random.int(0, 8),
-    };
-    const fate = this.#settings.algorithm === 'ours' ? random.uniform() : 1;
-    const priority = random.uniform() < 0.05 && this.#settings.algorithm === 'ours' ? 2_000 : 0;
-    const deadline = fate < 0.02 ? { deadlineMs: random.int(100, 2_000) } : {};
-    this.#history.write({ what: 'put', id, priority, ...deadline });
-    const isCancelled = fate > 0.02 && fate < 0.06;
-    const signal = isCancelled ? { signal: this.#cancelLater(id, random.int(1, 400)) } : {};
+    const request = drawRequest(this.#random, this.#nextId());
+    return this.#prepare(request, drawWish(this.#random));
+  }
+
+  #nextId(): string {
+    return `${this.#settings.label}-${this.#count++}`;
+  }
+
+  /** The reference knows no wishes. */
+  #prepare(request: ChaosRequest, wish: Wish): PutRequest<ChaosRequest> {
+    const { priority, deadlineMs, cancelAfterMs }: Wish =
+      this.#settings.algorithm === 'ours' ? wish : { priority: 0 };
+    const deadline = deadlineMs === undefined ? {} : { deadlineMs };
+    const { request_id: id, prompt_token_ids: tokens } = request;
+    this.#history.write({ what: 'put', id, priority, promptTokens: tokens.length, ...deadline });
+    const signal = cancelAfterMs === undefined ? {} : { signal: this.#cancelLater(id, cancelAfterMs) };
     return { request, options: { priority, ...deadline, ...signal } };
   }
 

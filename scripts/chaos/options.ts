@@ -3,13 +3,17 @@ import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { WRITE_OPTION } from '../lib/measure/write.ts';
 import { integer, parse, positive } from '../lib/tool/arguments.ts';
-import { drawSetup, FAULT_NAMES, type FaultName, type Setup } from './plan.ts';
+import { drawSetup, drawThird, FAULT_NAMES, type FaultName, type Setup } from './plan.ts';
 import type { ChaosOptions } from './run.ts';
 
 export type CommandLine = Omit<ChaosOptions, 'tell'> & { json: boolean; write: boolean };
 
 /** As the options are called. */
-type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup'> & { rate: number; seed?: number } & {
+type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup' | 'faults'> & {
+  rate: number;
+  seed?: number;
+} & {
+  faults: readonly FaultName[] | 'third';
   shards?: number;
   policy?: Setup['policy'];
 };
@@ -28,7 +32,10 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
       integer(0, 999_999_999),
     )
     .addOption(
-      new Option('--faults <list>', `of ${FAULT_NAMES.join(', ')}; or none`)
+      new Option(
+        '--faults <list>',
+        `of ${FAULT_NAMES.join(', ')}; or none; or third: of a third, by the seed`,
+      )
         .argParser(faultList)
         .default(FAULT_NAMES, 'all'),
     )
@@ -50,13 +57,15 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
   const options = parse(program, args)?.opts<Given>();
   if (!options) return undefined;
   const { seed = randomInt(1_000_000), rate: perSecond, shards, policy, ...rest } = options;
+  const faults = rest.faults === 'third' ? drawThird(seed) : rest.faults;
   const drawn = drawSetup(seed);
   const setup = { loadShards: shards ?? drawn.loadShards, policy: policy ?? drawn.policy };
-  return { ...rest, seed, perSecond, setup };
+  return { ...rest, faults, seed, perSecond, setup };
 }
 
-function faultList(text: string): FaultName[] {
+function faultList(text: string): FaultName[] | 'third' {
   if (text === 'none') return [];
+  if (text === 'third') return text;
   const names = text.split(',');
   const strange = names.find((name) => !(FAULT_NAMES as string[]).includes(name));
   if (strange !== undefined) throw new InvalidArgumentError(`There is no fault ${strange}.`);

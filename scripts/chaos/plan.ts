@@ -20,6 +20,16 @@ const WEIGHTS = {
   failover: 1,
   maxmemory: 2,
   'clock-step': 3,
+  'shard-added': 1,
+  'ttl-short-node': 1,
+  oversize: 3,
+  overflow: 2,
+  'one-shard-down': 3,
+  'slow-link': 2,
+  readonly: 3,
+  poison: 1,
+  'garbage-ring': 3,
+  'clock-behind': 1,
 } as const;
 
 export type FaultName = keyof typeof WEIGHTS;
@@ -40,8 +50,11 @@ export interface PlannedFault {
 }
 
 const MEAN_GAP_MS = 430;
+/** Of one kind: between two faults of it there is time in which nothing excuses a wait. */
+const GAP_OF_ONE_MS = 3_000;
 const MOST_SHARDS = 4;
 const SETUP = 1_000_000_000;
+const THIRD = 2_000_000_000;
 /** Time for the fleet to fill its lines. */
 const FIRST_MS = 500;
 
@@ -52,7 +65,8 @@ export function makePlan(seed: number, seconds: number, names: readonly FaultNam
   const plan: PlannedFault[] = [];
   const round = random.shuffle(names);
   const total = names.reduce((sum, name) => sum + WEIGHTS[name], 0);
-  for (let atMs = FIRST_MS; ; atMs += random.exponential(MEAN_GAP_MS)) {
+  const gapMs = Math.max(MEAN_GAP_MS, GAP_OF_ONE_MS / names.length);
+  for (let atMs = FIRST_MS; ; atMs += random.exponential(gapMs)) {
     if (atMs > seconds * 1000) return plan;
     let left = random.uniform() * total;
     const name = round.pop() ?? names.find((one) => (left -= WEIGHTS[one]) < 0) ?? names[0]!;
@@ -62,6 +76,11 @@ export function makePlan(seed: number, seconds: number, names: readonly FaultNam
       draws: [random.uniform(), random.uniform(), random.uniform()],
     });
   }
+}
+
+/** A third of the kinds, from the same seed, and apart from the plan. */
+export function drawThird(seed: number): FaultName[] {
+  return new Random(seed + THIRD).shuffle(FAULT_NAMES).slice(0, Math.ceil(FAULT_NAMES.length / 3));
 }
 
 /** From the same seed, and apart from the plan. */

@@ -1,23 +1,30 @@
 /** A TCP proxy in front of Redis that breaks connections where it hurts. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Commands, isOfShard, isScript } from './commands.ts';
+import { Pipe, type Link } from './pipe.ts';
 
 /** What is to happen to a connection next. */
-type Trap = 'none' | 'before' | 'after' | 'silence';
+export type Trap = 'before' | 'after' | 'silence' | 'readonly';
 
 interface Pair {
   client: Socket;
   server: Socket;
-  trap: Trap;
+  trap: Trap | undefined;
   /** `after` has let the command through: the next reply is lost. */
   sprung: boolean;
 }
+
+const READONLY = "READONLY You can't write against a read only replica.";
+const CLUSTERDOWN = 'CLUSTERDOWN Hash slot not served';
 
 export class Proxy {
   readonly #target: number;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
-  #latencyMs = 0;
+  readonly #link: Link = { latencyMs: 0, bytesPerSecond: undefined };
+  /** Load shard that no server serves. */
+  #lostShard: number | undefined;
 
   /** @param target the port of Redis on this machine */
   constructor(target: number) {
@@ -29,12 +36,17 @@ export class Proxy {
   async open(): Promise<string> {
     this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
-    return `redis://127.0.0.1:${this.port}`;
+    return this.url;
   }
 
   /** Known once it is open. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Known once it is open. */
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
   }
 
   async close(): Promise<void> {
@@ -48,9 +60,10 @@ export class Proxy {
    * Sets a trap on a share of the connections there are; answers how many.
    * `before`: the next command is swallowed and the connection cut. `after`: the next command reaches Redis, its reply
    * is swallowed and the connection cut. `silence`: nothing comes through any more, in either direction, and nobody is
-   * told; it stays like that until the client gives up.
+   * told; it stays like that until the client gives up. `readonly`: every script is answered READONLY, as by a master
+   * that became a replica behind an address that a new one has now; it stays like that until the client leaves.
    */
-  trap(kind: Exclude<Trap, 'none'>, chosen: (index: number) => boolean): number {
+  trap(kind: Trap, chosen: (index: number) => boolean): number {
     const pairs = [...this.#pairs].filter((_, i) => chosen(i));
     for (const pair of pairs) {
       pair.trap = kind;
@@ -61,21 +74,33 @@ export class Proxy {
 
   /** Delays every chunk, in both directions, from now on. */
   delay(ms: number): void {
-    this.#latencyMs = ms;
+    this.#link.latencyMs = ms;
   }
 
-  /** No fault stays, but for connections that went silent: they are cut. */
+  /** From now on so many bytes per second come through in each direction of each connection; undefined: all. */
+  throttle(bytesPerSecond: number | undefined): void {
+    this.#link.bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Every command on the keys of this load shard is refused as a Cluster does whose master is away; undefined: none. */
+  loseShard(shard: number | undefined): void {
+    this.#lostShard = shard;
+  }
+
+  /** No fault stays, but for connections that went silent: they are cut; and those that lie: a client must leave them. */
   calm(): void {
-    this.#latencyMs = 0;
+    this.#link.latencyMs = 0;
+    this.#link.bytesPerSecond = undefined;
+    this.#lostShard = undefined;
     for (const pair of this.#pairs) {
       if (pair.trap === 'silence') destroy(pair);
-      pair.trap = 'none';
+      if (pair.trap !== 'readonly') pair.trap = undefined;
     }
   }
 
   #accept(client: Socket): void {
     const server = connect({ port: this.#target, host: '127.0.0.1', noDelay: true });
-    const pair: Pair = { client, server, trap: 'none', sprung: false };
+    const pair: Pair = { client, server, trap: undefined, sprung: false };
     this.#pairs.add(pair);
     const end = (): void => {
       // the other side of a silent connection hears nothing of an end either
@@ -87,35 +112,18 @@ export class Proxy {
       socket.on('error', () => undefined);
       socket.on('close', end);
     }
-    client.on('data', (bytes) => this.#pass(pair, server, bytes, () => this.#fromClient(pair)));
-    server.on('data', (bytes) => this.#pass(pair, client, bytes, () => this.#fromServer(pair)));
-  }
-
-  #pass(pair: Pair, to: Socket, bytes: Buffer, isOpen: () => boolean): void {
-    if (!isOpen()) return;
-    const write = (): void => {
-      if (!to.destroyed && pair.trap !== 'silence') to.write(bytes);
-    };
-    // timers of one delay fire in order; a delay that shrinks may not overtake
-    const late = Math.max(this.#latencyMs, 0);
-    if (late === 0 && this.#pending(pair) === 0) {
-      write();
-      return;
-    }
-    const queue = this.#queues.get(pair) ?? { waiting: 0, last: Promise.resolve() };
-    this.#queues.set(pair, queue);
-    queue.waiting += 1;
-    const due = new Promise<void>((resolve) => setTimeout(resolve, late));
-    queue.last = Promise.all([queue.last, due]).then(() => {
-      queue.waiting -= 1;
-      write();
+    const commands = new Commands((args) => this.#refuse(pair, args));
+    new Pipe(client, this.#link, (bytes) => {
+      if (this.#fromClient(pair)) write(server, commands.push(bytes));
+    });
+    new Pipe(server, this.#link, (bytes) => {
+      if (this.#fromServer(pair)) write(client, bytes);
     });
   }
 
-  readonly #queues = new WeakMap<Pair, { waiting: number; last: Promise<void> }>();
-
-  #pending(pair: Pair): number {
-    return this.#queues.get(pair)?.waiting ?? 0;
+  #refuse({ trap }: Pair, args: readonly Buffer[]): string | undefined {
+    if (trap === 'readonly' && isScript(args)) return READONLY;
+    return this.#lostShard !== undefined && isOfShard(args, this.#lostShard) ? CLUSTERDOWN : undefined;
   }
 
   #fromClient(pair: Pair): boolean {
@@ -131,6 +139,10 @@ export class Proxy {
     }
     return pair.trap !== 'silence';
   }
+}
+
+function write(to: Socket, bytes: Buffer): void {
+  if (bytes.length > 0 && !to.destroyed) to.write(bytes);
 }
 
 function destroy({ client, server }: Pair): void {

@@ -8,9 +8,11 @@ const MOST = 12;
 export function toJson(outcome: Outcome): Record<string, unknown> {
   const { figures, proofs, violations, faults, seed, algorithm, seconds, drainMs, processes, setup } =
     outcome;
+  const { longestWaitMs } = outcome;
   return {
     ...figures,
     endedWithOwnerBy: proofs,
+    longestWaitMs,
     broken: violations.length,
     ...{ faults, struck: struck(outcome), processes, seed, algorithm, ...setup, seconds, drainMs },
     violations: violations.slice(0, MOST),
@@ -31,6 +33,7 @@ export function conclude(outcome: Outcome): string {
     Object.entries(figures)
       .map(([name, count]) => `${name} ${count}`)
       .join(', '),
+    `nothing waited longer than ${outcome.longestWaitMs} ms while an engine was idle that could run it`,
   ];
   if (violations.length === 0) return [...lines, 'Every promise was kept.'].join('\n');
   lines.push(`${violations.length} promises were broken:`);

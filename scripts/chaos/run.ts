@@ -8,12 +8,15 @@ import type { Holding } from '../lib/checker/losses.ts';
 import { now } from '../lib/harness/history.ts';
 import { Fleet } from '../lib/harness/processes.ts';
 import { Faults } from './faults.ts';
+import type { Stage } from './scene.ts';
 import { findLaunch } from './launch.ts';
 import { ChaosRedis } from './mortal-redis.ts';
 import { lookIntoReference } from './naive-twin.ts';
 import type { ChaosFleet } from './node.ts';
+import { LEASE_MS, nameOf, POLL_MS, ROLES, settingsOf, type FreeSettings } from './roles.ts';
+import { Network } from './network.ts';
 import { makePlan, type FaultName, type Setup } from './plan.ts';
-import { Proxy } from './proxy.ts';
+import { boundsOf } from './bounds.ts';
 
 export interface ChaosOptions {
   seconds: number;
@@ -41,10 +44,12 @@ export interface Outcome extends Verdict {
   histories?: string;
 }
 
-/** Short, so that much happens. */
-const LEASE_MS = 1_500;
-/** Stalls and silent connections take up to 4 s each, pauses 2 s and a restart 1 s, one after the other. */
-const OUTAGE_MS = 11_000;
+/** Stalls, silence, poison, slow links and a lost shard take up to 4 s each, pauses 2 s, a restart 1 s, one after the other. */
+const OUTAGE_MS = 23_000;
+/** The name whose link the nodes have that faults bring. */
+const GUEST = 'guest';
+/** Load shards that faults may add. */
+const MORE_SHARDS = 2;
 const TICK_MS = 20;
 const TELL_MS = 2_000;
 const VERIFY_MS = 3_000;
@@ -54,34 +59,27 @@ const DRAIN_LOOK_MS = 500;
 const NO_NEWS_MS = 5_000;
 const READY_MS = 30_000;
 
-/**
- * Shares of the clients, engine slots, and length of the engine's iterations (0: it begins at any time): nodes that
- * execute little of what they accept, or only execute, and that ask early or late.
- */
-const ROLES = [
-  { share: 0.45, slots: 8, iterationMs: 30 },
-  { share: 0.25, slots: 8, iterationMs: 0 },
-  { share: 0.3, slots: 2, iterationMs: 0 },
-  { share: 0, slots: 16, iterationMs: 50 },
-] as const;
+function mostShards({ loadShards }: Setup): number {
+  return loadShards + MORE_SHARDS;
+}
 
 /** @throws if Redis or the fleet cannot be started */
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const redis = await ChaosRedis.open(await findLaunch(options.tell));
-  const proxy = new Proxy(redis.port);
+  const network = new Network(redis.port, [...ROLES.map((_, i) => nameOf(i)), GUEST]);
   const topic = `chaos-${randomBytes(4).toString('hex')}`;
-  const keyspace = new Keyspace(redis.url, topic, options.setup.loadShards);
+  const keyspace = new Keyspace(redis.url, topic, mostShards(options.setup));
   const fleet: ChaosFleet = new Fleet({
     program: new URL('./node.ts', import.meta.url),
     ...{ tool: 'chaos', evictions: true },
   });
   try {
-    const url = await proxy.open();
-    return await new Run(options, { redis, proxy, keyspace, fleet }, { url, topic }).go();
+    await network.open();
+    return await new Run(options, { redis, network, keyspace, fleet, topic }).go();
   } finally {
     await fleet.destroy();
     keyspace.close();
-    await proxy.close();
+    await network.close();
     await redis.close();
   }
 }
@@ -92,23 +90,26 @@ class Run {
   readonly #lives = new Lives();
   readonly #keyspace: Keyspace;
   readonly #faults: Faults;
-  readonly #place: { url: string; topic: string };
+  readonly #network: Network;
+  readonly #topic: string;
   readonly #complaints = new Set<string>();
   #startedAt = 0;
 
   constructor(
     options: ChaosOptions,
-    stage: { redis: ChaosRedis; proxy: Proxy; keyspace: Keyspace; fleet: ChaosFleet },
-    place: { url: string; topic: string },
+    stage: Pick<Stage, 'redis' | 'network' | 'keyspace' | 'fleet' | 'topic'>,
   ) {
     this.#options = options;
-    this.#place = place;
+    this.#network = stage.network;
+    this.#topic = stage.topic;
     this.#fleet = stage.fleet;
     this.#keyspace = stage.keyspace;
     this.#faults = new Faults({
       ...stage,
       look: (url) => this.#look(url),
       leaseMs: LEASE_MS,
+      guest: { ...this.#settings(0), redis: stage.network.urlOf(GUEST), perSecond: 0, iterationMs: 0 },
+      mostShards: mostShards(options.setup),
       tell: (event) => this.#tell(event),
     });
   }
@@ -140,14 +141,9 @@ class Run {
     return this.#conclude();
   }
 
-  #settings(index: number) {
-    const { algorithm, seed, perSecond, setup } = this.#options;
-    const { share, slots, iterationMs } = ROLES[index]!;
-    return {
-      ...{ algorithm, redis: this.#place.url, topic: this.#place.topic, node: `node-${index}` },
-      ...setup,
-      ...{ seed, takeover: false, slots, iterationMs, leaseMs: LEASE_MS, perSecond: perSecond * share },
-    };
+  #settings(role: number): FreeSettings {
+    const redis = this.#network.urlOf(nameOf(role));
+    return settingsOf(role, { ...this.#options, redis, topic: this.#topic });
   }
 
   /** Starts another process in the role of one that was evicted for good. */
@@ -164,8 +160,8 @@ class Run {
   readonly #replaced = new Set<unknown>();
 
   async #look(url: string): Promise<Holding> {
-    const { topic } = this.#place;
-    const keyspace = new Keyspace(url, topic, this.#options.setup.loadShards);
+    const topic = this.#topic;
+    const keyspace = new Keyspace(url, topic, mostShards(this.#options.setup));
     try {
       const isOurs = this.#options.algorithm === 'ours';
       return await (isOurs ? keyspace.holding() : lookIntoReference(keyspace.client, topic));
@@ -181,6 +177,7 @@ class Run {
   }
 
   async #conclude(): Promise<Outcome> {
+    const { seed, algorithm, setup, seconds } = this.#options;
     const drainFrom = now();
     this.#tell('no more faults and no more requests: what is there must end');
     for (const member of this.#fleet.members) member.order({ order: 'quiet' });
@@ -191,20 +188,23 @@ class Run {
     this.#startHeirs();
     await this.#drain();
     const drainMs = Math.round(now() - drainFrom);
+    const until = now();
+    this.#faults.scene.windows.close();
     const stuck = await fleet.close();
     const left =
       this.#options.algorithm === 'ours'
         ? await this.#keyspace.leftovers()
         : { records: new Set<string>(), mails: new Set<string>(), complaints: [] };
     this.#read();
+    const { losses, clockSteps, windows } = this.#faults.scene;
+    const bounds = boundsOf(setup, { leaseMs: LEASE_MS, pollMs: POLL_MS, shards: this.#faults.scene.shards });
     const verdict = check({
-      lives: this.#lives,
-      losses: this.#faults.losses,
+      ...{ lives: this.#lives, losses, clockSteps },
+      ...(algorithm === 'ours' ? { watch: { bounds, windows: windows.list, until } } : {}),
       ...{ leaseMs: LEASE_MS, outageMs: OUTAGE_MS },
       left: { ...left, complaints: [...left.complaints, ...this.#complaints] },
     });
     for (const message of [...fleet.deaths, ...stuck]) verdict.violations.push({ kind: 'fleet', message });
-    const { seed, algorithm, setup, seconds } = this.#options;
     const outcome: Outcome = {
       ...verdict,
       ...{ seed, algorithm, setup, seconds, drainMs, faults: this.#faults.counts },
