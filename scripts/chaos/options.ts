@@ -47,10 +47,10 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
     .option('--rate <n>', 'requests per second that the clients of the fleet bring', positive(), 220)
     .option('--shards <n>', 'load shards of the fleet; default: drawn from the seed, 1 to 4', integer(1, 64))
     .addOption(
-      new Option('--policy <name>', 'from whom nodes steal; default: drawn from the seed').choices([
-        'oldest',
-        'lucky',
-      ]),
+      new Option(
+        '--policy <name>',
+        'from whom nodes steal; default: drawn from the seed; none strands requests, which must be seen',
+      ).choices(['oldest', 'lucky', 'none']),
     )
     .option('--json', 'one JSON object on stdout', false)
     .option(...WRITE_OPTION, false);

@@ -1,4 +1,5 @@
 /** Which faults strike when: drawn from the seed before the run begins, so that a seed can be replayed. Pure. */
+import type { StealPolicy } from '../../src/base/options.ts';
 import { Random } from '../lib/traffic/random.ts';
 
 /** Name of a fault -> how often it strikes, relative to the others. */
@@ -39,7 +40,8 @@ export const FAULT_NAMES = Object.keys(WEIGHTS) as FaultName[];
 /** How the fleet is set up. */
 export interface Setup {
   loadShards: number;
-  policy: 'oldest' | 'lucky';
+  /** `none` is never drawn: with it a front's requests are stranded, which the checker must see. */
+  policy: StealPolicy;
 }
 
 export interface PlannedFault {

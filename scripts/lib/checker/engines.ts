@@ -1,5 +1,6 @@
-/** When each engine of a run had room for a request, as its history tells. Pure. */
+/** When each engine of a run had room for a request, and what it took, as its history tells. Pure. */
 import { requiredBlocks } from '../../../src/base/budget.ts';
+import { parseTicket } from '../../../src/base/ticket.ts';
 import type { Entry, ProcessHistory, EngineSize } from '../harness/happenings.ts';
 import type { Lives, Seen } from './lives.ts';
 import { within, type Span } from './spans.ts';
@@ -40,6 +41,20 @@ export class EngineHistory {
     const spans = this.#room.get(needed) ?? this.#spansFor(needed);
     this.#room.set(needed, spans);
     return within(spans, time);
+  }
+
+  /** The time, cut where it took what comes before the place in line `order`, in µs, or less than `aheadMs` behind it. */
+  turns(time: Span, order: string, aheadMs: number): Span[] {
+    const last = parseInt(order, 16) + 1000 * aheadMs;
+    const turns: Span[] = [];
+    let { from } = time;
+    for (const entry of this.by.entries) {
+      if (entry.what !== 'granted' || entry.at <= from || entry.at >= time.to) continue;
+      if (parseInt(parseTicket(entry.ticket).order, 16) >= last) continue;
+      turns.push({ from, to: entry.at });
+      from = entry.at;
+    }
+    return [...turns, { from, to: time.to }];
   }
 
   #spansFor(needed: number): Span[] {

@@ -21,6 +21,8 @@ export interface Bounds {
   readonly foundMs: number;
   /** Until the claim of a runner that died is back in line, from the end of its lease: a grace, and the reap. */
   readonly reapedMs: number;
+  /** So much younger ones may be taken first. */
+  readonly aheadMs: number;
   /** After which an engine keeps room for what does not fit. */
   readonly patienceMs: number;
   /** Until the oldest request of a shard has been given room by an engine that could hold it; undefined: not promised. */
@@ -41,8 +43,8 @@ export type WaitFault = (id: string, message: string) => void;
 type WatchedEvidence = Pick<Evidence, 'lives' | 'losses' | 'leaseMs' | 'clockSteps'>;
 
 /**
- * Each request, each stay in line, each engine: how long the one waited while the other had room for it beside what ran.
- * The time of windows that strike the engine, the shard, or the process whose claim ended the wait does not count. A
+ * Each request, each stay in line, each engine: how long the one waited while the other had room for it beside what ran,
+ * and took nothing that comes before it: else it is not idle. The time of windows that strike the engine, the shard, or the process whose claim ended the wait does not count. A
  * bound that was interrupted goes on where it stopped: the tail of each window has time for a poll.
  *
  * Answers the longest such time, in ms.
@@ -63,10 +65,13 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
     const bound = bounds.foundMs + wait.lapses * (leaseMs + bounds.reapedMs);
     for (const engine of engines) {
       // most waits are over long before any bound
-      if (wait.to - wait.from <= longestMs) continue;
+      const least = Math.min(longestMs, bound);
+      if (wait.to - wait.from <= least) continue;
       const idle = counted(engine.roomFor(wait.tokens, wait), wait, engine, watch);
-      if (lengthOf(idle) <= longestMs) continue;
-      const ms = lengthOf(without(idle, keeping(wait, waits, engine, bounds)));
+      if (lengthOf(idle) <= least) continue;
+      const room = without(idle, keeping(wait, waits, engine, bounds));
+      const turns = engine.turns(wait, wait.order, bounds.aheadMs);
+      const ms = Math.max(...turns.map((turn) => lengthOf(within(room, turn))));
       longestMs = Math.max(longestMs, ms - wait.lapses * (leaseMs + bounds.reapedMs));
       if (ms <= bound) continue;
       const had = `while ${describe(engine.by)} had room for its ${wait.tokens} tokens`;

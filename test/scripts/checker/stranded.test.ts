@@ -5,7 +5,7 @@ import type { EngineSize } from '../../../scripts/lib/harness/happenings.ts';
 import { OWNER, RUNNER, Story, claimed, finished, kinds, placed, put, sent } from '../chaos/evidence.ts';
 
 const ENGINE: EngineSize = { availableBlocks: 10, blockSize: 16, reservedOutputBlocks: 1, batch: 2 };
-const BOUNDS: Bounds = { foundMs: 1_000, reapedMs: 500, patienceMs: 2_000, roomMs: 5_000 };
+const BOUNDS: Bounds = { foundMs: 1_000, reapedMs: 500, aheadMs: 20, patienceMs: 2_000, roomMs: 5_000 };
 const UNTIL = 20_000;
 const LEASE_MS = 1_500;
 
@@ -71,6 +71,20 @@ describe('the checker, of requests that wait beside an idle engine,', () => {
           .saw(OWNER, finished('05', 1)),
       ),
     ).to.deep.equal([]);
+  });
+
+  it('knows that an engine which takes older ones meanwhile is not idle, and one that takes younger ones is', () => {
+    const busy = (order: string): string[] => {
+      const story = waiting().pass(600);
+      const other = `r${order}`;
+      story.saw(OWNER, put(other), placed(order, other), { what: 'accepted', id: other });
+      story
+        .saw(RUNNER, ...claimed('03', order, other), sent('03', 1, true, other))
+        .saw(OWNER, finished('03', 1, other));
+      return broken(ends(story.pass(600)));
+    };
+    expect(busy('00')).to.deep.equal([]);
+    expect(busy('ffff')).to.include('waited');
   });
 
   describe('lets no bound run', () => {
