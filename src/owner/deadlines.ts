@@ -12,8 +12,6 @@ import type { Pending, PendingTable } from './pending.ts';
 export const PATIENCE_MS = 500;
 /** All pending requests are looked at, so not more often than this. */
 const ROUND_MS = 50;
-/** An alarm that is set much later would overflow a timer. */
-const LONGEST_MS = 86_400_000;
 
 export interface DeadlineActs<Output> {
   /** Ends tickets in Redis, and takes what the mailbox has. */
@@ -44,9 +42,9 @@ export class Deadlines<Output> {
     this.#alarm.clear();
   }
 
+  /** @param at Infinity: not at all */
   #lookAt(at: number): void {
-    const ms = Math.max(at, this.#lookedAt + ROUND_MS) - monotonic();
-    this.#alarm.within(Math.min(Math.max(0, ms), LONGEST_MS));
+    this.#alarm.within(Math.max(at, this.#lookedAt + ROUND_MS) - monotonic());
   }
 
   #look(): void {
@@ -56,12 +54,11 @@ export class Deadlines<Output> {
     const late = new Map<Shard, Ticket[]>();
     for (const pending of this.#pendings.accepted()) {
       const askedAt = this.#askedAt.get(pending);
-      if (askedAt !== undefined && now >= askedAt + PATIENCE_MS) {
-        this.#acts.giveUp(pending);
+      const at = askedAt === undefined ? pending.deadlineAt : askedAt + PATIENCE_MS;
+      if (now < at) {
+        next = Math.min(next, at);
       } else if (askedAt !== undefined) {
-        next = Math.min(next, askedAt + PATIENCE_MS);
-      } else if (now < pending.deadlineAt) {
-        next = Math.min(next, pending.deadlineAt);
+        this.#acts.giveUp(pending);
       } else {
         next = Math.min(next, now + PATIENCE_MS);
         this.#askedAt.set(pending, now);
@@ -71,6 +68,6 @@ export class Deadlines<Output> {
       }
     }
     for (const [shard, tickets] of late) this.#acts.expire(shard, tickets);
-    if (next < Infinity) this.#lookAt(next);
+    this.#lookAt(next);
   }
 }

@@ -228,11 +228,11 @@ export class Owner<Output> {
     for (const pending of lost) void this.#quietly(this.#placement.again(pending, pending.ticket));
   }
 
-  /** Results of this request were lost: what stands is cancelled and it is put again, if a try is left. */
+  /** Results of this request were lost: what stands is cancelled and it is put again, if a try is left (a predecessor's: none). */
   #mend(pending: Pending<Output>): void {
     pending.triesLeft -= 1;
     pending.triesSpent += 1;
-    if (pending.triesLeft < 1 || pending.payload === undefined) {
+    if (pending.triesLeft < 1) {
       this.#failEarly(pending, 'results were lost');
       return;
     }

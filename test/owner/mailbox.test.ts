@@ -25,9 +25,10 @@ describe('a mailbox', () => {
     }
   });
 
-  it('leaves no timer behind when it is closed while an answer is on its way', async () => {
+  it('leaves no timer behind when it is closed, also while an answer is on its way', async () => {
     const alone = new URL('./mailbox-alone.ts', import.meta.url);
     expect(await openAfter(alone, 'closeWhileAnAnswerIsOnItsWay')).to.deep.equal([]);
+    expect(await openAfter(alone, 'closeBeforeItIsAcknowledged')).to.deep.equal([]);
     expect(await openAfter(alone, 'receiveAnAnswer'), 'one that is not closed').to.deep.equal(['Timeout']);
   });
 

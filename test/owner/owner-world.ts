@@ -9,7 +9,7 @@ import type { Pending } from '../../src/owner/pending.ts';
 import type { Result, Sink } from '../../src/owner/results.ts';
 import type { Membership } from '../../src/protocol/membership.ts';
 import type { Shard, Shards } from '../../src/protocol/shard.ts';
-import type { Mail, PutAnswer, PutItem, ResetAnswer, ResultKind } from '../../src/protocol/wire.ts';
+import type { Mail, MailKind, PutAnswer, PutItem, ResetAnswer } from '../../src/protocol/wire.ts';
 import { waitUntil } from '../support/server.ts';
 
 export const TIMEOUT = new SchedulerError('TIMEOUT', 'test', 'no answer in time');
@@ -23,6 +23,7 @@ export class FakeShard {
   readonly puts: PutItem[] = [];
   readonly #answers: ((answer: Answer) => void)[] = [];
   readonly cancelled: Ticket[] = [];
+  readonly expired: Ticket[] = [];
   cancelFails: Error | undefined;
   /** The mailbox: what the next take answers. */
   mails: Mail[] = [];
@@ -63,8 +64,8 @@ export class FakeShard {
     return this.#answers.length;
   }
 
-  cancel(tickets: readonly Ticket[]): Promise<never[]> {
-    this.cancelled.push(...tickets);
+  cancel(tickets: readonly Ticket[], kind: 'cancelled' | 'expired' = 'cancelled'): Promise<never[]> {
+    this[kind].push(...tickets);
     return this.cancelFails ? Promise.reject(this.cancelFails) : Promise.resolve([]);
   }
 
@@ -89,9 +90,18 @@ export function ticketOf(id: string, order = 1): Ticket {
 
 let ticks = 0;
 
-export function mailOf(ticket: Ticket, kind: ResultKind, fence = 5, number = 1): Mail {
+export function mailOf(ticket: Ticket, kind: MailKind, fence = 5, number = 1): Mail {
   const [tick, runner, payload] = [hex((ticks += 1), 14), 'r', Buffer.alloc(0)];
   return { tick, ticket, fence: hex(fence, 14), number, kind, runner, payload };
+}
+
+export interface WorldOptions {
+  /** Results of unknown tickets are a predecessor's. */
+  successor?: boolean;
+  tries?: number;
+  /** May be shorter than the options allow. */
+  ttlMs?: number;
+  maxResults?: number;
 }
 
 export class OwnerWorld {
@@ -102,28 +112,32 @@ export class OwnerWorld {
   readonly warnings: string[] = [];
   /** Names of events, with their request's id. */
   readonly events: string[] = [];
+  readonly emitter = new SchedulerEvents();
   readonly over = new AbortController();
   epoch = 'e1';
   home = 0;
   /** Waits end with TIMEOUT at once. */
   impatient = false;
+  /** Results of each request that nobody has read. */
+  unread = 0;
   readonly owner: Owner<unknown>;
 
-  constructor({ successor = false, tries = 3 } = {}) {
-    const settings = settle<never, unknown>({
-      ...{ topic: 't', node: 'a', outputCodec: jsonCodec(), tries, maxWaiting: 9 },
+  constructor({ successor = false, ttlMs, ...options }: WorldOptions = {}) {
+    const settled = settle<never, unknown>({
+      ...{ topic: 't', node: 'a', outputCodec: jsonCodec(), tries: 3, maxWaiting: 9 },
+      ...options,
       onWarning: (message) => void this.warnings.push(message),
     });
-    const events = new SchedulerEvents();
+    const settings = { ...settled, ttlMs: ttlMs ?? settled.ttlMs };
     for (const name of ['accepted', 'putAgain', 'ended'] as const)
-      events.on(name, ({ id }: { id: string }) => void this.events.push(`${name} ${id}`));
+      this.emitter.on(name, ({ id }: { id: string }) => void this.events.push(`${name} ${id}`));
     this.owner = new Owner(
       this.#shards(),
       this.#membership(),
       settings,
       successor ? (id) => this.sink(id) : undefined,
       new Teller(
-        events,
+        this.emitter,
         () => ({ topic: 't', node: 'a' }),
         () => undefined,
       ),
@@ -161,7 +175,7 @@ export class OwnerWorld {
     const told = (this.told[id] ??= []);
     return {
       deliver: ({ kind, reason }: Result) => told.push(reason === undefined ? kind : `${kind}: ${reason}`),
-      unread: () => 0,
+      unread: () => this.unread,
       fail: (error) => told.push((error as Partial<SchedulerError>).code ?? ''),
     };
   }

@@ -132,6 +132,9 @@ describe('the agenda', () => {
     for (let shard = 0; shard < 8; shard += 1) agenda.idle(shard, 1_000);
     agenda.sweepAll(10);
     expect(asked(agenda, 10).sort()).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7]);
+    // none of them would ring
+    agenda.sweep(20);
+    expect(asked(agenda, 20)).to.have.length(6);
   });
 
   it('knows no shard but the home shard with loadLookup 0', () => {
@@ -211,6 +214,51 @@ describe('the agenda', () => {
     agenda.keeps(1, 5_000);
     agenda.at(0, 40);
     expect(asked(agenda, 5_000), 'its shard may have gone silent').to.include(0);
+  });
+
+  it('keeps room in a shard until that one, and no other, says that it need not', () => {
+    const agenda = agendaOf();
+    agenda.keeps(1, 5_000);
+    agenda.keeps(2, undefined);
+    agenda.at(0, 10);
+    expect(asked(agenda, 10)).to.deep.equal([]);
+    expect(agenda.nextAt(BOUNDS, 10), 'it is no reason to wake up').to.be.greaterThan(10);
+  });
+
+  it('has where work waits looked up in the shards that are not to be asked anyway, nor slow', () => {
+    const agenda = agendaOf({ shards: 4 });
+    agenda.at(2, 10);
+    agenda.slow(3);
+    // 0 was the first in the rotation
+    expect(agenda.poll(10_000)).to.deep.equal([0]);
+    expect([0, 1, 2].filter((shard) => agenda.isDue(shard, 10_000))).to.deep.equal([1, 2]);
+    expect(agenda.isDue(2, 9)).to.equal(false);
+  });
+
+  it('says when there will be a reason: the first of them, or the poll', () => {
+    const agenda = agendaOf();
+    const pollAt = agenda.nextAt(BOUNDS, 1);
+    expect(pollAt).to.be.within(POLL_MS * 0.75, POLL_MS * 1.25);
+    for (const [shard, time] of [
+      [1, 300],
+      [2, 100],
+      [3, 200],
+    ] as const)
+      agenda.at(shard, time);
+    expect(agenda.nextAt(BOUNDS, 1)).to.equal(100);
+    expect(asked(agenda, 300)).to.have.members([1, 2, 3]);
+    agenda.refused(1, BOUNDS, 310);
+    agenda.at(2, 9_000);
+    expect(agenda.nextAt(BOUNDS, 320), 'as much as was refused').to.equal(Math.min(pollAt, 310 + POLL_MS));
+    expect(agenda.nextAt({ ...BOUNDS, limit: 9 }, 320), 'more').to.equal(310);
+  });
+
+  it('forgets a refusal when it asks again', () => {
+    const agenda = agendaOf();
+    agenda.refused(0, BOUNDS, 10);
+    expect(asked(agenda, 20, { ...BOUNDS, limit: 9 })).to.deep.equal([0]);
+    agenda.at(0, 30);
+    expect(asked(agenda, 30)).to.deep.equal([0]);
   });
 
   it('does not ask again for what was refused until the bounds grew or pollMs passed', () => {

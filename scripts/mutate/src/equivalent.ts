@@ -24,6 +24,33 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'no other error has such a property',
   },
   {
+    ...{ file: 'src/runner/agenda.ts', within: 'Agenda.nextAt' },
+    before: 'refusal && this.isRefused(shard, bounds, now)',
+    after: 'this.isRefused(shard, bounds, now)',
+    why: 'a shard without a refusal is refused only while room is kept elsewhere, and such a shard was left out before',
+  },
+  {
+    ...{ file: 'src/owner/owner.ts', within: 'Owner.constructor' },
+    ...{ before: 'predecessor && settings.ttlMs', after: 'settings.ttlMs' },
+    why: 'nobody asks for what was pending where there is no predecessor',
+  },
+  {
+    ...{ file: 'src/owner/owner.ts', within: 'Owner.#inTime' },
+    ...{ before: 'ms > this.#rules.commandTimeout', after: 'false' },
+    why: 'only saves a timer: the caller gets TIMEOUT before',
+  },
+  {
+    ...{ file: 'src/owner/owner.ts', within: 'Owner.#inTime' },
+    ...{ before: '!over.signal.aborted', after: 'true' },
+    why: 'only saves an error that nobody sees: the race is over',
+  },
+  {
+    ...{ file: 'src/owner/owner.ts', within: 'Owner.#cancelPlaced' },
+    before: 'pending.ticket === undefined || this.#pendings.withTicket(pending.ticket) !== pending',
+    after: 'this.#pendings.withTicket(pending.ticket) !== pending',
+    why: 'nothing is pending under no ticket',
+  },
+  {
     ...{ file: 'src/owner/pending.ts', within: 'PendingTable.clearTicket' },
     ...{ before: 'pending.ticket === undefined', after: 'false' },
     why: 'no ticket is undefined: there is nothing to delete, and nobody asks for it',
