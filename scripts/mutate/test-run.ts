@@ -1,6 +1,7 @@
 /** One run of the tests in a process of its own, until the first one fails. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
@@ -25,6 +26,8 @@ export interface TestRunOptions {
 export interface TestRun {
   /** Titles of the tests that failed; the first one alone, unless all were wanted. */
   failed: string[];
+  /** The file of the first of them, from the folder. */
+  file?: string | undefined;
   /** How it went otherwise, if it did not come to its end: then nothing is known. */
   broken: string | undefined;
   ms: number;
@@ -51,8 +54,13 @@ export async function runTests(options: TestRunOptions): Promise<TestRun> {
   );
   const forget = onProcessEnd(() => kill(everyProcess(child)));
   try {
-    const { failed, broken } = await outcome(child, timeoutMs, all);
-    return { failed, broken, ms: Math.round(performance.now() - began) };
+    const { failed, file, broken } = await outcome(child, timeoutMs, all);
+    return {
+      failed,
+      file: file === undefined ? undefined : relative(folder, file),
+      broken,
+      ms: Math.round(performance.now() - began),
+    };
   } finally {
     forget();
   }
@@ -61,6 +69,7 @@ export async function runTests(options: TestRunOptions): Promise<TestRun> {
 /** Of a run of mocha. The process is over when this resolves. */
 async function outcome(child: ChildProcess, timeoutMs: number, all: boolean): Promise<Omit<TestRun, 'ms'>> {
   const failed: string[] = [];
+  let file: string | undefined;
   let broken: string | undefined;
   let hasEnded = false;
   let ending: Promise<void> | undefined;
@@ -71,12 +80,13 @@ async function outcome(child: ChildProcess, timeoutMs: number, all: boolean): Pr
     end();
   }, timeoutMs);
   for await (const line of createInterface({ input: child.stdout! })) {
-    const [what, about] = line.startsWith('["') ? (JSON.parse(line) as [string, { fullTitle: string }]) : [];
+    const [what, about] = line.startsWith('["') ? (JSON.parse(line) as [string, Failed]) : [];
     if (what === 'fail' && isRootHook(about!.fullTitle)) {
       broken ??= 'the tests could not begin';
       end();
     } else if (what === 'fail' && !ending) {
       failed.push(about!.fullTitle);
+      file ??= about!.file;
       // what follows is clean-up that nobody needs
       if (!all) end();
     } else if (what === 'end') {
@@ -88,7 +98,12 @@ async function outcome(child: ChildProcess, timeoutMs: number, all: boolean): Pr
   clearTimeout(timer);
   await ending;
   if (failed.length === 0 && !hasEnded) broken ??= `the run ended with ${signal ?? `code ${code}`}`;
-  return { failed, broken };
+  return { failed, file, broken };
+}
+
+interface Failed {
+  fullTitle: string;
+  file?: string;
 }
 
 /** Before all tests: no suite stands before its name. */

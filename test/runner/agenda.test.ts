@@ -10,8 +10,10 @@ const POLL_MS = 2_000;
 function asked(agenda: Agenda, now: number, bounds = BOUNDS): number[] {
   agenda.poll(now);
   const shards: number[] = [];
-  for (let shard = agenda.next(now, bounds); shard !== undefined; shard = agenda.next(now, bounds))
+  for (let shard = agenda.next(now, bounds); shard !== undefined; shard = agenda.next(now, bounds)) {
     shards.push(shard);
+    if (shards.length > 100) throw new Error('what was asked stays on the agenda');
+  }
   return shards;
 }
 

@@ -60,12 +60,16 @@ export function writeSources(folder: string, { scripts, helpers }: Sources): voi
 /** The bundled root hooks of mocha. */
 export const SUPPORT_FILE = SUPPORT.replace('.ts', '.js');
 
-/** Test files of a bundle, those that are named after `about` first and the model, which takes longest, last. */
-export function testFiles(folder: string, about: string): string[] {
+/**
+ * Test files of a bundle: `first`, then those that are named after `about`; the model, which takes longest, is the last of
+ * the others.
+ */
+export function testFiles(folder: string, about: string, first: readonly string[] = []): string[] {
   const tables = readdirSync(join(folder, 'test/lua')).filter((file) => file.endsWith('.test.js'));
-  const rank = (file: string): number => (basename(file, '.test.js') === about ? 0 : 1);
-  return [
-    ...tables.sort((a, b) => rank(a) - rank(b)).map((file) => `test/lua/${file}`),
-    MODEL.replace('.ts', '.js'),
-  ];
+  const all = [...tables.map((file) => `test/lua/${file}`), MODEL.replace('.ts', '.js')];
+  const rank = (file: string): number => {
+    if (first.includes(file)) return first.indexOf(file) - first.length;
+    return basename(file, '.test.js') === about ? 0 : 1;
+  };
+  return all.sort((a, b) => rank(a) - rank(b));
 }

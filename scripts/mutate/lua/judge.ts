@@ -37,10 +37,11 @@ export async function prepareLua(folder: string, options: LuaJudgeOptions): Prom
   const original = join(folder, 'original');
   mkdirSync(original, { recursive: true });
   await bundleTests(original);
+  const killers: Killers = new Map();
   const make = (): LuaJudge => {
     const own = join(folder, String(readdirSync(folder).length));
     copyBundle(original, own);
-    return new LuaJudge(own, options);
+    return new LuaJudge(own, options, killers);
   };
   const first = make();
   try {
@@ -53,29 +54,39 @@ export async function prepareLua(folder: string, options: LuaJudgeOptions): Prom
   return make;
 }
 
+/** Per script or helper: the test files that killed a mutant of it, the latest first. They are asked first. */
+type Killers = Map<string, readonly string[]>;
+
 class LuaJudge implements Judge<LuaMutant> {
   readonly #folder: string;
   readonly #options: LuaJudgeOptions;
+  readonly #killers: Killers;
   readonly #server = new JudgeServer();
 
-  constructor(folder: string, options: LuaJudgeOptions) {
+  constructor(folder: string, options: LuaJudgeOptions, killers: Killers) {
     this.#folder = folder;
     this.#options = options;
+    this.#killers = killers;
   }
 
   close(): Promise<void> {
     return this.#server.close();
   }
 
-  run(mutant: LuaMutant, holds: boolean): Promise<TestRun> {
-    return this.runOn(sourcesOf(holds ? mutant : undefined), /(\w+)\.lua$/.exec(mutant.file)![1]!);
+  async run(mutant: LuaMutant, holds: boolean): Promise<TestRun> {
+    const about = /(\w+)\.lua$/.exec(mutant.file)![1]!;
+    const first = this.#killers.get(mutant.file) ?? [];
+    const run = await this.runOn(sourcesOf(holds ? mutant : undefined), about, first);
+    const { file } = run;
+    if (file !== undefined) this.#killers.set(mutant.file, [file, ...first.filter((one) => one !== file)]);
+    return run;
   }
 
   /**
-   * @param about tests of this name go first
+   * @param about tests of this name go first, but for the files `first`
    * @throws Error if a text does not compile: then its tests would fail for want of a script, not of a guard
    */
-  async runOn(sources: Sources, about: string): Promise<TestRun> {
+  async runOn(sources: Sources, about: string, first: readonly string[] = []): Promise<TestRun> {
     const { seed, modelMs, tests } = this.#options;
     const url = await this.#server.empty(
       async (redis) => {
@@ -88,7 +99,7 @@ class LuaJudge implements Judge<LuaMutant> {
     const run = await runTests({
       folder: this.#folder,
       hooks: [join(this.#folder, SUPPORT_FILE)],
-      files: testFiles(this.#folder, about).filter((file) => tests.test(file)),
+      files: testFiles(this.#folder, about, first).filter((file) => tests.test(file)),
       env: {
         SCHED_LUA_TEST_REDIS: url,
         SCHED_LUA_SEED: String(seed),

@@ -18,6 +18,7 @@ const TESTS = [
   'protocol',
   'owner',
   'runner',
+  'node',
   'scheduler',
   'reference',
   'recovery',
