@@ -78,6 +78,7 @@ describe('the clock of the deadlines', () => {
     accepted('a', at);
     await waitUntil(() => asked.length === 4, 'both are given up');
     expect(asked.slice(0, 2)).to.deep.equal(['expire 0: ta', 'expire 0: tb']);
+    expect(times[1]! - times[0]!).to.be.below(PATIENCE_MS - 2 * EARLY_MS);
   });
 
   it('minds a nearer one that comes later', async () => {
