@@ -28,6 +28,8 @@ export interface TestRun {
   failed: string[];
   /** The file of the first of them, from the folder. */
   file?: string | undefined;
+  /** What the tests of each file took that passed, ms. */
+  times?: ReadonlyMap<string, number>;
   /** How it went otherwise, if it did not come to its end: then nothing is known. */
   broken: string | undefined;
   ms: number;
@@ -54,21 +56,22 @@ export async function runTests(options: TestRunOptions): Promise<TestRun> {
   );
   const forget = onProcessEnd(() => kill(everyProcess(child)));
   try {
-    const { failed, file, broken } = await outcome(child, timeoutMs, all);
-    return {
-      failed,
-      file: file === undefined ? undefined : relative(folder, file),
-      broken,
-      ms: Math.round(performance.now() - began),
-    };
+    const run = await outcome(child, timeoutMs, all, (file) => relative(folder, file));
+    return { ...run, ms: Math.round(performance.now() - began) };
   } finally {
     forget();
   }
 }
 
 /** Of a run of mocha. The process is over when this resolves. */
-async function outcome(child: ChildProcess, timeoutMs: number, all: boolean): Promise<Omit<TestRun, 'ms'>> {
+async function outcome(
+  child: ChildProcess,
+  timeoutMs: number,
+  all: boolean,
+  nameOf: (file: string) => string,
+): Promise<Omit<TestRun, 'ms'>> {
   const failed: string[] = [];
+  const times = new Map<string, number>();
   let file: string | undefined;
   let broken: string | undefined;
   let hasEnded = false;
@@ -80,15 +83,18 @@ async function outcome(child: ChildProcess, timeoutMs: number, all: boolean): Pr
     end();
   }, timeoutMs);
   for await (const line of createInterface({ input: child.stdout! })) {
-    const [what, about] = line.startsWith('["') ? (JSON.parse(line) as [string, Failed]) : [];
+    const [what, about] = line.startsWith('["') ? (JSON.parse(line) as [string, About]) : [];
     if (what === 'fail' && isRootHook(about!.fullTitle)) {
       broken ??= 'the tests could not begin';
       end();
     } else if (what === 'fail' && !ending) {
       failed.push(about!.fullTitle);
-      file ??= about!.file;
+      file ??= about!.file && nameOf(about!.file);
       // what follows is clean-up that nobody needs
       if (!all) end();
+    } else if (what === 'pass') {
+      const name = nameOf(about!.file!);
+      times.set(name, (times.get(name) ?? 0) + about!.duration!);
     } else if (what === 'end') {
       hasEnded = true;
       end();
@@ -98,12 +104,13 @@ async function outcome(child: ChildProcess, timeoutMs: number, all: boolean): Pr
   clearTimeout(timer);
   await ending;
   if (failed.length === 0 && !hasEnded) broken ??= `the run ended with ${signal ?? `code ${code}`}`;
-  return { failed, file, broken };
+  return { failed, file, broken, times };
 }
 
-interface Failed {
+interface About {
   fullTitle: string;
   file?: string;
+  duration?: number;
 }
 
 /** Before all tests: no suite stands before its name. */

@@ -1,6 +1,6 @@
 /** The fast tests as plain files beside one that holds the scripts' sources: a mutant replaces just that one. */
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -60,16 +60,8 @@ export function writeSources(folder: string, { scripts, helpers }: Sources): voi
 /** The bundled root hooks of mocha. */
 export const SUPPORT_FILE = SUPPORT.replace('.ts', '.js');
 
-/**
- * Test files of a bundle: `first`, then those that are named after `about`; the model, which takes longest, is the last of
- * the others.
- */
-export function testFiles(folder: string, about: string, first: readonly string[] = []): string[] {
+/** Test files of a bundle. */
+export function testFiles(folder: string): string[] {
   const tables = readdirSync(join(folder, 'test/lua')).filter((file) => file.endsWith('.test.js'));
-  const all = [...tables.map((file) => `test/lua/${file}`), MODEL.replace('.ts', '.js')];
-  const rank = (file: string): number => {
-    if (first.includes(file)) return first.indexOf(file) - first.length;
-    return basename(file, '.test.js') === about ? 0 : 1;
-  };
-  return all.sort((a, b) => rank(a) - rank(b));
+  return [...tables.map((file) => `test/lua/${file}`), MODEL.replace('.ts', '.js')];
 }

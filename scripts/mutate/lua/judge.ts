@@ -11,7 +11,7 @@ import { SUPPORT_FILE, bundleTests, copyBundle, testFiles, writeSources, type So
 import { mutantsOf, type LuaMutant } from './mutants.ts';
 
 /** A healthy run takes a third of it on a busy machine. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 240_000;
 
 export interface LuaJudgeOptions {
   /** Of the model, ms and seed. */
@@ -37,36 +37,52 @@ export async function prepareLua(folder: string, options: LuaJudgeOptions): Prom
   const original = join(folder, 'original');
   mkdirSync(original, { recursive: true });
   await bundleTests(original);
-  const killers: Killers = new Map();
-  const make = (): LuaJudge => {
+  const folders = (): string => {
     const own = join(folder, String(readdirSync(folder).length));
     copyBundle(original, own);
-    return new LuaJudge(own, options, killers);
+    return own;
   };
-  const first = make();
+  const first = new LuaJudge(folders(), options, new Order(new Map()));
   try {
-    const { failed, broken } = await first.runOn(sourcesOf(), '');
+    const { failed, broken, times = new Map<string, number>() } = await first.runOn(sourcesOf());
     const wrong = broken ?? failed[0];
     if (wrong !== undefined) throw new Error(`the tests fail without a mutant: ${wrong}`);
+    const order = new Order(times);
+    return () => new LuaJudge(folders(), options, order);
   } finally {
     await first.close();
   }
-  return make;
 }
 
-/** Per script or helper: the test files that killed a mutant of it, the latest first. They are asked first. */
-type Killers = Map<string, readonly string[]>;
+/** Which test files are asked first: those that killed a mutant of the same source, then those that take least. */
+class Order {
+  readonly #files: readonly string[];
+  /** Per source, the latest first. */
+  readonly #killers = new Map<string, readonly string[]>();
+
+  constructor(times: ReadonlyMap<string, number>) {
+    this.#files = [...times].sort(([, a], [, b]) => a - b).map(([file]) => file);
+  }
+
+  of({ file }: LuaMutant): string[] {
+    return [...new Set([...(this.#killers.get(file) ?? []), ...this.#files])];
+  }
+
+  killed({ file }: LuaMutant, by: string | undefined): void {
+    if (by !== undefined) this.#killers.set(file, [...new Set([by, ...(this.#killers.get(file) ?? [])])]);
+  }
+}
 
 class LuaJudge implements Judge<LuaMutant> {
   readonly #folder: string;
   readonly #options: LuaJudgeOptions;
-  readonly #killers: Killers;
+  readonly #order: Order;
   readonly #server = new JudgeServer();
 
-  constructor(folder: string, options: LuaJudgeOptions, killers: Killers) {
+  constructor(folder: string, options: LuaJudgeOptions, order: Order) {
     this.#folder = folder;
     this.#options = options;
-    this.#killers = killers;
+    this.#order = order;
   }
 
   close(): Promise<void> {
@@ -74,19 +90,13 @@ class LuaJudge implements Judge<LuaMutant> {
   }
 
   async run(mutant: LuaMutant, holds: boolean): Promise<TestRun> {
-    const about = /(\w+)\.lua$/.exec(mutant.file)![1]!;
-    const first = this.#killers.get(mutant.file) ?? [];
-    const run = await this.runOn(sourcesOf(holds ? mutant : undefined), about, first);
-    const { file } = run;
-    if (file !== undefined) this.#killers.set(mutant.file, [file, ...first.filter((one) => one !== file)]);
+    const run = await this.runOn(sourcesOf(holds ? mutant : undefined), this.#order.of(mutant));
+    this.#order.killed(mutant, run.file);
     return run;
   }
 
-  /**
-   * @param about tests of this name go first, but for the files `first`
-   * @throws Error if a text does not compile: then its tests would fail for want of a script, not of a guard
-   */
-  async runOn(sources: Sources, about: string, first: readonly string[] = []): Promise<TestRun> {
+  /** @throws Error if a text does not compile: then its tests would fail for want of a script, not of a guard */
+  async runOn(sources: Sources, files = testFiles(this.#folder)): Promise<TestRun> {
     const { seed, modelMs, tests } = this.#options;
     const url = await this.#server.empty(
       async (redis) => {
@@ -99,7 +109,7 @@ class LuaJudge implements Judge<LuaMutant> {
     const run = await runTests({
       folder: this.#folder,
       hooks: [join(this.#folder, SUPPORT_FILE)],
-      files: testFiles(this.#folder, about, first).filter((file) => tests.test(file)),
+      files: files.filter((file) => tests.test(file)),
       env: {
         SCHED_LUA_TEST_REDIS: url,
         SCHED_LUA_SEED: String(seed),
