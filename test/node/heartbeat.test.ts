@@ -59,6 +59,8 @@ describe('a heartbeat', () => {
       world.refresh = () => Promise.resolve({});
       answers[1]!();
       await asked;
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(visits(0), 'none has waited for it').to.be.at.most(3);
       await waitUntil(() => visits(0) > 3, 'it is visited again and again');
     });
 

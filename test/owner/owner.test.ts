@@ -163,6 +163,8 @@ describe('an owner', () => {
     it('all at the end, also if one cannot be', async () => {
       await world.accepted('x');
       await world.accepted('y');
+      await world.owner.cancelIn(world.shards[1] as never);
+      expect(world.shard.cancelled, 'they are elsewhere').to.deep.equal([]);
       world.shard.cancelFails = REFUSED;
       await world.owner.cancelIn(world.here);
       expect(world.shard.cancelled).to.have.members([ticketOf('x'), ticketOf('y')]);

@@ -30,6 +30,11 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'a shard without a refusal is refused only while room is kept elsewhere, and such a shard was left out before',
   },
   {
+    ...{ file: 'src/runner/agenda.ts', within: 'Agenda.next' },
+    ...{ before: 'chosen !== undefined', after: 'true' },
+    why: 'undefined is no shard: nothing is known of it, and nobody asks',
+  },
+  {
     ...{ file: 'src/owner/owner.ts', within: 'Owner.constructor' },
     ...{ before: 'predecessor && settings.ttlMs', after: 'settings.ttlMs' },
     why: 'nobody asks for what was pending where there is no predecessor',
