@@ -179,10 +179,7 @@ export class Claimer<Request> {
 
   /** A call here asks this shard within `ms`. If none did, the ring is passed on. */
   #keep(shard: number, ms: number): void {
-    const late = (): void => {
-      if (this.#agenda.isDue(shard, monotonic())) this.#passOnQuietly(shard);
-    };
-    this.#kept.of(shard, late).within(ms + SOON_MS);
+    this.#kept.of(shard, () => this.#passOnQuietly(shard)).within(ms + SOON_MS);
   }
 
   /** Rings may have been missed: every shard is asked once. */
@@ -224,10 +221,11 @@ export class Claimer<Request> {
     this.#agenda.slow(shard);
     const goOn = (late?: ClaimAnswer): void => {
       this.#agenda.answered(shard);
+      // more may wait behind what it gives, and a ring may have come meanwhile
+      const rings = late?.claims.length !== 0 || this.#agenda.isDue(shard, monotonic());
       if (late?.claims.length === 0) this.#admit(shard, late, bounds, budget);
-      else this.#agenda.at(shard, monotonic());
-      if (late) this.#handOut({ shard, answer: late }, monotonic() - from);
-      if (this.#agenda.isDue(shard, monotonic())) this.#rang(shard);
+      else if (late) this.#handOut({ shard, answer: late }, monotonic() - from);
+      if (rings) this.#rang(shard);
       this.#askers.wake();
     };
     asked.then(goOn, () => goOn());
@@ -238,8 +236,7 @@ export class Claimer<Request> {
   #handOut(late: LateWork, afterMs: number): void {
     const { shard, answer } = late;
     const isHeld = afterMs < this.#rules.leaseMs / 2;
-    if (answer.claims.length > 0 && !(isHeld && this.#askers.give(late, monotonic())))
-      void this.#node.pushBack(shard, answer.claims);
+    if (!(isHeld && this.#askers.give(late, monotonic()))) void this.#node.pushBack(shard, answer.claims);
   }
 
   async #ask(shard: number, bounds: ClaimBounds, budget: Budget): Promise<ClaimAnswer> {
