@@ -69,7 +69,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     this.#news = new News(this.#node.teller);
     this.#membership = this.#node.membership;
     this.#owner = this.#node.owner;
-    this.#preparation = new Preparation(settings, () => this.#node.claimer.engine);
+    this.#preparation = new Preparation(settings);
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  * The rules are those of FastDeploy's `GlobalScheduler.get_requests`, with two changes. A prompt that is first in line is
  * admitted even if it alone exceeds `maxNumBatchedTokens`; FastDeploy refuses it for ever. And a prompt that the engine can
- * never hold is recognised before it is put ({@link fitsEngine}).
+ * never hold is told from one that it has no room for now ({@link fitsEngine}).
  */
 import { ConfigError } from './errors.ts';
 
@@ -22,7 +22,10 @@ export interface Budget {
   maxNumBatchedTokens: number;
   /** Most requests in one batch; 0: claim nothing now. */
   batch: number;
-  /** Blocks of the whole engine, at least `availableBlocks`. When given, a request that can never fit is refused at put. */
+  /**
+   * Blocks of the whole engine, at least `availableBlocks`. When every living engine of the topic gives them, a request that
+   * fits none of them is refused at its put. Of a plain budget given to `run`, its `availableBlocks` are the whole engine.
+   */
   totalBlocks?: number | undefined;
   /** Limits in requests, instead of `maxNumBatchedTokens`, when the engine splits prompts into chunks. */
   chunkedPrefill?: ChunkedPrefill | undefined;

@@ -5,6 +5,11 @@ export function monotonic(): number {
   return performance.now();
 }
 
+/** The reply of TIME, in ms. */
+export function timeOf([seconds, micros]: readonly (string | number)[]): number {
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}
+
 /** `ms`, up to a quarter more or less, so that nodes that started together do not stay in step. */
 export function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2);

@@ -7,7 +7,7 @@ export type ErrorCode =
   | 'FULL' // maxWaiting requests of this node wait; `retryAfterMs` says when to try again
   | 'EXPIRED' // the deadline had passed when the request was put
   | 'ENCODE' // the codec could not encode the request or result
-  | 'TOO_LARGE' // over maxBodyBytes, maxResultBytes, or what the engine can ever hold
+  | 'TOO_LARGE' // over maxBodyBytes, or more prompt tokens than any living engine can ever hold: `tokens`, `largest`
   | 'BAD_ID' // the id is not a well-formed string of 1 to 512 bytes
   | 'CANCELLED' // the request was cancelled or reset
   | 'FAILED' // the request ended as failed; the message has the reason
@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'REDIS' // Redis answered with an error, or cannot be reached
   | 'SCRIPT'; // a Lua script is missing or is not the one this client declares
 
+type Figures = Partial<Pick<SchedulerError, 'retryAfterMs' | 'tokens' | 'largest'>>;
+
 /** Every error that sched-lua throws or hands out. Switch on `code`, never on the message. */
 export class SchedulerError extends Error {
   readonly code: ErrorCode;
@@ -24,18 +26,21 @@ export class SchedulerError extends Error {
   readonly operation: string;
   /** FULL only: ms after which a new attempt makes sense. */
   declare readonly retryAfterMs?: number;
+  /** TOO_LARGE, of a prompt: its tokens, and those of the largest that a living engine can ever hold. */
+  declare readonly tokens?: number;
+  declare readonly largest?: number;
 
   constructor(
     code: ErrorCode,
     operation: string,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
+    { cause, ...figures }: { cause?: unknown } & Figures = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(message, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.code = code;
     this.operation = operation;
-    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    Object.assign(this, figures);
   }
 }
 

@@ -18,6 +18,9 @@ export interface TicketParts {
   id: string;
 }
 
+/** Most prompt tokens that a ticket can say. */
+export const MAX_TOKENS = 2 ** 32 - 1;
+
 /** Characters of a stamp, `order|tokens|deadline`: 14, 8 and 12 hex digits and two bars. */
 const STAMP = 36;
 

@@ -4,11 +4,6 @@
  */
 import { parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
 
-/** The reply of TIME, in ms. */
-export function timeOf([seconds, micros]: readonly (string | number)[]): number {
-  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-}
-
 /** `name, value, name, value ..` as a map in the same order. */
 export function pairsOf<T extends string | Buffer>(flat: readonly T[]): Map<string, T> {
   const map = new Map<string, T>();

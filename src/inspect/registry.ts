@@ -2,22 +2,13 @@
 import { SchedulerError } from '../base/errors.ts';
 import { registryKeys } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
+import { MAX_TOKENS } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
-import { timeOf } from './decode.ts';
+import { largestPromptOf, readRegistrations, type Registration } from '../protocol/registration.ts';
+
+export type { Registration } from '../protocol/registration.ts';
 
 const SCHEMA = '1';
-
-export interface Registration {
-  name: string;
-  /** Its home shard. */
-  home: number;
-  /** 14 hex digits. */
-  epoch: string;
-  /** ms of the server's clock. */
-  registeredUntil: number;
-  /** `silent`: it did not renew its registration in time; `left`: it was closed. */
-  state: 'registered' | 'silent' | 'left';
-}
 
 export interface Meta {
   /** Version of the data model; undefined when no node registered within a day. */
@@ -36,25 +27,28 @@ export interface Registry {
   shards: number;
   loadUnit: LoadUnit;
   ttlMs: number | undefined;
+  /** Tokens of the largest prompt that a living engine can ever hold; undefined: none lives, or one did not say. */
+  largestPrompt: number | undefined;
   /** Sorted by name. */
   nodes: Registration[];
 }
 
 /** @throws SchedulerError CONFIG if the topic has a data model that this version does not know */
 export async function readRegistry(client: Client, topic: string): Promise<Registry> {
-  const [nodesKey] = registryKeys(topic);
-  const [entries, { schema, shards, loadUnit, ttlMs }, time] = await Promise.all([
-    client.hgetall(nodesKey),
+  const [{ now, nodes }, { schema, shards, loadUnit, ttlMs }] = await Promise.all([
+    readRegistrations(client, topic),
     readMeta(client, topic),
-    client.time(),
   ]);
   if (schema !== undefined && schema !== SCHEMA) {
     const message = `topic ${topic} has data of schema ${schema}; this version reads schema ${SCHEMA}`;
     throw new SchedulerError('CONFIG', 'status', message);
   }
-  const now = timeOf(time);
-  const nodes = Object.entries(entries).map(([name, entry]) => registration(name, entry, now));
-  return { now, shards, loadUnit, ttlMs, nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  const most = largestPromptOf(nodes);
+  const largestPrompt = most === MAX_TOKENS ? undefined : most;
+  return {
+    ...{ now, shards, loadUnit, ttlMs, largestPrompt },
+    nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
 }
 
 /** What all nodes of the topic have in common. */
@@ -77,12 +71,4 @@ export async function shardsInUse(client: Client, topic: string): Promise<number
 /** @param unit the registry's word; null before the first node came */
 function unitOf(unit: string | null | undefined): LoadUnit {
   return unit === 'tokens' ? unit : 'requests';
-}
-
-/** @param entry `instance|epoch|registered until|home shard`; the instance is empty after a node left */
-function registration(name: string, entry: string, now: number): Registration {
-  const [instance, epoch = '', until, home] = entry.split('|');
-  const registeredUntil = Number(until);
-  const state = instance === '' ? 'left' : registeredUntil > now ? 'registered' : 'silent';
-  return { name, home: Number(home), epoch, registeredUntil, state };
 }

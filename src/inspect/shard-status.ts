@@ -2,6 +2,7 @@
 import type { Client } from '../redis/run-script.ts';
 import type { ShardFigures } from './decode.ts';
 import { readFigures } from './figures.ts';
+import { tooLargeHeads, type TooLarge } from './too-large.ts';
 
 export interface ShardStatus {
   shard: number;
@@ -21,9 +22,26 @@ export interface ShardStatus {
   dead: number;
 }
 
-/** Cost and size do not depend on the number waiting. */
-export async function inspectShard(client: Client, topic: string, shard: number): Promise<ShardStatus> {
-  return statusOf(shard, await readFigures(client, topic, shard));
+export interface ShardLook {
+  status: ShardStatus;
+  /** Of at most 1,000 owners, those with the oldest heads. */
+  tooLarge: TooLarge[];
+}
+
+/**
+ * Cost and size do not depend on the number waiting.
+ * @param largest tokens of the largest prompt that a living engine can ever hold; undefined: nobody knows
+ */
+export async function inspectShard(
+  client: Client,
+  topic: string,
+  shard: number,
+  largest: number | undefined,
+): Promise<ShardLook> {
+  const figures = await readFigures(client, topic, shard);
+  const owners = largest === undefined ? [] : [...figures.head.keys()];
+  const tooLarge = await tooLargeHeads(client, topic, shard, { owners, largest: largest ?? 0 });
+  return { status: statusOf(shard, figures), tooLarge };
 }
 
 export function statusOf(shard: number, { now, load, head, sizes }: ShardFigures): ShardStatus {

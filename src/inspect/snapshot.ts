@@ -1,9 +1,10 @@
 /** The thorough look at a shard: its twelve tables as they stand, read in one transaction. */
 import type { ChainableCommander } from 'ioredis';
+import { timeOf } from '../base/clock.ts';
 import { SHARD_TABLES, shardKey, type ShardTable } from '../base/keys.ts';
 import type { Ticket } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
-import { pairsOf, scoresOf, timeOf } from './decode.ts';
+import { pairsOf, scoresOf } from './decode.ts';
 
 /** The twelve tables of one shard at one instant. */
 export interface ShardSnapshot {

@@ -47,7 +47,7 @@ export class Heartbeat {
 
   start(): void {
     this.#loops.push(
-      this.#every(this.#rules.keepAliveMs / 2, () => this.#renew()),
+      this.#every(this.#rules.keepAliveMs / 2, () => this.renew()),
       this.#every(this.#rules.leaseMs / 3, () => this.#refreshAll()),
       this.#every(this.#rules.pollMs, () => this.#takeResults()),
     );
@@ -79,7 +79,8 @@ export class Heartbeat {
     }
   }
 
-  async #renew(): Promise<void> {
+  /** Keeps the name, and tells the registry what this node's engine can hold. */
+  async renew(): Promise<void> {
     if (!(await this.#membership.renew())) this.#membership.evicted();
   }
 

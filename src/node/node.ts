@@ -5,6 +5,7 @@ import type { Settings } from '../base/options.ts';
 import { Teller, harmless, type ConnectionName } from '../observe/events.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
+import { Engines } from '../protocol/engines.ts';
 import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
@@ -43,6 +44,7 @@ export class Node<Request, Output> {
   readonly #subscriber: Client;
   readonly #shards: Shards;
   readonly #lookout: Lookout;
+  readonly #engines: Engines;
   readonly #heartbeat: Heartbeat;
 
   /** @param sinkOf where results of requests go that a predecessor put */
@@ -68,8 +70,10 @@ export class Node<Request, Output> {
       localClaims: this.#localClaims(),
     });
     this.#lookout = new Lookout(this.#client, settings.topic, this.membership);
+    this.#engines = new Engines(this.#client, settings, this.membership);
     this.owner = new Owner(
       this.#shards,
+      this.#engines,
       this.membership,
       settings,
       settings.takeover ? sinkOf : undefined,
@@ -131,6 +135,7 @@ export class Node<Request, Output> {
       over: this.membership.over,
       timedOut: (operation) => this.membership.timedOut(operation),
       holdsAny: () => this.claims.any,
+      engineHolds: (tokens) => this.#engineHolds(tokens),
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
       claim: (shard, item) => shardOf(shard).claim(item),
       look: (shards, found) => this.#lookout.look(shards, found),
@@ -138,6 +143,12 @@ export class Node<Request, Output> {
       open: (shard, claimed) => this.claims.open(shardOf(shard), claimed),
       pushBack: (shard, claims) => this.claims.pushBack(shardOf(shard), claims),
     };
+  }
+
+  #engineHolds(tokens: number): void {
+    if (this.membership.engine === tokens) return;
+    this.membership.engine = tokens;
+    this.#quietly('register', this.#heartbeat.renew());
   }
 
   #origin(): { topic: string; node: string } {
@@ -171,7 +182,7 @@ export class Node<Request, Output> {
     const { home, shardsInUse } = this.membership;
     const numbers = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
     const shards = numbers.map((number) => this.#shards.get(number));
-    await Promise.all(shards.map((shard) => this.#heartbeat.refresh(shard)));
+    await Promise.all([this.#engines.read(), ...shards.map((shard) => this.#heartbeat.refresh(shard))]);
     await this.#listen(shards);
     this.#heartbeat.start();
   }

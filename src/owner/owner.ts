@@ -9,6 +9,7 @@ import { messageOf, type SchedulerError } from '../base/errors.ts';
 import type { Rules, Settings } from '../base/options.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
+import type { Engines } from '../protocol/engines.ts';
 import type { Membership } from '../protocol/membership.ts';
 import type { Shard, Shards } from '../protocol/shard.ts';
 import { MAX_ITEMS, type Delivered } from '../protocol/wire.ts';
@@ -20,11 +21,15 @@ import { OwnerTeller } from './owner-teller.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
 import type { NewRequest } from './prepare.ts';
 import { Placement } from './placement.ts';
-import { duplicate, late } from './refusals.ts';
+import { duplicate, late, tooLarge } from './refusals.ts';
 import type { Sink } from './results.ts';
+
+/** What the topic's engines can hold. */
+type EngineSizes = Pick<Engines, 'mayHold' | 'refusal'>;
 
 export class Owner<Output> {
   readonly #shards: Shards;
+  readonly #engines: EngineSizes;
   readonly #membership: Membership;
   readonly #rules: Rules;
   readonly #pendings: PendingTable<Output>;
@@ -37,6 +42,7 @@ export class Owner<Output> {
   /** @param predecessor where results of unknown tickets go; undefined: they are dropped */
   constructor(
     shards: Shards,
+    engines: EngineSizes,
     membership: Membership,
     settings: Rules & Pick<Settings<never, Output>, 'outputCodec'>,
     predecessor: ((id: string) => Sink<Output>) | undefined,
@@ -44,6 +50,7 @@ export class Owner<Output> {
   ) {
     this.#teller = new OwnerTeller(teller);
     this.#shards = shards;
+    this.#engines = engines;
     this.#membership = membership;
     this.#rules = settings;
     // results of tickets that it does not know are a predecessor's; those that a rollback of Redis brings back are not,
@@ -77,12 +84,14 @@ export class Owner<Output> {
 
   /** Resolves when the request is in Redis, once; rejects with why it is not, or TIMEOUT if that is not known. */
   async put(request: NewRequest<Output>): Promise<Pending<Output>> {
-    const { id, payload, sink, deadlineMs } = request;
+    const { id, payload, sink, promptTokens, deadlineMs } = request;
+    const deadlineAt = monotonic() + deadlineMs;
+    if (!this.#engines.mayHold(promptTokens)) await this.#refuseTooLarge(request);
     const adopted = this.#pendings.adoptable(id, payload);
     if (!adopted && this.#pendings.withId(id)) throw duplicate(id);
     const pending = adopted ?? this.#newPending(request);
     pending.sink = sink;
-    pending.deadlineAt = monotonic() + deadlineMs;
+    pending.deadlineAt = deadlineAt;
     pending.abandoned = false;
     const item = itemOf(pending);
     pending.accepted ??= this.#placement.first(pending, item);
@@ -94,6 +103,12 @@ export class Owner<Output> {
       throw error;
     }
     return pending;
+  }
+
+  /** @throws SchedulerError TOO_LARGE; a registry that does not answer refuses nobody */
+  async #refuseTooLarge({ id, promptTokens, deadlineMs }: NewRequest<Output>): Promise<void> {
+    const largest = await this.#engines.refusal(promptTokens, deadlineMs);
+    if (largest !== undefined) throw tooLarge(id, promptTokens, largest);
   }
 
   /** The put's answer, or EXPIRED: a caller is told in time, also if Redis does not answer. */

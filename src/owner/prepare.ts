@@ -1,8 +1,7 @@
-import { fitsEngine, type Budget } from '../base/budget.ts';
 import { toPayload, type Payload } from '../base/codec.ts';
 import { ConfigError, SchedulerError, messageOf, show } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
-import { idProblem } from '../base/ticket.ts';
+import { MAX_TOKENS, idProblem } from '../base/ticket.ts';
 import type { Sink } from './results.ts';
 
 export interface PutOptions {
@@ -24,7 +23,6 @@ export interface NewRequest<Output> {
 }
 
 const DAY_MS = 86_400_000;
-const MAX_TOKENS = 2 ** 32 - 1;
 
 /** @throws ConfigError */
 export function checkPutOptions({ priority, deadlineMs }: PutOptions): void {
@@ -44,12 +42,9 @@ type DoorRules<Request> = Pick<
 /** Reads and encodes one request at the door: what cannot be accepted is refused with a reason, alone. */
 export class Preparation<Request> {
   readonly #settings: DoorRules<Request>;
-  readonly #engine: () => Budget | undefined;
 
-  /** @param engine the latest budget of this node: a request that its engine can never hold is refused */
-  constructor(settings: DoorRules<Request>, engine: () => Budget | undefined) {
+  constructor(settings: DoorRules<Request>) {
     this.#settings = settings;
-    this.#engine = engine;
   }
 
   /** @throws SchedulerError BAD_ID */
@@ -88,11 +83,6 @@ export class Preparation<Request> {
     if (typeof tokens !== 'number' || !Number.isInteger(tokens) || tokens < 0 || tokens > MAX_TOKENS) {
       const message = `${JSON.stringify(id)}: prompt tokens are ${show(tokens)}, not an integer from 0 to ${MAX_TOKENS} (option promptTokensOf)`;
       throw new SchedulerError('ENCODE', 'putRequests', message, { cause });
-    }
-    const engine = this.#engine();
-    if (engine && !fitsEngine(tokens, engine)) {
-      const message = `${JSON.stringify(id)}: its ${tokens} prompt tokens never fit the engine's ${engine.totalBlocks} blocks (totalBlocks)`;
-      throw new SchedulerError('TOO_LARGE', 'putRequests', message);
     }
     return tokens;
   }

@@ -17,6 +17,11 @@ export function expired(id: string): SchedulerError {
   );
 }
 
+export function tooLarge(id: string, tokens: number, largest: number): SchedulerError {
+  const message = `${JSON.stringify(id)} was refused: its ${tokens} prompt tokens fit no living engine of the topic; the largest holds ${largest}`;
+  return new SchedulerError('TOO_LARGE', 'putRequests', message, { tokens, largest });
+}
+
 export function late(id: string): SchedulerError {
   return new SchedulerError(
     'EXPIRED',

@@ -6,7 +6,7 @@ import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
 import { troubleOf } from '../redis/trouble.ts';
 import type { Client } from '../redis/run-script.ts';
-import { register, type RegisterAction, type RegisterAnswer, type Registration } from './register.ts';
+import { register, type RegisterAction, type RegisterAnswer, type RegisterCall } from './register.ts';
 import { Resend } from './resend.ts';
 import { Troubles, type Place } from './troubles.ts';
 
@@ -32,6 +32,8 @@ export class Membership {
   home = 0;
   /** The highest loadShards that any node of the topic ever gave. */
   shardsInUse = 1;
+  /** Tokens of the largest prompt that this node's engine can ever hold; undefined: it has none. Told with each renewal. */
+  engine: number | undefined;
   /** What Redis has not answered, for warnings and TIMEOUTs. */
   readonly troubles: Troubles;
   readonly #place: Place;
@@ -175,7 +177,7 @@ export class Membership {
   async #register(
     action: RegisterAction,
     names: ReadonlyMap<string, number>,
-    more: Partial<Registration> = {},
+    more: Partial<RegisterCall> = {},
   ): Promise<RegisterAnswer> {
     const send = (): Promise<RegisterAnswer> =>
       register(this.#client, this.#rules, {
@@ -186,6 +188,7 @@ export class Membership {
         epoch: this.name === '' ? '' : this.epoch,
         loadShards: this.#loadShards,
         empty: false,
+        engine: this.engine,
         ...more,
       });
     const answer = await this.#place.watch('register', (tell) => this.answered('register', send, tell));

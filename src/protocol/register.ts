@@ -7,7 +7,7 @@ import { runScript, type Client } from '../redis/run-script.ts';
 /** `over`: take the name even if another holds it. `leave`: give it up; others may take it at once. */
 export type RegisterAction = 'take' | 'over' | 'renew' | 'leave';
 
-export interface Registration {
+export interface RegisterCall {
   action: RegisterAction;
   /** Random id of this process' scheduler: a repeated call finds its own entry. */
   instance: string;
@@ -20,6 +20,8 @@ export interface Registration {
   names: ReadonlyMap<string, number>;
   /** The caller has seen that nothing waits in the topic. */
   empty: boolean;
+  /** Tokens of the largest prompt that the caller's engine can ever hold; undefined: it has none. */
+  engine: number | undefined;
 }
 
 export type RegisterAnswer =
@@ -32,7 +34,7 @@ export type RegisterAnswer =
   /** The topic's load is in another unit. `living`: a node that is registered; empty: none is. */
   | { status: 'UNIT'; unit: LoadUnit; living: string; shards: number };
 
-export async function register(client: Client, rules: Rules, call: Registration): Promise<RegisterAnswer> {
+export async function register(client: Client, rules: Rules, call: RegisterCall): Promise<RegisterAnswer> {
   const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = rules;
   const reply = await runScript(client, scripts, 'register', registryKeys(topic), [
     call.action,
@@ -45,6 +47,7 @@ export async function register(client: Client, rules: Rules, call: Registration)
     String(call.loadShards),
     loadUnit,
     call.empty ? '1' : '',
+    call.engine === undefined ? '' : String(call.engine),
     ...[...call.names].flatMap(([name, home]) => [name, String(home)]),
   ]);
   const [status, first = '', second = '', shards] = reply.map(String);

@@ -92,6 +92,7 @@ export const SCRIPTS = {
       'load_shards',
       'load_unit',
       'empty',
+      'engine',
     ],
     each: ['name', 'home'],
     status: ['OK', 'TAKEN', 'SCHEMA', 'UNIT'],

@@ -34,6 +34,8 @@ export interface ClaimerNode<Request> {
   timedOut(operation: string): Error;
   /** Whether this node holds a claim: its engine is not empty. */
   holdsAny(): boolean;
+  /** Its engine can ever hold a prompt of so many tokens; asked often, it changes rarely. */
+  engineHolds(tokens: number): void;
   /** Called before a claim: after a stall what is held must be refreshed first. */
   beforeClaim(shard: number): Promise<void>;
   claim(shard: number, item: ClaimItem): Promise<ClaimAnswer>;
@@ -62,7 +64,6 @@ export class Claimer<Request> {
   readonly #keepForMs: number;
   #askedInVainAt = -Infinity;
   #stopped = false;
-  #engine: Budget | undefined;
 
   constructor(node: ClaimerNode<Request>, rules: ClaimerRules, agenda: Agenda) {
     this.#node = node;
@@ -71,15 +72,10 @@ export class Claimer<Request> {
     this.#keepForMs = KEEP_POLLS * rules.pollMs;
   }
 
-  /** The latest budget, which says what this node's engine can ever hold. */
-  get engine(): Budget | undefined {
-    return this.#engine;
-  }
-
   /** Waits for work at most `waitMs`, or until the budget is `stale`; then `[]`. */
   async getRequests(budget: Budget, waitMs: number, stale?: AbortSignal): Promise<ClaimedRequest<Request>[]> {
     validateBudget(budget);
-    this.#engine = budget;
+    this.#node.engineHolds(this.#engineSize.says(budget));
     const bounds = claimBounds(budget);
     const from = monotonic();
     // what it could never hold, as far as was known, it may hold

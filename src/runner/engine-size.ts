@@ -3,13 +3,22 @@
  * that runs nothing shows all that it has.
  */
 import type { Budget, ClaimBounds } from '../base/budget.ts';
+import { MAX_TOKENS } from '../base/ticket.ts';
 
-const ANY_TOKENS = 2 ** 32 - 1;
+/** Tokens of the largest prompt that an engine of this budget says that it can ever hold; MAX_TOKENS: it does not say. */
+function saidBy({ totalBlocks, reservedOutputBlocks, blockSize, chunkedPrefill }: Budget): number {
+  const isLongClosed = chunkedPrefill && chunkedPrefill.maxLongPartialPrefills < 1;
+  const most = isLongClosed ? chunkedPrefill.longPrefillTokenThreshold : MAX_TOKENS;
+  const held =
+    totalBlocks === undefined ? MAX_TOKENS : Math.max(0, totalBlocks - reservedOutputBlocks) * blockSize;
+  return Math.min(most, held);
+}
 
 export class EngineSize {
   /** Most tokens that one prompt was ever allowed. */
   #most = 0;
   #wasEmpty = false;
+  #said = 0;
 
   /** Notes what the engine has room for now; whether that is more than it was taken to hold ever. */
   grows({ aloneTokens }: ClaimBounds, isHolding: boolean): boolean {
@@ -20,11 +29,15 @@ export class EngineSize {
   }
 
   /** Tokens of the largest prompt that the engine can ever hold, as far as is known. */
-  largestPrompt({ totalBlocks, reservedOutputBlocks, blockSize, chunkedPrefill }: Budget): number {
-    const isLongClosed = chunkedPrefill && chunkedPrefill.maxLongPartialPrefills < 1;
-    const most = isLongClosed ? chunkedPrefill.longPrefillTokenThreshold : ANY_TOKENS;
-    if (totalBlocks !== undefined)
-      return Math.min(most, Math.max(0, totalBlocks - reservedOutputBlocks) * blockSize);
-    return Math.min(most, this.#wasEmpty ? this.#most : ANY_TOKENS);
+  largestPrompt(budget: Budget): number {
+    const said = saidBy(budget);
+    const isShown = budget.totalBlocks === undefined && this.#wasEmpty;
+    return Math.min(said, isShown ? this.#most : MAX_TOKENS);
+  }
+
+  /** Of all budgets so far, as a node may have several engines; what none of them said is not known. */
+  says(budget: Budget): number {
+    this.#said = Math.max(this.#said, saidBy(budget));
+    return this.#said;
   }
 }

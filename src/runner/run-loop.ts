@@ -120,11 +120,12 @@ export class RunLoop<Request, Output> {
   #room(): Budget {
     if (typeof this.#source === 'function') return this.#source();
     if (isEngine(this.#source)) return this.#source.room();
-    const { availableBlocks, batch } = this.#source;
+    const { availableBlocks, batch, totalBlocks = availableBlocks } = this.#source;
     let used = 0;
     for (const { tokens } of this.#running.values()) used += requiredBlocks(tokens, this.#source);
     return {
       ...this.#source,
+      totalBlocks,
       availableBlocks: Math.max(0, availableBlocks - used),
       batch: Math.max(0, batch - this.#running.size),
     };

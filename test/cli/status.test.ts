@@ -24,9 +24,9 @@ describe('sched-lua status', () => {
     expect(head).to.deep.equal([
       `topic ${topic} on ${new URL(redisUrl()).host}: 1 node registered, 2 shards in use, load in requests`,
     ]);
-    expect(nodes?.[0]).to.match(/^NODE +HOME SHARD +EPOCH +REGISTERED$/);
-    expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +[0-9a-f]{14} +for \\d+\\.\\d s more$`));
-    expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +[0-9a-f]{14} +silent \\S+ m?s ago$`));
+    expect(nodes?.[0]).to.match(/^NODE +HOME SHARD +EPOCH +REGISTERED +ENGINE$/);
+    expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +[0-9a-f]{14} +for \\d+\\.\\d s more +-$`));
+    expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +[0-9a-f]{14} +silent \\S+ m?s ago +-$`));
     expect(shards?.[0]).to.match(/^SHARD +WAITING +LOAD +OLDEST +CLAIMS +LEASES +RESULTS +DEAD$/);
     expect(shards?.[first[1] + 1]).to.match(new RegExp(`^ +${first[1]} +3 +3 +\\S+ m?s +2 +in time +0 +0$`));
     expect(shards).to.have.length(3);
@@ -44,7 +44,9 @@ describe('sched-lua status', () => {
     };
     expect(ok).to.equal(true);
     const { registeredUntil, epoch } = nodes[0]!;
-    expect(nodes).to.deep.equal([{ name: 'a', home: 0, epoch, registeredUntil, state: 'registered' }]);
+    expect(nodes).to.deep.equal([
+      { name: 'a', home: 0, epoch, registeredUntil, state: 'registered', engine: null },
+    ]);
     const { oldestMs } = shards[0]!;
     expect(oldestMs).to.be.within(0, 10_000);
     expect(shards).to.deep.equal([
@@ -59,6 +61,54 @@ describe('sched-lua status', () => {
         dead: 0,
       },
     ]);
+  });
+
+  describe('of engines that say what they can hold', () => {
+    let topic = '';
+    const status = async (): Promise<string> => (await runCli(['status', topic], redisUrl())).stdout;
+    beforeEach(() => (topic = freshTopic()));
+
+    it('names the heads of lines that no living one can hold, and nothing else', async () => {
+      await withClient(redisUrl(), async (client) => {
+        await seedNode(client, topic, 'engine', 1, { engine: 8192 });
+        await seedNode(client, topic, 'small-engine', 1, { engine: 4096 });
+        await seedNode(client, topic, 'gone', 1, { engine: 100_000, keepAliveMs: 1 });
+        await seedNode(client, topic, 'front-1', 1, { puts: 2, tokens: 20_000 });
+        await seedNode(client, topic, 'front-2', 1, { puts: 2, tokens: 8192 });
+      });
+      await waitUntil(async () => /^gone .* silent /m.test(await status()), 'the large engine is silent');
+      const text = await status();
+      expect(text)
+        .to.match(/^engine .* 8192 tokens$/m)
+        .and.to.match(/^front-1 .* -$/m);
+      expect(text.trimEnd().split('\n\n').at(-1)).to.equal(
+        'shard 0: the head of front-1 (20000 tokens) fits no living engine (largest 8192)',
+      );
+      const { json } = await runCli(['--json', 'status', topic], redisUrl());
+      expect(json()).to.deep.include({
+        largestPrompt: 8192,
+        tooLarge: [{ shard: 0, node: 'front-1', id: 'front-1-0', tokens: 20_000 }],
+      });
+    });
+
+    it('names none while a living one does not say, or is of a version that says nothing', async () => {
+      await withClient(redisUrl(), async (client) => {
+        await seedNode(client, topic, 'engine', 1, { engine: 8192 });
+        await seedNode(client, topic, 'front', 1, { puts: 1, tokens: 20_000 });
+        const [nodes] = registryKeys(topic);
+        expect(await status()).to.match(/fits no living engine/);
+        const entry = (await client.hget(nodes, 'front'))!;
+        await client.hset(nodes, 'front', entry.replace(/[|][^|]*$/, ''));
+        expect(await status())
+          .to.match(/^front .* size unknown$/m)
+          .and.not.to.match(/fits no living engine/);
+        await client.hset(nodes, 'front', entry);
+        await seedNode(client, topic, 'silent-about-it', 1, { engine: 2 ** 32 - 1 });
+        expect(await status()).to.match(/^silent-about-it .* size unknown$/m);
+      });
+      const { json } = await runCli(['--json', 'status', topic], redisUrl());
+      expect(json()).to.deep.include({ largestPrompt: null, tooLarge: [] });
+    });
   });
 
   it('says in which unit the load is', async () => {

@@ -71,7 +71,19 @@ export async function seedNode(
     keepAliveMs = 30_000,
     leaseMs = 30_000,
     loadUnit = 'requests',
-  }: { puts?: number; claims?: number; keepAliveMs?: number; leaseMs?: number; loadUnit?: LoadUnit } = {},
+    engine,
+    tokens,
+  }: {
+    puts?: number;
+    claims?: number;
+    keepAliveMs?: number;
+    leaseMs?: number;
+    loadUnit?: LoadUnit;
+    /** Tokens of the largest prompt that it can ever hold; default: it has none. */
+    engine?: number;
+    /** Of each prompt; default: those of `putArgs`. */
+    tokens?: number;
+  } = {},
 ): Promise<void> {
   const home = shardOf(node, loadShards);
   const run = (name: ScriptName, keys: readonly string[], args: readonly Argument[]) =>
@@ -81,6 +93,7 @@ export async function seedNode(
   const names = [node, String(home)];
   await run('register', registryKeys(topic), [
     ...['take', `instance-of-${node}`, '', ...times, above, '', String(loadShards), loadUnit, ''],
+    engine === undefined ? '' : String(engine),
     ...names,
   ]);
   const caller = callerArgs({
@@ -98,7 +111,10 @@ export async function seedNode(
     stealAfter: 50,
     laneCall: 1,
   });
-  const items = Array.from({ length: puts }, (_, i) => ({ id: `${node}-${i}` }));
+  const items = Array.from({ length: puts }, (_, i) => ({
+    id: `${node}-${i}`,
+    ...(tokens === undefined ? {} : { tokens }),
+  }));
   if (puts > 0) await run('put_requests', shardKeys(topic, home), [...caller, ...putArgs(1000, items)]);
   const bounds = {
     limit: claims,

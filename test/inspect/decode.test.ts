@@ -1,7 +1,8 @@
 // The cheap look at a shard (`inspect`) and the thorough one (a snapshot) speak of the same shard with the same words.
 import { expect } from 'chai';
 import { SHARD_TABLES } from '../../src/base/keys.ts';
-import { pairsOf, scoresOf, timeOf } from '../../src/inspect/decode.ts';
+import { timeOf } from '../../src/base/clock.ts';
+import { pairsOf, scoresOf } from '../../src/inspect/decode.ts';
 import { readFigures } from '../../src/inspect/figures.ts';
 import { readMeta, readRegistry, shardsInUse } from '../../src/inspect/registry.ts';
 import { statusOf } from '../../src/inspect/shard-status.ts';

@@ -204,6 +204,7 @@ describe('a script that is called with what it cannot take', function () {
       '1',
       'requests',
       '',
+      '',
       'n',
       '0',
     ];

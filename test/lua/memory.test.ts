@@ -130,10 +130,9 @@ describe('a server without memory', () => {
   it('lets nodes take, renew and leave their names', async () => {
     const keys = registryKeys(new TestShard().topic);
     const register = async (action: string, instance: string, epoch = ''): Promise<string[]> => {
-      const rest = [String(START), '30000', '900000', '0'.repeat(14), epoch, '1', 'requests', '', 'n', '0'];
-      return (await runScript(connection(), 'auto', 'register', keys, [action, instance, ...rest])).map(
-        String,
-      );
+      const rest = [String(START), '30000', '900000', '0'.repeat(14), epoch, '1', 'requests'];
+      const args = [action, instance, ...rest, '', '', 'n', '0'];
+      return (await runScript(connection(), 'auto', 'register', keys, args)).map(String);
     };
     await connection().config('SET', 'maxmemory', '1');
     const [status, , epoch] = await register('take', 'i1');

@@ -23,6 +23,8 @@ interface RegisterCall {
   unit?: 'requests' | 'tokens';
   /** Default: not seen. */
   empty?: boolean;
+  /** Default: it has none. */
+  engine?: string;
   /** Candidate names; the home shard is the name's length. */
   names?: string[];
 }
@@ -54,12 +56,13 @@ class TestRegistry {
       shards = 1,
       unit = 'requests',
       empty = false,
+      engine = '',
       ttl = TTL,
       names = ['n'],
     } = call;
     const reply = await runScript(connection(), 'auto', 'register', this.keys, [
       ...[action, instance, String(START + at), String(keepAlive), String(ttl), above, epoch, String(shards)],
-      ...[unit, empty ? '1' : ''],
+      ...[unit, empty ? '1' : '', engine],
       ...names.flatMap((name) => [name, String(name.length)]),
     ]);
     noteStatus('register', [String(reply[0])]);
@@ -267,6 +270,34 @@ describe('register', () => {
     });
   });
 
+  it('keeps with the name what the engine can hold, as the last renewal said', async () => {
+    const registry = new TestRegistry();
+    const call = { instance: 'i1', epoch: epochAt(0) };
+    const held = async (): Promise<string | undefined> =>
+      (await connection().hget(registry.keys[0], 'n'))?.split('|')[4];
+    await registry.run({ action: 'take', instance: 'i1' });
+    expect(await held()).to.equal('');
+    for (const engine of ['0', '8192', '4294967295', '']) {
+      await registry.run({ action: 'renew', ...call, engine });
+      expect(await held()).to.equal(engine);
+    }
+    await registry.run({ action: 'renew', ...call, engine: '8192' });
+    await registry.run({ action: 'over', instance: 'i2', at: 10 });
+    expect(await held(), 'of its successor').to.equal('');
+  });
+
+  it('refuses an engine that holds no number of tokens, or more than a ticket can say', async () => {
+    for (const engine of ['4294967296', '-1', '1.5', '1e3', 'x', ' 1']) {
+      const registry = new TestRegistry();
+      const refused = await registry.run({ action: 'take', instance: 'i1', engine }).then(
+        () => '',
+        (error: unknown) => (error as Error).message,
+      );
+      expect(refused, engine).to.match(/an argument is out of its range/);
+      expect((await registry.view()).nodes).to.deep.equal({});
+    }
+  });
+
   it('keeps the highest number of shards that any node ever gave', async () => {
     const registry = new TestRegistry();
     await registry.run({ action: 'take', instance: 'i1', shards: 8 });
@@ -423,7 +454,7 @@ describe('register', () => {
 
   it('goes by the server’s own time unless a test gives one', async () => {
     const registry = new TestRegistry();
-    const args = ['take', 'i1', '', '30000', String(TTL), NO_EPOCH, '', '1', 'requests', '', 'n', '0'];
+    const args = ['take', 'i1', '', '30000', String(TTL), NO_EPOCH, '', '1', 'requests', '', '', 'n', '0'];
     const [, , epoch] = await runScript(connection(), 'auto', 'register', registry.keys, args);
     expect(Math.abs(parseInt(String(epoch), 16) / 1000 - Date.now())).to.be.lessThan(5_000);
   });

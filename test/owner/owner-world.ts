@@ -116,6 +116,8 @@ export class OwnerWorld {
   readonly over = new AbortController();
   epoch = 'e1';
   home = 0;
+  /** Tokens of the largest prompt that an engine can hold. */
+  largest = Infinity;
   /** Waits end with TIMEOUT at once. */
   impatient = false;
   /** Results of each request that nobody has read. */
@@ -133,6 +135,10 @@ export class OwnerWorld {
       this.emitter.on(name, ({ id }: { id: string }) => void this.events.push(`${name} ${id}`));
     this.owner = new Owner(
       this.#shards(),
+      {
+        mayHold: (tokens) => tokens <= this.largest,
+        refusal: (tokens) => Promise.resolve(tokens > this.largest ? this.largest : undefined),
+      },
       this.#membership(),
       settings,
       successor ? (id) => this.sink(id) : undefined,

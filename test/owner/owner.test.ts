@@ -43,6 +43,16 @@ describe('an owner', () => {
         expect(world.events).to.deep.equal(['accepted x']);
       });
 
+    it('nothing that no engine can hold: its id is free, and none was put', async () => {
+      world.largest = 0;
+      expect(await rejection(world.put('x'))).to.include({ code: 'TOO_LARGE', tokens: 1, largest: 0 });
+      expect(world.shard.puts).to.deep.equal([]);
+      world.largest = 1;
+      const put = world.put('x');
+      await world.shard.answer(ok('x'));
+      await put;
+    });
+
     it('no id twice that has not ended: the second is refused here', async () => {
       const first = world.put('x');
       expect((await rejection(world.put('x'))).code).to.equal('DUPLICATE');

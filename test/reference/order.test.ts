@@ -80,8 +80,10 @@ describe('order and liveness', () => {
     const owner = await fleet.start('owner');
     await owner.getRequests(room(4, { totalBlocks: 100_000, ...blocks(10) }), { waitMs: 0 });
     const [huge, fits] = await owner.putRequests([request('huge', 1_600_001), request('fits')]);
-    expect(huge!.error).to.have.property('code', 'TOO_LARGE');
-    expect(huge!.error!.message).to.match(/1600001 prompt tokens never fit the engine's 100000 blocks/);
+    expect(huge!.error).to.include({ code: 'TOO_LARGE', tokens: 1_600_001, largest: 1_600_000 });
+    expect(huge!.error!.message).to.match(
+      /its 1600001 prompt tokens fit no living engine .* largest holds 1600000/,
+    );
     expect(fits).to.deep.equal({ id: 'fits' });
   });
 

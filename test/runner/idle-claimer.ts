@@ -99,6 +99,7 @@ export function idleClaimer({
     timedOut: (operation) => new Error(operation),
     look: (shards, found) => void looks.push({ shards, found }),
     holdsAny,
+    engineHolds: () => undefined,
     beforeClaim: (shard) => {
       prepared.push(shard);
       return Promise.resolve();
