@@ -54,22 +54,27 @@ export async function prepareLua(folder: string, options: LuaJudgeOptions): Prom
   }
 }
 
-/** Which test files are asked first: those that killed a mutant of the same source, then those that take least. */
+/** So much more is a file worth that has killed a mutant of the same source. */
+const KILLER = 10;
+
+/** Which test files are asked first: those that take least. */
 class Order {
-  readonly #files: readonly string[];
-  /** Per source, the latest first. */
-  readonly #killers = new Map<string, readonly string[]>();
+  readonly #times: ReadonlyMap<string, number>;
+  /** Per source. */
+  readonly #killers = new Map<string, Set<string>>();
 
   constructor(times: ReadonlyMap<string, number>) {
-    this.#files = [...times].sort(([, a], [, b]) => a - b).map(([file]) => file);
+    this.#times = times;
   }
 
   of({ file }: LuaMutant): string[] {
-    return [...new Set([...(this.#killers.get(file) ?? []), ...this.#files])];
+    const killers = this.#killers.get(file);
+    const cost = (test: string): number => this.#times.get(test)! / (killers?.has(test) ? KILLER : 1);
+    return [...this.#times.keys()].sort((a, b) => cost(a) - cost(b));
   }
 
-  killed({ file }: LuaMutant, by: string | undefined): void {
-    if (by !== undefined) this.#killers.set(file, [...new Set([by, ...(this.#killers.get(file) ?? [])])]);
+  killed({ file }: LuaMutant, by: string): void {
+    this.#killers.set(file, (this.#killers.get(file) ?? new Set()).add(by));
   }
 }
 
@@ -91,7 +96,7 @@ class LuaJudge implements Judge<LuaMutant> {
 
   async run(mutant: LuaMutant, holds: boolean): Promise<TestRun> {
     const run = await this.runOn(sourcesOf(holds ? mutant : undefined), this.#order.of(mutant));
-    this.#order.killed(mutant, run.file);
+    if (run.file !== undefined) this.#order.killed(mutant, run.file);
     return run;
   }
 
@@ -114,6 +119,7 @@ class LuaJudge implements Judge<LuaMutant> {
         SCHED_LUA_TEST_REDIS: url,
         SCHED_LUA_SEED: String(seed),
         SCHED_LUA_MODEL_MS: String(modelMs),
+        SCHED_LUA_MODEL_SHRINK: 'no',
       },
       timeoutMs: TIMEOUT_MS,
     });

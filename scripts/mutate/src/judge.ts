@@ -123,5 +123,10 @@ function placeOf(folder: string): { folder: string; hooks: string[] } {
 }
 
 function envOf({ seed, modelMs }: SrcJudgeOptions, url: string): Record<string, string> {
-  return { SCHED_LUA_TEST_REDIS: url, SCHED_LUA_SEED: String(seed), SCHED_LUA_MODEL_MS: String(modelMs) };
+  return {
+    SCHED_LUA_TEST_REDIS: url,
+    SCHED_LUA_SEED: String(seed),
+    SCHED_LUA_MODEL_MS: String(modelMs),
+    SCHED_LUA_MODEL_SHRINK: 'no',
+  };
 }
