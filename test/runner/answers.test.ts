@@ -240,9 +240,9 @@ describe('a call for work', () => {
     let answer: (answer: ClaimAnswer) => void;
     let fail: (error: Error) => void;
 
-    /** A call has ended without the answer of shard 0. */
-    async function late(): Promise<void> {
-      begin([new Promise((resolve, reject) => ([answer, fail] = [resolve, reject]))]);
+    /** A call has ended without the answer of shard 0, whose next ones are these. */
+    async function late(...next: ClaimAnswer[]): Promise<void> {
+      begin([new Promise((resolve, reject) => ([answer, fail] = [resolve, reject])), ...next]);
       expect(await call(0)).to.deep.equal([]);
       expect(world.agenda.isSlow(0)).to.equal(true);
     }
@@ -272,6 +272,14 @@ describe('a call for work', () => {
       fail(new Error('no answer'));
       await waitUntil(() => world.passedOn.length > 0, 'no call waits: it is passed on');
       expect([world.agenda.isSlow(0), world.passedOn]).to.deep.equal([false, [0]]);
+    });
+
+    it('gives its work to another that waits, which goes on where it cannot be run', async () => {
+      await late(work(['b']));
+      const claimed = call(POLL_MS);
+      await turn();
+      answer(work([UNDECODABLE]));
+      expect(await claimed).to.deep.equal(['b']);
     });
 
     it('looks after a ring that came meanwhile, and no other', async () => {
