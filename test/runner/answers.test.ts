@@ -104,7 +104,7 @@ describe('a call for work', () => {
   });
 
   it('asks again when it was told to, but waits for no answer then beyond its time', async () => {
-    const late = sleep(300).then(() => work(['a']));
+    const late = sleep(150).then(() => work(['a']));
     begin([{ ...NO_WORK, againMs: 20 }, late]);
     expect(await call(80)).to.deep.equal([]);
     expect(world.asked).to.deep.equal([0, 0]);

@@ -163,8 +163,10 @@ describe('a shard that does not answer a claim', () => {
     const never = (): Promise<ClaimAnswer> => new Promise(() => undefined);
     const all = idleClaimer({ answer: never, commandTimeout: 1_000 });
     all.claimer.lookAround();
+    const from = monotonic();
     const failed = all.claimer.getRequests(room(), POLL_MS).catch(String);
     expect(await failed).to.equal('Error: getRequests');
+    expect(monotonic() - from).to.be.at.least(1_000);
     const slow = new SlowShard();
     const one = idleClaimer({ answer: slow.answer, commandTimeout: 1 });
     expect(await one.claimer.getRequests(room(), 500)).to.deep.equal([]);

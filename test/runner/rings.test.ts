@@ -48,16 +48,6 @@ describe('a ring', () => {
     expect(asked).to.deep.equal([1]);
   });
 
-  it('makes it ask at the very end of its time', async () => {
-    const { asked, claimer } = begin();
-    const { claimed } = await waiting(room(), 20);
-    const from = monotonic();
-    while (monotonic() < from + 25);
-    claimer.ring(1, 0);
-    expect(await claimed).to.deep.equal([]);
-    expect(asked).to.deep.equal([1]);
-  });
-
   it('is worth waiting for beyond the end of its time', async () => {
     const { claimer } = begin({ answer: lateWork(1, 150) });
     const { claimed } = await waiting(room(), 40);
@@ -262,6 +252,16 @@ describe('a ring', () => {
       claimer.claimIfWaiting(2);
       await turn();
       expect(asked).to.deep.equal([2]);
+    });
+
+    it('makes it ask also at the very end of its time', async () => {
+      const { asked, claimer } = begin();
+      const { claimed } = await waiting(room(), 20);
+      const from = monotonic();
+      while (monotonic() < from + 25);
+      claimer.claimIfWaiting(1);
+      expect(await claimed).to.deep.equal([]);
+      expect(asked).to.deep.equal([1]);
     });
   });
 });
