@@ -49,8 +49,8 @@ describe('a ring', () => {
   });
 
   it('is worth waiting for beyond the end of its time', async () => {
-    const { claimer } = begin({ answer: lateWork(1, 150) });
-    const { claimed } = await waiting(room(), 40);
+    const { claimer } = begin({ answer: lateWork(1, 220) });
+    const { claimed } = await waiting(room(), 150);
     claimer.ring(1, 0);
     expect((await claimed).map(({ id }) => id)).to.deep.equal(['late']);
   });
@@ -211,9 +211,9 @@ describe('a ring', () => {
       for (const shard of [1, 2, 0]) agenda.at(shard, 0);
       for (let i = 0; i < 3; i += 1) await claimer.getRequests(room(), 0);
       const [first, second, third] = asked.splice(0);
-      const { claimed } = await waiting(room(16, { readyInMs: 30 }));
+      const { claimed } = await waiting(room(16, { readyInMs: 300 }));
       for (const shard of [first!, second!]) agenda.at(shard, 0);
-      expect(claimer.claimsBehind(third!, 1)).to.be.within(1, 30);
+      expect(claimer.claimsBehind(third!, 1)).to.be.within(1, 300);
       await waitUntil(() => asked.length > 2, 'all are asked');
       expect(asked).to.deep.equal([first, second, third]);
       claimer.stop();
@@ -232,8 +232,8 @@ describe('a ring', () => {
     it('and is made up for if the call asks no more', async () => {
       const { passedOn, claimer } = begin();
       const stop = new AbortController();
-      const { claimed } = await waiting(room(16, { readyInMs: 100 }), POLL_MS, stop.signal);
-      expect(claimer.claimsBehind(1, 1)).to.be.within(1, 100);
+      const { claimed } = await waiting(room(16, { readyInMs: 300 }), POLL_MS, stop.signal);
+      expect(claimer.claimsBehind(1, 1)).to.be.within(1, 300);
       stop.abort();
       expect(await claimed).to.deep.equal([]);
       await waitUntil(() => passedOn.length > 0, 'it is passed on');
