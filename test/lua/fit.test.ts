@@ -174,6 +174,12 @@ describe('a ticket that does not fit', () => {
       });
     }
 
+    it('is kept also if it came at a time that has not come: the clock was set back', async () => {
+      const shard = new TestShard();
+      await shard.run(put(shard, 'front', [large('x')], { at: 10_000 }));
+      expect((await asked(shard, 'engine', 0, tight)).status).to.equal('KEEPING');
+    });
+
     it('is left to its keeper by all others, who take what is younger', async () => {
       const shard = await waiting();
       await asked(shard, 'engine', 2_000, tight);
@@ -249,6 +255,27 @@ describe('a ticket that does not fit', () => {
         expect(ids, end).to.deep.equal(['own']);
         expect((await shard.view()).kept, end).to.equal('');
       }
+    });
+
+    it('leaves a call idle that kept it and finds nothing else', async () => {
+      for (const end of ['cancelled', 'expired', 'shrunk'] as const) {
+        const shard = new TestShard();
+        await shard.run(put(shard, 'front', [{ ...large('x'), deadline: 2_500 }]));
+        await asked(shard, 'engine', 2_000, tight);
+        if (end === 'cancelled') await shard.run(cancel(shard, 'front', [await shard.ticket('front|x')]));
+        const at = end === 'expired' ? 2_500 : 2_020;
+        const answer = await asked(shard, 'engine', at, end === 'shrunk' ? { ...tight, total: 600 } : tight);
+        expect(answer, end).to.deep.equal({ status: 'IDLE', ids: [], on: -1 });
+      }
+    });
+
+    it('is followed by the next that is too large, for which room is kept then', async () => {
+      const shard = await waiting();
+      await shard.run(put(shard, 'front3', [{ id: 'y', tokens: 1_200 }], { at: 20 }));
+      await asked(shard, 'engine', 2_000, tight);
+      const { ids } = await asked(shard, 'engine', 4_000, { alone: 1_000, sum: 1_000 });
+      expect(ids).to.deep.equal(['x', 'young']);
+      expect((await shard.view()).kept).to.match(/^engine 8000 front3\|y@/);
     });
 
     it('has the puts of its keeper ring others, though a claim is announced', async () => {
