@@ -137,9 +137,10 @@ export class Claimer<Request> {
     const inMs = this.#readyIn(shard, now);
     if (inMs === Infinity) return undefined;
     // on the agenda now, as the call may be woken by another shard's put first; woken when this put is written
-    if (inMs === 0) this.#agenda.promise(shard, now);
-    else this.#agenda.at(shard, now);
-    if (inMs === 0) queueMicrotask(() => this.#askers.wake());
+    if (inMs === 0) {
+      this.#agenda.promise(shard, now);
+      queueMicrotask(() => this.#askers.wake());
+    } else this.#agenda.at(shard, now);
     this.#keep(shard, inMs);
     return inMs;
   }

@@ -61,8 +61,8 @@ describe('a call for work', () => {
   });
 
   it('sleeps until there is a reason, or its engine is ready', async () => {
-    begin([], { commandTimeout: 20 });
     for (const budget of [room(), room(16, { readyInMs: 60_000 })]) {
+      begin([], { commandTimeout: 20 });
       const claimed = world.claimer.getRequests(budget, 100);
       await turn();
       world.agenda.questions = 0;
