@@ -1,32 +1,20 @@
 import type { Budget } from './base/budget.ts';
 import { sleep } from './base/clock.ts';
-import { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
+import { ConfigError, SchedulerError } from './base/errors.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
 import { Node } from './node/node.ts';
 import type { SchedulerEvents } from './observe/events.ts';
+import { Door, type PutOutcome } from './owner/door.ts';
 import { News } from './owner/news.ts';
 import type { Owner } from './owner/owner.ts';
-import type { Pending } from './owner/pending.ts';
 import { Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
-import type { Result, Sink } from './owner/results.ts';
+import type { Result } from './owner/results.ts';
 import { Submission } from './owner/submission.ts';
 import type { Membership } from './protocol/membership.ts';
 import type { ClaimedRequest } from './runner/claims.ts';
 import type { ResultStatus, RunnerResult } from './runner/outbox.ts';
 import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
-
-/** What became of one request of a `putRequests` call. */
-export interface PutOutcome {
-  id: string;
-  /** Why it was refused; missing: it is in Redis, once. */
-  error?: SchedulerError;
-  /** With waitReplicas: whether that many replicas had it in time. */
-  replicated?: boolean;
-}
-
-/** Why a put has no outcome: it may be in Redis, or not. */
-const UNDECIDED: readonly ErrorCode[] = ['TIMEOUT', 'CLOSED', 'EVICTED'];
 
 export interface CloseOptions {
   /**
@@ -57,7 +45,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   readonly #node: Node<Request, Output>;
   readonly #membership: Membership;
   readonly #owner: Owner<Output>;
-  readonly #preparation: Preparation<Request>;
+  readonly #door: Door<Request, Output>;
   readonly #news: News<Output>;
   readonly #loops = new Map<RunLoop<Request, Output>, Promise<void>>();
   readonly #stopLoops = new AbortController();
@@ -69,7 +57,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     this.#news = new News(this.#node.teller);
     this.#membership = this.#node.membership;
     this.#owner = this.#node.owner;
-    this.#preparation = new Preparation(settings);
+    this.#door = new Door(new Preparation(settings), this.#owner, this.#node.teller, (operation) =>
+      this.#assertOpen(operation),
+    );
   }
 
   /**
@@ -118,21 +108,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   async putRequests(requests: readonly Request[], options: PutOptions = {}): Promise<PutOutcome[]> {
     this.#assertOpen('putRequests');
     checkPutOptions(options);
-    const outcomes = await Promise.all(
-      requests.map(async (request): Promise<PutOutcome> => {
-        let id = '';
-        try {
-          id = this.#idOf(request);
-          const { replicated } = await this.#put(request, id, this.#news.sink(id), options);
-          return { id, ...(replicated === undefined ? {} : { replicated }) };
-        } catch (error) {
-          return { id, error: error as SchedulerError };
-        }
-      }),
-    );
-    const last = outcomes.at(-1)?.error;
-    if (last && UNDECIDED.includes(last.code) && outcomes.every(({ error }) => error)) throw last;
-    return outcomes;
+    return this.#door.putAll(requests, options, (id) => this.#news.sink(id));
   }
 
   /**
@@ -144,44 +120,14 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     return new Submission<Output>(
       () => {
         this.#assertOpen('submit');
-        return this.#idOf(request);
+        return this.#door.idOf(request);
       },
       {
-        put: (id, sink) => this.#put(request, id, sink, options),
+        put: (id, sink) => this.#door.submit(request, id, sink, options),
         cancel: (pending) => this.#owner.cancel(pending),
       },
       options.signal,
     );
-  }
-
-  /** @throws SchedulerError BAD_ID */
-  #idOf(request: Request): string {
-    try {
-      return this.#preparation.idOf(request);
-    } catch (error) {
-      this.#tellRefused('', error);
-      throw error;
-    }
-  }
-
-  async #put(
-    request: Request,
-    id: string,
-    sink: Sink<Output>,
-    options: PutOptions,
-  ): Promise<Pending<Output>> {
-    try {
-      return await this.#owner.put({ ...this.#preparation.prepare(request, id, options), sink });
-    } catch (error) {
-      this.#tellRefused(id, error);
-      throw error;
-    }
-  }
-
-  /** A put that timed out was not refused, it may still be accepted; one of a scheduler that is over is no news. */
-  #tellRefused(id: string, error: unknown): void {
-    const { code } = error as SchedulerError;
-    if (!UNDECIDED.includes(code)) this.#node.teller.heard('refused')?.({ id, code });
   }
 
   /**

@@ -84,8 +84,7 @@ export class Owner<Output> {
 
   /** Resolves when the request is in Redis, once; rejects with why it is not, or TIMEOUT if that is not known. */
   async put(request: NewRequest<Output>): Promise<Pending<Output>> {
-    const { id, payload, sink, promptTokens, deadlineMs } = request;
-    const deadlineAt = monotonic() + deadlineMs;
+    const { id, payload, sink, promptTokens, deadlineAt } = request;
     if (!this.#engines.mayHold(promptTokens)) await this.#refuseTooLarge(request);
     const adopted = this.#pendings.adoptable(id, payload);
     if (!adopted && this.#pendings.withId(id)) throw duplicate(id);
@@ -106,8 +105,8 @@ export class Owner<Output> {
   }
 
   /** @throws SchedulerError TOO_LARGE; a registry that does not answer refuses nobody */
-  async #refuseTooLarge({ id, promptTokens, deadlineMs }: NewRequest<Output>): Promise<void> {
-    const largest = await this.#engines.refusal(promptTokens, deadlineMs);
+  async #refuseTooLarge({ id, promptTokens, deadlineAt }: NewRequest<Output>): Promise<void> {
+    const largest = await this.#engines.refusal(promptTokens, deadlineAt - monotonic());
     if (largest !== undefined) throw tooLarge(id, promptTokens, largest);
   }
 
@@ -128,9 +127,8 @@ export class Owner<Output> {
     payload,
     sink,
     headStartMs,
-    deadlineMs,
+    deadlineAt,
   }: NewRequest<Output>): Pending<Output> {
-    const now = monotonic();
     const pending: Pending<Output> = {
       id,
       promptTokens,
@@ -138,8 +136,8 @@ export class Owner<Output> {
       payload,
       sink,
       shard: this.#shards.get(this.#membership.home),
-      putAt: now,
-      deadlineAt: now + deadlineMs,
+      putAt: monotonic(),
+      deadlineAt,
       attempts: new Attempts(),
       triesLeft: this.#rules.tries,
       triesSpent: 0,

@@ -18,8 +18,8 @@ export interface NewRequest<Output> {
   payload: Payload;
   sink: Sink<Output>;
   headStartMs: number;
-  /** From now. */
-  deadlineMs: number;
+  /** On the monotonic clock. */
+  deadlineAt: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -61,14 +61,17 @@ export class Preparation<Request> {
     return id as string;
   }
 
-  /** @throws SchedulerError ENCODE, TOO_LARGE */
-  prepare(request: Request, id: string, options: PutOptions): Omit<NewRequest<never>, 'sink'> {
+  /**
+   * @param from when it was asked to be put, on the monotonic clock
+   * @throws SchedulerError ENCODE, TOO_LARGE
+   */
+  prepare(request: Request, id: string, options: PutOptions, from: number): Omit<NewRequest<never>, 'sink'> {
     return {
       id,
       promptTokens: this.#promptTokensOf(request, id),
       payload: this.#encode(request, id),
       headStartMs: options.priority ?? 0,
-      deadlineMs: options.deadlineMs ?? this.#settings.ttlMs,
+      deadlineAt: from + (options.deadlineMs ?? this.#settings.ttlMs),
     };
   }
 

@@ -1,4 +1,5 @@
 // An owner whose shards answer what a test tells them to: for answers that Redis gives only on its bad days.
+import { monotonic } from '../../src/base/clock.ts';
 import { jsonCodec, type Payload } from '../../src/base/codec.ts';
 import { SchedulerError } from '../../src/base/errors.ts';
 import { settle } from '../../src/base/settle.ts';
@@ -187,7 +188,7 @@ export class OwnerWorld {
   }
 
   put(id: string, payload: Payload = id, deadlineMs = 60_000): Promise<Pending<unknown>> {
-    const rest = { promptTokens: 1, headStartMs: 0, deadlineMs };
+    const rest = { promptTokens: 1, headStartMs: 0, deadlineAt: monotonic() + deadlineMs };
     const put = this.owner.put({ id, payload, sink: this.sink(id), ...rest });
     put.catch(() => undefined);
     return put;
