@@ -3,17 +3,13 @@ import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { WRITE_OPTION } from '../lib/measure/write.ts';
 import { integer, parse, positive } from '../lib/tool/arguments.ts';
-import { drawSetup, drawThird, FAULT_NAMES, type FaultName, type Setup } from './plan.ts';
+import { drawSetup, FAULT_NAMES, type FaultName, type Kinds, type Setup } from './plan.ts';
 import type { ChaosOptions } from './run.ts';
 
 export type CommandLine = Omit<ChaosOptions, 'tell'> & { json: boolean; write: boolean };
 
 /** As the options are called. */
-type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup' | 'faults'> & {
-  rate: number;
-  seed?: number;
-} & {
-  faults: readonly FaultName[] | 'third';
+type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup'> & { rate: number; seed?: number } & {
   shards?: number;
   policy?: Setup['policy'];
 };
@@ -34,7 +30,7 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
     .addOption(
       new Option(
         '--faults <list>',
-        `of ${FAULT_NAMES.join(', ')}; or none; or third: of a third, by the seed`,
+        `of ${FAULT_NAMES.join(', ')}; or none; or third: a third of them at a time`,
       )
         .argParser(faultList)
         .default(FAULT_NAMES, 'all'),
@@ -57,13 +53,12 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
   const options = parse(program, args)?.opts<Given>();
   if (!options) return undefined;
   const { seed = randomInt(1_000_000), rate: perSecond, shards, policy, ...rest } = options;
-  const faults = rest.faults === 'third' ? drawThird(seed) : rest.faults;
   const drawn = drawSetup(seed);
   const setup = { loadShards: shards ?? drawn.loadShards, policy: policy ?? drawn.policy };
-  return { ...rest, faults, seed, perSecond, setup };
+  return { ...rest, seed, perSecond, setup };
 }
 
-function faultList(text: string): FaultName[] | 'third' {
+function faultList(text: string): Kinds {
   if (text === 'none') return [];
   if (text === 'third') return text;
   const names = text.split(',');

@@ -57,11 +57,28 @@ const GAP_OF_ONE_MS = 3_000;
 const MOST_SHARDS = 4;
 const SETUP = 1_000_000_000;
 const THIRD = 2_000_000_000;
+const THIRD_LASTS_S = 30;
 /** Time for the fleet to fill its lines. */
 const FIRST_MS = 500;
 
+/** What strikes in a run: these kinds; or a third of all kinds at a time, each drawn from the seed. */
+export type Kinds = readonly FaultName[] | 'third';
+
+export function makePlan(seed: number, seconds: number, faults: Kinds): PlannedFault[] {
+  if (faults !== 'third') return planOf(seed, seconds, faults);
+  const plan: PlannedFault[] = [];
+  for (let from = 0; from < seconds; from += THIRD_LASTS_S) {
+    const third = new Random(seed + from + THIRD)
+      .shuffle(FAULT_NAMES)
+      .slice(0, Math.ceil(FAULT_NAMES.length / 3));
+    for (const { atMs, ...more } of planOf(seed + from, Math.min(THIRD_LASTS_S, seconds - from), third))
+      plan.push({ ...more, atMs: from * 1000 + atMs });
+  }
+  return plan;
+}
+
 /** Every kind once, in an order of the seed's, so that a short run has them all; then by their weights. */
-export function makePlan(seed: number, seconds: number, names: readonly FaultName[]): PlannedFault[] {
+function planOf(seed: number, seconds: number, names: readonly FaultName[]): PlannedFault[] {
   if (names.length === 0) return [];
   const random = new Random(seed);
   const plan: PlannedFault[] = [];
@@ -78,11 +95,6 @@ export function makePlan(seed: number, seconds: number, names: readonly FaultNam
       draws: [random.uniform(), random.uniform(), random.uniform()],
     });
   }
-}
-
-/** A third of the kinds, from the same seed, and apart from the plan. */
-export function drawThird(seed: number): FaultName[] {
-  return new Random(seed + THIRD).shuffle(FAULT_NAMES).slice(0, Math.ceil(FAULT_NAMES.length / 3));
 }
 
 /** From the same seed, and apart from the plan. */

@@ -15,13 +15,13 @@ import { lookIntoReference } from './naive-twin.ts';
 import type { ChaosFleet } from './node.ts';
 import { LEASE_MS, nameOf, ROLES, settingsOf, type FreeSettings } from './roles.ts';
 import { Network } from './network.ts';
-import { makePlan, type FaultName, type Setup } from './plan.ts';
+import { makePlan, type FaultName, type Kinds, type Setup } from './plan.ts';
 import { boundsOf } from './bounds.ts';
 
 export interface ChaosOptions {
   seconds: number;
   seed: number;
-  faults: readonly FaultName[];
+  faults: Kinds;
   algorithm: 'ours' | 'reference';
   /** Requests that the clients of the whole fleet bring. */
   perSecond: number;

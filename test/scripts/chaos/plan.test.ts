@@ -17,6 +17,18 @@ describe('the plan of a chaos run', () => {
     }
   });
 
+  it('has a third of all kinds at a time, and all of them in a while', () => {
+    const plan = makePlan(5, 300, 'third');
+    const parts = new Map<number, Set<string>>();
+    for (const { atMs, name } of plan) {
+      const part = Math.floor(atMs / 30_000);
+      parts.set(part, (parts.get(part) ?? new Set()).add(name));
+    }
+    expect([...parts.values()].map(({ size }) => size)).to.deep.equal(Array(10).fill(FAULT_NAMES.length / 3));
+    expect(new Set(plan.map(({ name }) => name))).to.have.all.keys(...FAULT_NAMES);
+    expect(plan.map(({ atMs }) => atMs)).to.deep.equal(plan.map(({ atMs }) => atMs).sort((a, b) => a - b));
+  });
+
   it('draws one and several load shards, and both policies', () => {
     const setups = Array.from({ length: 200 }, (_, seed) => drawSetup(seed));
     const shards = [...new Set(setups.map(({ loadShards }) => loadShards))];
