@@ -8,6 +8,9 @@ import { sleep } from '../../../src/base/clock.ts';
 
 /** The file is looked at every 50 ms. */
 const MARKED_MS = 500;
+const BEHIND_MS = 3_600_000;
+/** An answer may be so late. */
+const SLOW_MS = 60_000;
 const START_MS = 300_000;
 
 describe('the Redis of a chaos run', function () {
@@ -46,6 +49,24 @@ describe('the Redis of a chaos run', function () {
     await client.set('second', '1');
     await redis.restart(0);
     expect(await read(redis.url)).to.deep.equal({ first: '1', second: '1' });
+  });
+
+  it('comes back with a clock that is behind, where there is a C compiler', async function () {
+    const behindMs = async (): Promise<number> => {
+      const [seconds, us] = await client.time();
+      return Date.now() - Number(seconds) * 1000 - Number(us) / 1000;
+    };
+    try {
+      await redis.restart(0, BEHIND_MS);
+    } catch (error) {
+      expect(String(error)).to.match(/clock/);
+      this.skip();
+    }
+    expect(await behindMs()).to.be.within(BEHIND_MS - 5, BEHIND_MS + SLOW_MS);
+    await redis.restart(0);
+    expect(await behindMs()).to.be.within(BEHIND_MS - 5, BEHIND_MS + SLOW_MS);
+    await redis.restart(0, 0);
+    expect(await behindMs()).to.be.within(-5, SLOW_MS);
   });
 
   it('comes back empty', async () => {
