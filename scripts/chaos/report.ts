@@ -8,11 +8,11 @@ const MOST = 12;
 export function toJson(outcome: Outcome): Record<string, unknown> {
   const { figures, proofs, violations, faults, seed, algorithm, seconds, drainMs, processes, setup } =
     outcome;
-  const { longestWaitMs } = outcome;
+  const { longestWaitMs, watchedShare } = outcome;
   return {
     ...figures,
     endedWithOwnerBy: proofs,
-    longestWaitMs,
+    ...{ longestWaitMs, watchedShare },
     broken: violations.length,
     ...{ faults, struck: struck(outcome), processes, seed, algorithm, ...setup, seconds, drainMs },
     violations: violations.slice(0, MOST),
@@ -24,6 +24,7 @@ export function toJson(outcome: Outcome): Record<string, unknown> {
 /** Lines for people. */
 export function conclude(outcome: Outcome): string {
   const { figures, violations, faults, seed, setup, shortest } = outcome;
+  const watched = Math.round(100 * outcome.watchedShare);
   const lines = [
     `seed ${seed}: ${setup.loadShards} load shards, policy ${setup.policy}, ${struck(outcome)} faults (${Object.entries(
       faults,
@@ -33,7 +34,7 @@ export function conclude(outcome: Outcome): string {
     Object.entries(figures)
       .map(([name, count]) => `${name} ${count}`)
       .join(', '),
-    `nothing waited longer than ${outcome.longestWaitMs} ms while an engine was idle that could run it`,
+    `nothing waited longer than ${outcome.longestWaitMs} ms while an engine was idle that could run it; ${watched} % of the time no fault struck all`,
   ];
   if (violations.length === 0) return [...lines, 'Every promise was kept.'].join('\n');
   lines.push(`${violations.length} promises were broken:`);

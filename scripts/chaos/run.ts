@@ -38,6 +38,8 @@ export interface Outcome extends Verdict {
   drainMs: number;
   faults: Partial<Record<FaultName, number>>;
   processes: number;
+  /** Share of the run in which no fault that strikes all kept bounds on waiting from running. */
+  watchedShare: number;
   /** Of the broken promise that has the shortest history, its lines. */
   shortest?: { message: string; lines: string[] };
   /** Where the histories are, if a promise was broken. */
@@ -209,6 +211,7 @@ class Run {
       ...verdict,
       ...{ seed, algorithm, setup, seconds, drainMs, faults: this.#faults.counts },
       processes: fleet.members.length,
+      watchedShare: windows.shareWithout({ from: this.#startedAt, to: until }),
     };
     if (verdict.violations.length === 0) return outcome;
     outcome.histories = fleet.keepHistories();

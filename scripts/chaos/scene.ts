@@ -1,5 +1,7 @@
-/** What the faults of a run have in common: whom they strike, in whose turn, and what is noted for the checker. */
+/** What the faults of a run have in common: whom they strike, and what is noted for the checker. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { whenReady } from '../../src/redis/connection.ts';
 import type { ClockStep } from '../lib/checker/evidence.ts';
 import type { Keyspace } from '../lib/checker/keyspace.ts';
 import type { Holding, Loss } from '../lib/checker/losses.ts';
@@ -38,8 +40,7 @@ export class Scene {
   /** Nothing new begins. */
   over = false;
   #shards: number;
-  /** Faults that kill the server strike one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
+  #isServerAway = false;
   readonly #guests = new Map<string, ChaosMember>();
 
   constructor(stage: Stage) {
@@ -78,6 +79,13 @@ export class Scene {
     );
   }
 
+  /** For the command CLIENT: ioredis never answers one whose connection breaks before it is ready. */
+  async readyClient(): Promise<Redis> {
+    const { client } = this.stage.keyspace;
+    await whenReady(client);
+    return client;
+  }
+
   /** Of the processes that live, those that reach Redis by one of these links. */
   labelsOf(urls: ReadonlySet<string>): Set<string> {
     const members = this.stage.fleet.members.filter(
@@ -93,19 +101,19 @@ export class Scene {
     });
   }
 
-  /** No process has Redis meanwhile, and no other such fault strikes. */
-  inTurn<T>(what: string, act: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(() => this.windows.awayDuring(what, {}, act));
-    this.#turn = done.catch(() => undefined);
-    return done;
+  /** No process has Redis meanwhile; undefined: another such fault strikes. */
+  async alone<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
+    if (this.#isServerAway) return undefined;
+    this.#isServerAway = true;
+    return this.windows.awayDuring(what, {}, act).finally(() => (this.#isServerAway = false));
   }
 
   /** Redis comes back with less than it had. */
   lose(
     what: string,
     die: (redis: ChaosRedis, look: Look<Holding>) => Promise<Comeback<Holding>>,
-  ): Promise<string> {
-    return this.inTurn(what, async () => {
+  ): Promise<string | undefined> {
+    return this.alone(what, async () => {
       let from = 0;
       const look: Look<Holding> = (url) => {
         from ||= now();

@@ -1,4 +1,5 @@
 /** When faults strike, whom, and until when what they broke is being made anew: no bound on waiting runs meanwhile. */
+import { lengthOf, without, type Span } from '../lib/checker/spans.ts';
 import type { Window } from '../lib/checker/stranded.ts';
 import { now } from '../lib/harness/history.ts';
 
@@ -42,6 +43,12 @@ export class Windows {
   add(what: string, struck: Struck, ms = 0): void {
     const from = now();
     this.list.push({ what, ...struck, from, to: from + ms + FOUND_AGAIN_MS });
+  }
+
+  /** The share of the time in which no fault struck all. */
+  shareWithout(time: Span): number {
+    const ofAll = this.list.filter(({ labels, shards }) => !labels && !shards);
+    return lengthOf(without([time], ofAll)) / (time.to - time.from);
   }
 
   #look(): void {

@@ -62,7 +62,7 @@ export function networkActs(scene: Scene) {
       });
     },
     'client-kill': async () => {
-      const { client } = keyspace;
+      const client = await scene.readyClient();
       windows.add('client-kill', {});
       const killed = [
         await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),

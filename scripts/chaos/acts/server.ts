@@ -26,13 +26,13 @@ export function serverActs(scene: Scene) {
     'client-pause': (_, long) => {
       const ms = Math.round((0.1 + 1.4 * long) * leaseMs);
       return scene.windows.during('client-pause', {}, async () => {
-        await keyspace.client.client('PAUSE', ms, 'ALL');
+        await (await scene.readyClient()).client('PAUSE', ms, 'ALL');
         await sleep(ms);
         return `${ms} ms`;
       });
     },
     'restart-aof': (_, long) =>
-      scene.inTurn('restart-aof', async () => {
+      scene.alone('restart-aof', async () => {
         await redis.restart(downMs(long));
         return 'Redis came back with its append-only file';
       }),
@@ -43,7 +43,7 @@ export function serverActs(scene: Scene) {
     failover: (_, long) =>
       scene.lose('failover', (one, look) => one.failOver(100 + 1_500 * long * long, look)),
     'clock-behind': (_, long, much) =>
-      scene.inTurn('clock-behind', async () => {
+      scene.alone('clock-behind', async () => {
         const before = redis.behindMs;
         const behindMs = before > 0 && much < 0.5 ? 0 : Math.round(500 + (MOST_BEHIND_MS - 500) * long);
         scene.clockSteps.push({ at: now(), byMs: before - behindMs });
