@@ -4,7 +4,6 @@
 -- GIVES  not_now(line, take, one)
 -- WRITES nothing
 local shard = require('lib.shard')
-local min = math.min
 -- most tickets that one call steps over, as its engine has no room for them now
 local NOT_NOW = 16
 
@@ -13,7 +12,7 @@ local function not_now(line, take, one)
     local is_large = one.tokens > take.alone
     if is_large and line.order < take.kept_order and take.keep_for > 0 then
       require('lib.keep')(take, one.ticket, line.order, take.keep_for)
-      take.least, take.full = min(take.least, one.tokens), true
+      take.full = true
       return
     elseif not is_large and one.ticket ~= take.kept then
       take.full = true

@@ -180,6 +180,16 @@ describe('a ticket that does not fit', () => {
       expect((await asked(shard, 'engine', 0, tight)).status).to.equal('KEEPING');
     });
 
+    it('is also rung for: another may have room for it', async () => {
+      const shard = new TestShard();
+      await shard.run(put(shard, 'front', [{ id: 'huge', tokens: 2_000 }]));
+      await asked(shard, 'big', 60, { total: 1_000 });
+      await shard.run(put(shard, 'front2', [large('x')], { at: 100 }));
+      await wakeUps();
+      expect((await asked(shard, 'engine', 2_100, { ...tight, total: 1_500 })).status).to.equal('KEEPING');
+      expect(await wakeUps()).to.deep.equal(['big: claim 0 0']);
+    });
+
     it('is left to its keeper by all others, who take what is younger', async () => {
       const shard = await waiting();
       await asked(shard, 'engine', 2_000, tight);
