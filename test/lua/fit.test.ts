@@ -216,6 +216,15 @@ describe('a ticket that does not fit', () => {
       }
     });
 
+    it('ends no call of another that has no room for it beside what it took before', async () => {
+      const shard = await waiting();
+      await asked(shard, 'engine', 2_000, tight);
+      const older = { id: 'older', tokens: 100, headStart: 60_000 };
+      await shard.run(put(shard, 'front3', [older], { at: 2_010 }));
+      const { ids } = await asked(shard, 'other', 2_100, { alone: 1_000, sum: 950 });
+      expect(ids).to.deep.equal(['older', 'young']);
+    });
+
     it('is taken by whoever has room for it first', async () => {
       const shard = await waiting();
       await asked(shard, 'engine', 2_000, tight);

@@ -66,6 +66,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/lib/leave.lua', before: before!, after: after! },
     why: 'only saves a write: what is kept is at or above every tick that was given, either way',
   })),
+  {
+    ...{ file: 'lua/lib/arrival_of.lua', before: 'not record', after: 'true' },
+    why: 'only saves a read of what the caller has read',
+  },
   { file: 'lua/lib/lines.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
   ...['wanted', 'CHUNK'].map((after) => ({
     ...{ file: 'lua/lib/lines.lua', before: 'min(wanted, CHUNK)', after },

@@ -24,6 +24,11 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'no other error has such a property',
   },
   {
+    ...{ file: 'src/runner/claimer.ts', within: 'Claimer.#rang' },
+    ...{ before: 'asksIn === 0', after: 'true' },
+    why: 'a call that cannot ask yet sleeps on',
+  },
+  {
     ...{ file: 'src/runner/agenda.ts', within: 'Agenda.nextAt' },
     before: 'refusal && this.isRefused(shard, bounds, now)',
     after: 'this.isRefused(shard, bounds, now)',
