@@ -216,6 +216,15 @@ describe('a ticket that does not fit', () => {
       }
     });
 
+    it('leaves to its keeper what is older and fits', async () => {
+      const shard = await waiting();
+      await asked(shard, 'engine', 2_000, tight);
+      const older = { ...small('older'), headStart: 60_000 };
+      await shard.run(put(shard, 'front3', [older], { at: 2_010 }));
+      expect((await asked(shard, 'engine', 2_100, tight)).ids).to.deep.equal(['older']);
+      expect((await shard.view()).kept).to.equal('engine 6100 front|x@0');
+    });
+
     it('ends no call of another that has no room for it beside what it took before', async () => {
       const shard = await waiting();
       await asked(shard, 'engine', 2_000, tight);
