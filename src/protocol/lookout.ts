@@ -22,24 +22,32 @@ export class Lookout {
   /** @param found told of each shard where work waits, as soon as that is known */
   look(shards: readonly number[], found: (shard: number) => void): void {
     const rest = shards.filter((shard) => !this.#asked.has(shard));
+    for (const shard of rest) this.#asked.add(shard);
     // one command may name many keys, but not of several slots of a Cluster
     const isCluster = 'nodes' in this.#client;
-    const groups = isCluster || rest.length === 0 ? rest.map((shard) => [shard]) : [rest];
-    for (const group of groups) {
-      for (const shard of group) this.#asked.add(shard);
-      const done = (withWork: readonly number[]): void => {
-        for (const shard of group) this.#asked.delete(shard);
-        for (const shard of withWork) found(shard);
-      };
-      this.#withWork(group).then(done, () => done([]));
+    if (isCluster || rest.length < 2) this.#lookIntoEach(rest, found);
+    else this.#lookIntoAll(rest, found);
+  }
+
+  #lookIntoAll(shards: readonly number[], found: (shard: number) => void): void {
+    const done = (count: number): void => {
+      // where only some have work, one that does not answer by itself holds up none of the others
+      if (count > 0 && count < shards.length) this.#lookIntoEach(shards, found);
+      else for (const shard of shards) this.#answered(shard, count > 0, found);
+    };
+    this.#count(shards).then(done, () => done(0));
+  }
+
+  #lookIntoEach(shards: readonly number[], found: (shard: number) => void): void {
+    for (const shard of shards) {
+      const done = (count: number): void => this.#answered(shard, count > 0, found);
+      this.#count([shard]).then(done, () => done(0));
     }
   }
 
-  async #withWork(group: readonly number[]): Promise<readonly number[]> {
-    const count = await this.#count(group);
-    if (count === 0 || count === group.length) return count === 0 ? [] : group;
-    const counts = await Promise.all(group.map((shard) => this.#count([shard])));
-    return group.filter((_, i) => counts[i] === 1);
+  #answered(shard: number, hasWork: boolean, found: (shard: number) => void): void {
+    this.#asked.delete(shard);
+    if (hasWork) found(shard);
   }
 
   /** In how many of them any owner has a line. */
