@@ -1,10 +1,11 @@
 /** All runs that were asked for, one after the other. */
+import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import type { OwnedArrival } from '../lib/traffic/scale.ts';
 import type { Source } from '../lib/traffic/source.ts';
 import { figuresOf } from './figures.ts';
 import { simulateIdeal } from './ideal.ts';
 import type { FleetOptions, LivePolicy, Policy } from './options.ts';
-import { makePlan } from './plan.ts';
+import { engineOf, makePlan, type PlanOptions } from './plan.ts';
 import { costsOf, roundFigures, rounded, type RunReport } from './report.ts';
 import { LiveRun } from './run.ts';
 
@@ -23,6 +24,9 @@ export interface Watcher {
   progress(stage: Stage, ended: number): void;
   finished(run: RunReport): void;
 }
+
+/** What is run once with each policy. */
+type Compared = Pick<PlanOptions, 'load' | 'seed' | 'large'>;
 
 export class Experiment {
   readonly #options: FleetOptions;
@@ -44,10 +48,16 @@ export class Experiment {
   /** @throws why a run could not be, or not to its end */
   async go(): Promise<RunReport[]> {
     const runs: RunReport[] = [];
-    for (const load of this.#options.load) {
-      for (const seed of this.#options.seed) runs.push(...(await this.#compare(load, seed)));
+    for (const large of this.#shares) {
+      for (const load of this.#options.load) {
+        for (const seed of this.#options.seed) runs.push(...(await this.#compare({ large, load, seed })));
+      }
     }
     return runs;
+  }
+
+  get #shares(): readonly (number | undefined)[] {
+    return this.#options.large ?? [undefined];
   }
 
   /** Ends the run under way, if any, and what it left. */
@@ -55,13 +65,16 @@ export class Experiment {
     await this.#run?.end();
   }
 
-  async #compare(load: number, seed: number): Promise<RunReport[]> {
+  async #compare(what: Compared): Promise<RunReport[]> {
+    const { load, seed, large } = what;
     const { nodes, requests, skew, loadUnit, ask } = this.#options;
-    const arrivals = makePlan(this.#source, { nodes, requests, load, seed, skew });
-    const ideal = figuresOf(simulateIdeal(arrivals, nodes));
+    const arrivals = makePlan(this.#source, { ...what, nodes, requests, skew });
+    const engine = engineOf(this.#source, { ...what, requests });
+    const ideal = figuresOf(simulateIdeal(arrivals, nodes, engine));
     const bound = ideal.queueDelayMs.p99;
     const place = {
       load,
+      large: large ?? null,
       seed,
       nodes,
       trace: this.#source.name,
@@ -78,22 +91,31 @@ export class Experiment {
     };
     const runs = [report('ideal', roundFigures(ideal))];
     for (const policy of this.#options.policy) {
-      const outcome = await this.#live(policy, load, seed, arrivals);
+      const outcome = await this.#live(policy, what, engine, arrivals);
       runs.push(report(policy, { ...roundFigures(figuresOf(outcome.history)), ...costsOf(outcome) }));
     }
     return runs;
   }
 
-  async #live(policy: LivePolicy, load: number, seed: number, arrivals: readonly OwnedArrival[]) {
+  async #live(
+    policy: LivePolicy,
+    { load, seed }: Compared,
+    engine: EngineOptions,
+    arrivals: readonly OwnedArrival[],
+  ) {
     const { nodes, stealAfter, minLoad, loadUnit, ask } = this.#options;
     const { load: loads, seed: seeds, policy: policies } = this.#options;
     const stage = {
       ...{ policy, load, seed, requests: arrivals.length },
-      ...{ number: (this.#number += 1), of: loads.length * seeds.length * policies.length },
+      ...{
+        number: (this.#number += 1),
+        of: this.#shares.length * loads.length * seeds.length * policies.length,
+      },
     };
     const options = {
       policy,
       nodes,
+      engine,
       seed,
       scale: this.#scale,
       stealAfterMs: stealAfter,

@@ -1,12 +1,18 @@
 /** What a history says. Pure; times in model ms. */
 import { quantile } from '../lib/measure/statistics.ts';
 import type { History, Journey } from './history.ts';
+import { isLarge } from './tight.ts';
 import { workConservation } from './work-conservation.ts';
 
 export interface Figures {
   requests: number;
   /** From arrival to the begin of the iteration that first prefills it. */
   queueDelayMs: { p50: number; p99: number };
+  /** The longest of these delays. */
+  longestMs: number;
+  /** Their 99th percentile among the requests that take much of an engine, and among the others; null: there are none. */
+  largeP99Ms: number | null;
+  smallP99Ms: number | null;
   /** 99th percentile from arrival to the first token. */
   ttftP99Ms: number;
   /** Share of the requests that another node than their owner executed. */
@@ -21,18 +27,31 @@ export interface Figures {
 
 export function figuresOf(history: History): Figures {
   const { journeys } = history;
-  const delays = journeys.map(({ prefillAt, atMs }) => prefillAt - atMs);
+  const delays = delaysOf(journeys);
+  const large = journeys.filter(({ blocks }) => isLarge(blocks, history.blocksPerNode));
+  const small = journeys.filter(({ blocks }) => !isLarge(blocks, history.blocksPerNode));
   const ttfts = journeys.map(({ firstTokenAt, atMs }) => firstTokenAt - atMs);
   const stolen = journeys.filter(({ runner, owner }) => runner !== owner).length;
   return {
     requests: journeys.length,
     queueDelayMs: { p50: quantile(delays, 0.5), p99: quantile(delays, 0.99) },
+    longestMs: delays.reduce((most, one) => Math.max(most, one), 0),
+    largeP99Ms: p99Of(large),
+    smallP99Ms: p99Of(small),
     ttftP99Ms: quantile(ttfts, 0.99),
     stolenShare: stolen / journeys.length,
     inversions: inversions(journeys) / journeys.length,
     workConservation: workConservation(history),
     unsound: journeys.filter(({ executions, ends }) => executions !== 1 || ends !== 1).length,
   };
+}
+
+function delaysOf(journeys: readonly Journey[]): number[] {
+  return journeys.map(({ prefillAt, atMs }) => prefillAt - atMs);
+}
+
+function p99Of(journeys: readonly Journey[]): number | null {
+  return journeys.length === 0 ? null : quantile(delaysOf(journeys), 0.99);
 }
 
 /** Pairs that arrived in one order and entered an engine in the other; what happened at one time is in order. */

@@ -29,6 +29,8 @@ export interface History {
   nodes: number;
   /** Sequences that one engine runs at most. */
   slotsPerNode: number;
+  /** KV-cache blocks of one engine. */
+  blocksPerNode: number;
   /** In order of arrival. */
   journeys: Journey[];
   /** In order of time. */

@@ -4,6 +4,7 @@
  */
 import type { Budget } from '../../src/base/budget.ts';
 import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
+import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import type { History } from './history.ts';
 import { Machine } from './machine.ts';
 
@@ -33,6 +34,15 @@ export class ScaledClock {
   }
 }
 
+/** What an engine needs of its run. */
+export interface LiveContext {
+  history: History;
+  engine: EngineOptions;
+  clock: ScaledClock;
+  /** Real ms by which timers were late; it adds to it. */
+  lateness: number[];
+}
+
 export class LiveEngine {
   readonly #machine: Machine;
   readonly #clock: ScaledClock;
@@ -45,12 +55,10 @@ export class LiveEngine {
 
   constructor(
     node: number,
-    history: History,
-    clock: ScaledClock,
-    lateness: number[],
+    { history, engine, clock, lateness }: LiveContext,
     onFinished: (id: number) => void,
   ) {
-    this.#machine = new Machine(node, history);
+    this.#machine = new Machine(node, history, engine);
     this.#clock = clock;
     this.#lateness = lateness;
     this.#onFinished = onFinished;

@@ -21,7 +21,7 @@ export function newHistory(
     ...{ runner: -1, enteredAt: NaN, prefillAt: NaN, firstTokenAt: NaN, finishedAt: NaN },
     ...{ executions: 0, ends: 0 },
   }));
-  return { nodes, slotsPerNode: engine.maxSequences, journeys, rooms: [] };
+  return { nodes, slotsPerNode: engine.maxSequences, blocksPerNode: engine.totalBlocks, journeys, rooms: [] };
 }
 
 export class Machine {

@@ -1,15 +1,10 @@
 /** What the experiment needs of a node, whatever its scheduler. */
-import type { History } from './history.ts';
-import type { ScaledClock } from './live-engine.ts';
+import type { LiveContext } from './live-engine.ts';
 
-export interface NodeContext {
+export interface NodeContext extends LiveContext {
   /** URL. */
   redis: string;
   topic: string;
-  history: History;
-  clock: ScaledClock;
-  /** Real ms by which the engines' timers were late; they add to it. */
-  lateness: number[];
   /** Told when the owner of a request hears of its end; again if it hears again. */
   onEnd: (id: number) => void;
   /** The run is over: a node cannot go on. */

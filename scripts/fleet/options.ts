@@ -18,6 +18,8 @@ export interface FleetOptions {
   /** File; missing: the built-in quantiles. */
   trace?: string;
   load: number[];
+  /** Missing: engines with room for the longest requests of a trace. */
+  large?: number[];
   /** Missing: round robin. */
   skew?: number;
   nodes: number;
@@ -50,6 +52,11 @@ function createProgram(): Command {
     ])
     .option('--trace <file>', "requests of a recorded trace: Azure's CSV, Mooncake's CSV or JSONL")
     .option('--load <list>', 'arrivals as a share of what the nodes can serve', list(decimal(0.01, 2)), [0.9])
+    .option(
+      '--large <list>',
+      'tight engines, of 16 times the mean request, and shares of requests that take 30 to 90 % of one',
+      list(decimal(0, 1)),
+    )
     .option('--skew <share>', 'share of the arrivals at the first node; else round robin', decimal(0, 1))
     .option('--nodes <n>', 'nodes of the fleet', integer(2, 32), 8)
     .option('--requests <n>', 'requests of a run; of few, the p99 says little', integer(10, 1_000_000), 6_000)
@@ -79,7 +86,7 @@ function createProgram(): Command {
     .option('--picture <file>', 'write an SVG of the queueing delay against the load')
     .addHelpText(
       'after',
-      '\nLists are separated by commas; every combination of load and seed is run for every policy.\n' +
+      '\nLists are separated by commas; every combination of share, load and seed is run for every policy.\n' +
         'Redis: the server at SCHED_LUA_REDIS_URL; else a private one, from PATH, in a container, or installed.\n' +
         'Exit codes: 0 done; 1 a run could not be, or a request did not end once; 2 bad usage; 130 interrupted.',
     );

@@ -64,12 +64,12 @@ class OurNode implements FleetNode {
     pollMs: number,
     ask: Ask,
   ) {
-    const { history, clock, lateness, onFailure } = context;
+    const { onFailure } = context;
     this.#context = context;
     this.#scheduler = scheduler;
     this.#pollMs = pollMs;
     this.#ask = ask;
-    this.#engine = new LiveEngine(node, history, clock, lateness, (id) => this.#finish(id));
+    this.#engine = new LiveEngine(node, context, (id) => this.#finish(id));
     this.#served = this.#serve().catch(onFailure);
   }
 

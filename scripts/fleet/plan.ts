@@ -1,17 +1,20 @@
 /** Which requests arrive when and at which node, in model time. */
 import { fitsEngine } from '../../src/base/budget.ts';
 import { capacity } from '../../src/testing/engine/capacity.ts';
-import { DEFAULT_ENGINE } from '../../src/testing/engine/engine-model.ts';
+import { DEFAULT_ENGINE, type EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import { assignOwners, scaleToLoad, type OwnedArrival } from '../lib/traffic/scale.ts';
 import { openTraffic, type Source } from '../lib/traffic/source.ts';
 import type { Arrival } from '../lib/traffic/trace.ts';
 import { badUsage } from './options.ts';
+import { tightEngine, withLarge } from './tight.ts';
 
 export interface PlanOptions {
   nodes: number;
   requests: number;
   load: number;
   seed: number;
+  /** Share of large requests, before tight engines; undefined: the engines are as they are, and so is the trace. */
+  large?: number | undefined;
   /** Share of the arrivals at node 0; undefined: round robin. */
   skew: number | undefined;
 }
@@ -22,12 +25,22 @@ export function openSource(file: string | undefined): Promise<Source> {
   return openTraffic({ file, keep, badUsage });
 }
 
+/** The engines of a plan. */
+export function engineOf(
+  source: Source,
+  { requests, seed, large }: Pick<PlanOptions, 'requests' | 'seed' | 'large'>,
+): EngineOptions {
+  return large === undefined ? DEFAULT_ENGINE : tightEngine(source.take(requests, seed));
+}
+
 /** @throws UsageError if the source has no traffic that could be scaled */
 export function makePlan(source: Source, options: PlanOptions): OwnedArrival[] {
-  const { nodes, requests, load, seed, skew } = options;
-  const taken = source.take(requests, seed);
+  const { nodes, requests, load, seed, skew, large } = options;
+  const engine = engineOf(source, options);
+  const recorded = source.take(requests, seed);
+  const taken = large === undefined ? recorded : withLarge(recorded, { share: large, engine, seed });
   try {
-    const arrivals = scaleToLoad(taken, { load, nodes, capacityPerNode: capacity(taken) });
+    const arrivals = scaleToLoad(taken, { load, nodes, capacityPerNode: capacity(taken, engine) });
     return assignOwners(arrivals, { nodes, seed, ...(skew === undefined ? {} : { skew }) });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

@@ -45,10 +45,10 @@ class ReferenceNode implements FleetNode {
   #closed = false;
 
   constructor(node: number, context: NodeContext, scheduler: Reference<Replayed, Reply>) {
-    const { history, clock, lateness, onEnd } = context;
+    const { onEnd } = context;
     this.#context = context;
     this.#scheduler = scheduler;
-    this.#engine = new LiveEngine(node, history, clock, lateness, (id) => this.#finish(id));
+    this.#engine = new LiveEngine(node, context, (id) => this.#finish(id));
     this.#loops = [
       scheduler.loop(() => scheduler.stayAlive()),
       scheduler.loop(async () => (await scheduler.takeReplies()).forEach(({ id }) => onEnd(id))),

@@ -11,6 +11,8 @@ export interface RunReport extends Figures {
   policy: Policy;
   trace: string;
   load: number;
+  /** Share of large requests, before tight engines; null: the engines have room for all. */
+  large: number | null;
   /** null: owners round robin. */
   skew: number | null;
   seed: number;
@@ -52,10 +54,22 @@ export function rounded(value: number, digits: number): number {
 
 /** Figures with no more digits than they are worth. */
 export function roundFigures(figures: Figures): Figures {
-  const { queueDelayMs, ttftP99Ms, stolenShare, inversions, workConservation } = figures;
+  const {
+    queueDelayMs,
+    longestMs,
+    largeP99Ms,
+    smallP99Ms,
+    ttftP99Ms,
+    stolenShare,
+    inversions,
+    workConservation,
+  } = figures;
   return {
     ...figures,
     queueDelayMs: { p50: rounded(queueDelayMs.p50, 1), p99: rounded(queueDelayMs.p99, 1) },
+    longestMs: rounded(longestMs, 1),
+    largeP99Ms: largeP99Ms === null ? null : rounded(largeP99Ms, 1),
+    smallP99Ms: smallP99Ms === null ? null : rounded(smallP99Ms, 1),
     ttftP99Ms: rounded(ttftP99Ms, 1),
     stolenShare: rounded(stolenShare, 4),
     inversions: rounded(inversions, 3),
@@ -64,7 +78,8 @@ export function roundFigures(figures: Figures): Figures {
 }
 
 const HEADER = [
-  ...['policy', 'load', 'seed', 'delay p50', 'p99 ms', 'R99', 'TTFT p99', 'stolen %', 'inversions'],
+  ...['policy', 'large %', 'load', 'seed', 'delay p50', 'p99 ms', 'R99'],
+  ...['small p99', 'large p99', 'longest', 'TTFT p99', 'stolen %', 'inversions'],
   ...['idle %', 'commands', 'CPU us', 'late ms'],
 ];
 
@@ -74,11 +89,15 @@ export function toTable(runs: readonly RunReport[]): string {
     HEADER,
     runs.map((run) => [
       run.policy,
+      run.large === null ? '-' : rounded(run.large * 100, 1),
       run.load,
       run.seed,
       Math.round(run.queueDelayMs.p50),
       Math.round(run.queueDelayMs.p99),
       rounded(run.r99, 2).toFixed(2),
+      run.smallP99Ms === null ? '-' : Math.round(run.smallP99Ms),
+      run.largeP99Ms === null ? '-' : Math.round(run.largeP99Ms),
+      Math.round(run.longestMs),
       Math.round(run.ttftP99Ms),
       rounded(run.stolenShare * 100, 1),
       rounded(run.inversions, 2),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { sleep } from '../../src/base/clock.ts';
 import { openClient } from '../../src/redis/connection.ts';
+import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import type { StealPolicy } from '../../src/index.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
 import { readServer, costOf, type Cost } from '../lib/measure/meter.ts';
@@ -20,6 +21,7 @@ import { ShorterOfTwo } from './shorter-of-two.ts';
 export interface LiveOptions {
   policy: LivePolicy;
   nodes: number;
+  engine: EngineOptions;
   seed: number;
   /** Real ms per model ms. */
   scale: number;
@@ -68,11 +70,11 @@ export class LiveRun {
   #newsAt = 0;
 
   constructor(redis: string, arrivals: readonly OwnedArrival[], options: LiveOptions, progress: Progress) {
-    const { policy, nodes, scale, seed } = options;
+    const { policy, nodes, engine, scale, seed } = options;
     this.#redis = redis;
     this.#options = options;
     this.#progress = progress;
-    this.#history = newHistory(arrivals, nodes);
+    this.#history = newHistory(arrivals, nodes, engine);
     this.#clock = new ScaledClock(scale);
     this.#router = policy === 'two-choices' ? new ShorterOfTwo(nodes, new Random(seed)) : undefined;
   }
@@ -122,6 +124,7 @@ export class LiveRun {
     const context: NodeContext = {
       ...{ redis: this.#redis, topic: this.topic },
       ...{ history: this.#history, clock: this.#clock, lateness: this.#lateness },
+      engine: this.#options.engine,
       onEnd: (id) => this.#end(id),
       onFailure: (error) => this.#fail(error),
     };

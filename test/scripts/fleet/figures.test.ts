@@ -13,7 +13,7 @@ function journey(atMs: number, enteredAt: number, rest: Partial<Journey> = {}): 
 }
 
 function history(journeys: Journey[], rooms: Room[] = [], nodes = 2): History {
-  return { nodes, slotsPerNode: 4, journeys, rooms };
+  return { nodes, slotsPerNode: 4, blocksPerNode: 100, journeys, rooms };
 }
 
 describe('the figures of a run', () => {
@@ -24,6 +24,18 @@ describe('the figures of a run', () => {
     const figures = figuresOf(history(journeys));
     expect(figures.queueDelayMs).to.deep.equal({ p50: 100, p99: 198 });
     expect(figures.ttftP99Ms).to.equal(495);
+  });
+
+  it('tell large requests, that take at least 30 % of an engine, from small ones', () => {
+    const journeys = Array.from({ length: 101 }, (_, i) => journey(1_000, 1_000 + i));
+    const large = [
+      journey(0, 500, { blocks: 30, prefillAt: 700 }),
+      journey(0, 500, { blocks: 29, prefillAt: 90 }),
+    ];
+    const figures = figuresOf(history([...journeys, ...large]));
+    expect(figures).to.include({ longestMs: 700, largeP99Ms: 700 });
+    expect(figures.smallP99Ms).to.be.within(90, 100);
+    expect(figuresOf(history(journeys)).largeP99Ms).to.equal(null);
   });
 
   it('count as stolen what another node than the owner executed', () => {

@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseOptions } from '../../../scripts/fleet/options.ts';
-import { makePlan, openSource } from '../../../scripts/fleet/plan.ts';
+import { engineOf, makePlan, openSource } from '../../../scripts/fleet/plan.ts';
 import { roundTripsIn, scaleFor } from '../../../scripts/fleet/scale.ts';
 import { ShorterOfTwo } from '../../../scripts/fleet/shorter-of-two.ts';
 import { capacity } from '../../../src/testing/engine/capacity.ts';
+import { requiredBlocks } from '../../../src/base/budget.ts';
+import { DEFAULT_ENGINE } from '../../../src/testing/engine/engine-model.ts';
+import type { Arrival } from '../../../scripts/lib/traffic/trace.ts';
 import { Random } from '../../../scripts/lib/traffic/random.ts';
 import { UsageError } from '../../../src/cli/output.ts';
 
@@ -70,6 +73,27 @@ describe('the plan of the fleet experiment', () => {
     expect(plan.filter(({ owner }) => owner === 0)).to.have.lengthOf(150);
     expect(makePlan(source, wanted)).to.deep.equal(plan);
     expect(makePlan(source, { ...wanted, seed: 4 })).not.to.deep.equal(plan);
+  });
+
+  it('makes engines tight for the mean request, and a share of the requests large for them', async () => {
+    const source = await openSource(undefined);
+    const tight = { ...wanted, large: 0.05 };
+    const engine = engineOf(source, tight);
+    const blocks = (list: readonly Arrival[]): number[] =>
+      list.map(({ promptTokens }) => requiredBlocks(promptTokens, engine));
+    const recorded = blocks(source.take(500, 3));
+    expect(engine.totalBlocks / (recorded.reduce((sum, one) => sum + one, 0) / 500)).to.be.closeTo(16, 0.01);
+    const plan = makePlan(source, tight);
+    const shares = blocks(plan).map((one) => one / engine.totalBlocks);
+    const large = shares.filter((one) => one >= 0.3);
+    expect(large).to.have.lengthOf(25);
+    expect([Math.min(...large) < 0.4, Math.max(...large) > 0.8, Math.max(...large) <= 0.9]).to.deep.equal([
+      ...[true, true, true],
+    ]);
+    const seconds = plan.at(-1)!.atMs / 1_000;
+    expect((plan.length - 1) / seconds / (4 * capacity(plan, engine))).to.be.closeTo(0.8, 1e-6);
+    expect(makePlan(source, tight)).to.deep.equal(plan);
+    expect(engineOf(source, wanted)).to.deep.equal(DEFAULT_ENGINE);
   });
 
   it('gives every node the same number of requests without a skew', async () => {

@@ -19,6 +19,7 @@ function run(policy: RunReport['policy'], load: number, p99: number, seed = 1): 
       r99: 1.5,
     },
     queueDelayMs: { p50: 20, p99 },
+    ...{ large: null, longestMs: 2 * p99, largeP99Ms: null, smallP99Ms: p99 },
     ...{ ttftP99Ms: p99 + 100, stolenShare: 0.125, inversions: 0.5, workConservation: 0.01, unsound: 0 },
   };
 }
@@ -66,11 +67,21 @@ describe('the report of the fleet experiment', () => {
   it('has a row for each run, with what the ideal has not left open', () => {
     const [header, ideal, oldest] = toTable([
       run('ideal', 0.9, 1_000),
-      { ...run('oldest', 0.9, 1_500), commandsPerRequest: 4.25, redisCpuUsPerRequest: 300 },
+      {
+        ...run('oldest', 0.9, 1_500),
+        large: 0.05,
+        largeP99Ms: 2_500,
+        commandsPerRequest: 4.25,
+        redisCpuUsPerRequest: 300,
+      },
     ]).split('\n') as [string, string, string];
-    expect(header).to.match(/^policy +load +seed +delay p50 +p99 ms +R99/);
-    expect(ideal).to.match(/^ideal +0\.9 +1 +20 +1000 +1\.50 .* - /);
-    expect(oldest).to.match(/^oldest +0\.9 +1 +20 +1500 +1\.50 +1600 +12\.5 +0\.5 +1 +4\.25 +300/);
+    expect(header).to.match(
+      /^policy +large % +load +seed +delay p50 +p99 ms +R99 +small p99 +large p99 +longest +TTFT p99/,
+    );
+    expect(ideal).to.match(/^ideal +- +0\.9 +1 +20 +1000 +1\.50 +1000 +- +2000 +1100 .* - /);
+    expect(oldest).to.match(
+      /^oldest +5 +0\.9 +1 +20 +1500 +1\.50 +1500 +2500 +3000 +1600 +12\.5 +0\.5 +1 +4\.25 +300/,
+    );
   });
 
   it('says how far it is', () => {
