@@ -17,11 +17,9 @@ local caller = require('lib.caller')
 local enqueue = require('lib.enqueue')
 local enter = require('lib.enter')
 local layout = require('lib.layout')
-local least_tokens = require('lib.least_tokens')
 local leave = require('lib.leave')
 local line_length = require('lib.line_length')
 local record_of = require('lib.record_of')
-local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
@@ -30,24 +28,24 @@ local FIRST, WIDTH, KEEPS = 16, 7, 6
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 assert(count >= 1 and count <= bounds.ITEMS and count % 1 == 0 and max_waiting >= 0, 'an argument is out of its range')
-local answers, tickets, marks, bodies, least = {}, {}, {}, {}, math.huge
+local answers, tickets, marks, bodies, first, least, stored = {}, {}, {}, {}, math.huge, math.huge, nil
 
--- what becomes of each request; writes nothing
-local function decide()
+-- decides what becomes of each request, then makes the first write: the tick, so that no order is given twice
+local function open()
   local node = caller.node
-  local fields, known, drawn, full, waiting = {}, {}, {}, nil, line_length(node)
+  local fields, drawn, full, waiting = {}, {}, nil, line_length(node)
   for i = 1, count do
     fields[i] = node .. '|' .. ARGV[FIRST + (i - 1) * WIDTH]
   end
   local records = call('HMGET', tables.REQUEST, unpack(fields))
   for i = 1, count do
-    local at = FIRST + (i - 1) * WIDTH
+    local at, field = FIRST + (i - 1) * WIDTH, fields[i]
     local deadline_in = ARGV[at + 2] == '' and caller.ttl or tonumber(ARGV[at + 2])
-    local standing = known[fields[i]] or records[i]
+    local standing = drawn[field] and marks[drawn[field]] or records[i]
     if full then
       answers[i] = full
     elseif standing then
-      local body = drawn[fields[i]] or call('HGET', tables.BODY, fields[i])
+      local body = drawn[field] and bodies[drawn[field]] or call('HGET', tables.BODY, field)
       answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP) .. (body == ARGV[at + 6] and ' same' or ' other')
     elseif deadline_in <= 0 then
       answers[i] = 'EXPIRED'
@@ -55,20 +53,15 @@ local function decide()
       full = 'FULL ' .. require('lib.retry_after')(node)
       answers[i] = full
     else
-      local record, stamp, order = record_of(at, deadline_in)
-      least, known[fields[i]], drawn[fields[i]] = min(least, order), record, ARGV[at + 6]
-      tickets[#tickets + 1] = node .. '|' .. stamp .. '|' .. ARGV[at]
-      marks[#marks + 1], marks[#marks + 2] = fields[i], record
-      bodies[#bodies + 1], bodies[#bodies + 2] = fields[i], ARGV[at + 6]
+      local record, stamp, order, tokens = record_of(at, deadline_in)
+      local place = 2 * #tickets + 2
+      first, least, drawn[field] = min(first, order), min(least, tokens), place
+      tickets[place / 2] = node .. '|' .. stamp .. '|' .. ARGV[at]
+      marks[place - 1], marks[place] = field, record
+      bodies[place - 1], bodies[place] = field, ARGV[at + 6]
       answers[i] = 'OK ' .. stamp
     end
   end
-end
-
--- the tick is stored as the first write: no order is given twice
-local stored
-local function open()
-  decide()
   stored = shard.tick
   call('HSET', tables.SHARD, 'tick', format('%014x', stored))
 end
@@ -91,8 +84,8 @@ if #tickets > 0 then
   if claims_in and claims_in > 0 and claims_in <= KEEPS * caller.steal_after then
     call('HSET', tables.CALLS, caller.node .. '|asks', format('%d', shard.now + claims_in))
   end
-  if claims_in ~= 0 then
-    ring(caller.node, least_tokens(tickets, caller.node), least, claims_in)
+  if claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1 then
+    require('lib.ring')(caller.node, least, first, claims_in)
   end
 end
 return leave('put', { 'OK', format('%014x', shard.tick), table.concat(answers, ',') }, stored)

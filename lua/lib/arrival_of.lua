@@ -13,7 +13,7 @@ local function arrival_of(owner, record)
     local first = call('ZRANGEBYLEX', tables.WAITING, '[' .. owner .. '|', '(' .. owner .. '}', 'LIMIT', '0', '1')[1]
     record = first and call('HGET', tables.REQUEST, layout.field_of(first, owner))
   end
-  local arrival = record and layout.hex(record, layout.ARRIVAL, 12) or 0
+  local arrival = record and layout.hex(record, layout.ARRIVAL, 14) / 1000 or 0
   return arrival <= shard.now and arrival or 0
 end
 

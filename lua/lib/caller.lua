@@ -15,9 +15,14 @@
 -- ARGV[13] lane_call    number of this call on its lane, 12 hex digits; empty: the script has no lane
 --
 -- WRITES nothing
+local bounds = require('lib.bounds')
 local caller = {}
 caller.node, caller.epoch, caller.seen, caller.clock = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 caller.ttl, caller.lease, caller.wake, caller.number = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 caller.policy, caller.min_load, caller.load_unit = ARGV[9], tonumber(ARGV[10]), ARGV[11]
 caller.steal_after, caller.lane_call = tonumber(ARGV[12]), ARGV[13]
+assert(#caller.node >= 1 and #caller.node <= 128 and #caller.epoch == 14 and #caller.seen == 14
+  and caller.ttl >= 1 and caller.ttl <= bounds.MS and caller.lease >= 1 and caller.lease <= bounds.MS
+  and caller.steal_after >= 0 and caller.steal_after <= bounds.MS and caller.min_load >= 0
+  and (caller.load_unit == 'requests' or caller.load_unit == 'tokens'), 'an argument of the caller is out of its range')
 return caller

@@ -14,27 +14,18 @@
 -- GIVES  enter(lane, opening)
 -- WRITES shard, calls, node
 -- STATUS EVICTED STALE
-local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
 
-local function is_sound()
-  return #caller.node >= 1 and #caller.node <= 128 and #caller.epoch == 14 and #caller.seen == 14
-    and caller.ttl >= 1 and caller.ttl <= bounds.MS and caller.lease >= 1 and caller.lease <= bounds.MS
-    and caller.steal_after >= 0 and caller.steal_after <= bounds.MS and caller.min_load >= 0
-    and (caller.load_unit == 'requests' or caller.load_unit == 'tokens')
-end
-
 local function enter(lane, opening)
   local node, lane_number = caller.node, lane and tonumber(caller.lane_call, 16)
-  assert(is_sound() and (not lane or lane_number and #caller.lane_call == 12),
-    'an argument of the caller is out of its range')
+  assert(not lane or lane_number and #caller.lane_call == 12, 'the number of the call is out of its range')
   local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept')
-  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node, node .. '|room')
-  shard.read(stored, calls[3])
+  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)
+  shard.read(stored)
   local known, last = calls[1], lane and calls[2]
   local mine, standing = tonumber(caller.epoch, 16), known and tonumber(known, 16) or 0
   if mine < standing then

@@ -3,15 +3,18 @@
 --
 -- GIVES  not_now(line, take, one)
 -- WRITES nothing
+local layout = require('lib.layout')
 local shard = require('lib.shard')
+local wanted = require('lib.wanted')
 -- most tickets that one call steps over, as its engine has no room for them now
 local NOT_NOW = 16
 
 local function not_now(line, take, one)
-  if one.arrival > shard.now or shard.now - one.arrival >= take.patience then
-    local is_large = one.tokens > take.alone
-    if is_large and line.order < take.kept_order and take.keep_for > 0 then
-      require('lib.keep')(take, one.ticket, line.order, take.keep_for)
+  local waited = shard.now - layout.hex(one.record, layout.ARRIVAL, 14) / 1000
+  if waited < 0 or waited >= wanted.patience then
+    local is_large = one.tokens > wanted.alone_tokens
+    if is_large and line.order < take.kept_order and wanted.keep_for > 0 then
+      require('lib.keep')(take, one.ticket, line.order, wanted.keep_for)
       take.full = true
       return
     elseif not is_large and one.ticket ~= take.kept then

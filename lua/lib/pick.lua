@@ -3,11 +3,10 @@
 -- stays in line, and those behind it are looked at. An expired ticket is set aside to be ended. A ticket whose record is
 -- of another request (a table was lost) leaves the line.
 --
--- `take` is the record of what the call may take and has taken: { limit: most tickets, alone, sum, total: most tokens (see
--- claim.lua), max_bytes, since, patience, keep_for, looks: tickets that the call may still look at, picks, expired, tokens
--- and bytes: taken, never and not_now: tickets that were stepped over, least: least tokens of one, removed: tickets that
--- leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which ticket, spent:
--- nothing more may be looked at, full: nothing more may be taken }.
+-- `take` is the record of what the call has taken: { limit: most tickets, looks: tickets that it may still look at, picks,
+-- expired, tokens and bytes: taken, never and not_now: tickets that were stepped over, least: least tokens of one, removed:
+-- tickets that leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which
+-- ticket, spent: nothing more may be looked at, full: nothing more may be taken }.
 --
 -- GIVES  pick(line, take)
 -- WRITES nothing
@@ -20,19 +19,20 @@ local layout = require('lib.layout')
 local lines = require('lib.lines')
 local peek = require('lib.peek')
 local shard = require('lib.shard')
+local wanted = require('lib.wanted')
 -- most tickets that one call steps over, as its engine can never hold them
 local NEVER = 64
 
 local function weigh_up(line, take, one)
   local is_first = #take.picks == 0
-  if one.tokens > take.total then
+  if one.tokens > wanted.total_tokens then
     take.never = take.never + 1
     take.full, take.spent = take.never == NEVER, take.never == NEVER
     require('lib.step_over')(line, take, one.tokens)
-  elseif take.tokens + one.tokens > (is_first and take.alone or take.sum) then
+  elseif take.tokens + one.tokens > (is_first and wanted.alone_tokens or wanted.sum_tokens) then
     require('lib.not_now')(line, take, one)
   elseif take.keeper == caller.node and line.order > take.kept_order
-    or one.body and not is_first and take.bytes + one.bytes > take.max_bytes then
+    or one.body and not is_first and take.bytes + one.bytes > wanted.max_bytes then
     take.full = true
   else
     if one.ticket == take.kept then
@@ -51,7 +51,7 @@ local function pick(line, take)
       take.removed = take.removed + 1
       lines.pass(line)
     else
-      local one = candidate(line.owner, ticket, field, record, take.since)
+      local one = candidate(line.owner, ticket, field, record)
       if one.deadline <= shard.now then
         one.final, one.reason = 'expired', ''
         take.expired[#take.expired + 1], take.removed = one, take.removed + 1

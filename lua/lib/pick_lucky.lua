@@ -1,8 +1,8 @@
 -- The policy `lucky`, the reference's. Steals only when the own line is empty: from one peer, chosen at random among the
--- 50 most loaded ones that may be stolen from, half of the batch, rounded up. `entropy` seeds the choice: math.random
--- gives the same in every script otherwise. Answers the lines that were read, the own line first.
+-- 50 most loaded ones that may be stolen from, half of the batch, rounded up. The claim's entropy seeds the choice, as
+-- math.random gives the same in every script otherwise. Answers the lines that were read, the own line first.
 --
--- GIVES  pick_lucky(take, entropy)
+-- GIVES  pick_lucky(take)
 -- WRITES nothing
 local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
@@ -13,6 +13,7 @@ local shard = require('lib.shard')
 local stealable_in = require('lib.stealable_in')
 local tables = require('lib.tables')
 local waits_since = require('lib.waits_since')
+local wanted = require('lib.wanted')
 local call, format, min = redis.call, string.format, math.min
 local PEERS, TRIES = '50', 10
 
@@ -44,7 +45,7 @@ local function lucky_peers()
   return peers
 end
 
-local function pick_lucky(take, entropy)
+local function pick_lucky(take)
   local own = lines.open(caller.node)
   while not take.full and peek(own, take) do
     pick(own, take)
@@ -53,7 +54,7 @@ local function pick_lucky(take, entropy)
   if take.full or #take.picks > 0 or caller.policy == 'none' then
     return opened
   end
-  math.randomseed(entropy)
+  math.randomseed(wanted.entropy)
   take.limit = math.ceil(take.limit / 2)
   local peers = lucky_peers()
   for _ = 1, min(TRIES, #peers) do

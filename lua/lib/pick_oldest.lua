@@ -10,6 +10,7 @@ local lines = require('lib.lines')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
 local waits_since = require('lib.waits_since')
+local wanted = require('lib.wanted')
 local max = math.max
 -- heads that are read beyond the limit, as some of them may not be stolen from
 local SPARE = 7
@@ -27,10 +28,13 @@ local function pick_from_peer(peer, take)
 end
 
 local function pick_oldest(take)
-  local own, all = lines.open(caller.node), heads.open(max(0, take.ask_on - 1), take.limit + SPARE)
+  local own, all = lines.open(caller.node), heads.open(max(0, wanted.ask_on - 1), take.limit + SPARE)
   local opened = { own }
+  if wanted.ask_on == 0 and not all.own then
+    own.from = nil
+  end
   while not take.full do
-    local mine = take.ask_on == 0 and peek(own, take)
+    local mine = wanted.ask_on == 0 and peek(own, take)
     local peer = heads.oldest_before(all, mine and own.order - caller.steal_after * 1000 or math.huge)
     if peer and not peer.line then
       peer.line, peer.whole, all.opened = lines.open(peer.owner), peer.load, peer.rank

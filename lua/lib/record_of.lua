@@ -1,32 +1,33 @@
 -- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick. `deadline_in`:
--- ms from now. Also answers its stamp, and its order as a number. Called before the first write: whatever is out of its
--- range, and would shift the fields of a record, ends the call.
+-- ms from now. Also answers its stamp, its order as a number, and its tokens. Called before the first write: whatever is
+-- out of its range, and would shift the fields of a record, ends the call.
 --
 -- GIVES  record_of(at, deadline_in)
 -- WRITES nothing
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local find, format = string.find, string.format
-local MOST_ID, DAY = 512, 86400000
-local TOKENS_TEXT, TRIES_TEXT = '^%x+$', '^%x%x|%x%x$'
+local MOST_ID, MOST_TOKENS, DAY = 512, 4294967295, 86400000
+local TRIES_TEXT = '^|%x%x|%x%x|$'
 -- texts that repeat: most requests of a call have the same deadline and tries, many the same length
-local deadlines, lengths, tries_known = {}, {}, {}
+local deadlines, tries_known, lengths = {}, {}, {}
 
 local function record_of(at, deadline_in)
-  local order, head_start, bytes = shard.next_tick(), ARGV[at + 3], #ARGV[at + 6]
-  local number, tries = shard.tick, ARGV[at + 4] .. '|' .. ARGV[at + 5]
+  local order, head_start, tokens = shard.next_tick(), ARGV[at + 3], tonumber(ARGV[at + 1], 16)
+  local number, tries, bytes = shard.tick, '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|', #ARGV[at + 6]
   if head_start ~= '0' then
     assert(tonumber(head_start) >= -DAY and tonumber(head_start) <= DAY, 'a head start is out of its range')
     number = number - head_start * 1000
     order = format('%014x', number)
   end
-  deadlines[deadline_in] = deadlines[deadline_in] or format('%012x', shard.now + deadline_in)
-  lengths[bytes] = lengths[bytes] or format('%08x', bytes)
+  deadlines[deadline_in] = deadlines[deadline_in] or format('|%012x', shard.now + deadline_in)
   tries_known[tries] = tries_known[tries] or find(tries, TRIES_TEXT)
-  local stamp = order .. '|' .. ARGV[at + 1] .. '|' .. deadlines[deadline_in]
-  assert(#stamp == layout.STAMP and find(ARGV[at + 1], TOKENS_TEXT) and tries_known[tries] and #ARGV[at] >= 1
+  -- and its arrival
+  lengths[bytes] = lengths[bytes] or format('%08x|%014x', bytes, shard.now * 1000)
+  local stamp = order .. '|' .. ARGV[at + 1] .. deadlines[deadline_in]
+  assert(#stamp == layout.STAMP and tokens and tokens <= MOST_TOKENS and tries_known[tries] and #ARGV[at] >= 1
     and #ARGV[at] <= MOST_ID, 'a request is out of its ranges')
-  return stamp .. '|' .. tries .. '|' .. lengths[bytes] .. format('|%012x', shard.now), stamp, number
+  return stamp .. tries .. lengths[bytes], stamp, number, tokens
 end
 
 return record_of

@@ -4,34 +4,35 @@
 --
 -- Answers ms until a peer's head may be stolen; '-1': there is none, or the caller is not idle.
 --
--- GIVES  rest(status, take, idle_for, on, lines)
+-- GIVES  rest(status, take, on, lines)
 -- WRITES idle, calls
 local caller = require('lib.caller')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
+local wanted = require('lib.wanted')
 local call, format, max, min = redis.call, string.format, math.max, math.min
 
 -- the caller is idle; `room`: most tokens that it could take, nil: whatever comes
-local function enter_idle(idle_for, room)
-  call('ZADD', tables.IDLE, format('%d', shard.now + idle_for), caller.node)
+local function enter_idle(room)
+  call('ZADD', tables.IDLE, format('%d', shard.now + wanted.idle_for), caller.node)
   shard.made(tables.IDLE)
   if room then
     call('HSET', tables.CALLS, caller.node .. '|room', format('%d', room))
-  elseif shard.room then
+  else
     call('HDEL', tables.CALLS, caller.node .. '|room')
   end
 end
 
-local function rest(status, take, idle_for, on, lines)
+local function rest(status, take, on, lines)
   if on >= 0 then
     return '-1'
   end
   local is_idle = take.limit > 0 and (status == 'IDLE' or status == 'BLOCKED')
   local least, left = take.least, true
   if is_idle then
-    left = take.ask_on > 0 or take.never + take.not_now > 0
-    least = min(least, left and take.total + 1 or least)
-    enter_idle(idle_for, left and min(take.total, status == 'BLOCKED' and take.alone or take.total))
+    left = wanted.ask_on > 0 or take.never + take.not_now > 0
+    least = min(least, left and wanted.total_tokens + 1 or least)
+    enter_idle(left and min(wanted.total_tokens, status == 'BLOCKED' and wanted.alone_tokens or wanted.total_tokens))
   elseif take.limit == 0 then
     least = 0
   end
@@ -41,7 +42,7 @@ local function rest(status, take, idle_for, on, lines)
     end
     require('lib.ring_first')(least)
   end
-  return is_idle and require('lib.again_in')(lines, max(0, take.ask_on - 1)) or '-1'
+  return is_idle and require('lib.again_in')(lines, max(0, wanted.ask_on - 1)) or '-1'
 end
 
 return rest

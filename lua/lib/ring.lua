@@ -1,5 +1,5 @@
--- Wakes at most one node for the waiting work of `owner`: the last step of every script that leaves waiting work. Only a
--- node with room for `need` tokens: the least that would be of use.
+-- Wakes at most one node for the waiting work of `owner`: the last step of every script that leaves waiting work, if there
+-- are idle nodes. Only a node with room for `need` tokens: the least that would be of use.
 --
 -- 1. The owner, if it is idle.
 -- 2. Else, if the work may be stolen now, the node that has been idle longest.
@@ -29,9 +29,6 @@ local function wake(node)
 end
 
 local function ring(owner, need, from, claims_in, except)
-  if call('EXISTS', tables.IDLE) == 0 then
-    return
-  end
   call('ZREMRANGEBYSCORE', tables.IDLE, '-inf', format('(%d', shard.now))
   if not claims_in and owner ~= except and call('ZSCORE', tables.IDLE, owner)
     and require('lib.has_room')(owner, need) then

@@ -8,8 +8,8 @@
 -- The shard expires as a whole. Its expiry covers every deadline in it and never moves back; its ttl is the longest that
 -- any caller gave. So a node with a shorter one takes nothing away from the others.
 --
--- GIVES  now, tick, ticked, ttl, expiry, moved, stored, room, fresh, notes, outlast(time), next_tick(), made(key),
---        note(field, value), read(stored, room)
+-- GIVES  now, tick, ticked, ttl, expiry, moved, stored, fresh, notes, outlast(time), next_tick(), made(key),
+--        note(field, value), read(stored)
 -- WRITES nothing
 local caller = require('lib.caller')
 local tables = require('lib.tables')
@@ -20,8 +20,8 @@ local shard = {}
 shard.now, shard.tick, shard.ticked = 0, 0, false
 -- `ttl`: ms for which the shard lasts without a call, and a silent node is kept; `expiry`: ms when the tables expire;
 -- `moved`: `leave` must give it to all of them; `stored`: tick, expiry, visited, grace, ttl and kept as they are in the
--- table; `room`: what the caller last said to have room for
-shard.ttl, shard.expiry, shard.moved, shard.stored, shard.room = 0, '0', false, nil, nil
+-- table
+shard.ttl, shard.expiry, shard.moved, shard.stored = 0, '0', false, nil
 -- `fresh`: tables that this call may have made; `notes`: fields and values for the table `shard`
 shard.fresh, shard.notes = {}, {}
 
@@ -53,16 +53,17 @@ function shard.note(field, value)
 end
 
 -- the shard as it is stored
-function shard.read(stored, room)
+function shard.read(stored)
   local time = call('TIME')
   local server_us = time[1] * 1000000 + time[2]
   local us = caller.clock == '' and server_us or caller.clock * 1000
   shard.now = floor(us / 1000)
-  shard.tick = max(us - 1, stored[1] and followed(tonumber(stored[1], 16)) or 0, followed(tonumber(caller.seen, 16)))
+  local last, seen, ttl = tonumber(stored[1] or '0', 16), tonumber(caller.seen, 16), tonumber(stored[5] or 0)
+  shard.tick = max(us - 1, followed(last), followed(seen))
   shard.ticked = not stored[1]
-  shard.stored, shard.room = stored, room
-  shard.ttl = max(caller.ttl, tonumber(stored[5] or 0))
-  if shard.ttl > tonumber(stored[5] or 0) then
+  shard.stored = stored
+  shard.ttl = max(caller.ttl, ttl)
+  if shard.ttl > ttl then
     shard.note('ttl', format('%d', shard.ttl))
   end
   if stored[2] then

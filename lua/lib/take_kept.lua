@@ -13,6 +13,7 @@ local keep = require('lib.keep')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
+local wanted = require('lib.wanted')
 local call = redis.call
 
 local function take_kept(take)
@@ -28,16 +29,16 @@ local function take_kept(take)
   end
   local order = layout.hex(record, layout.ORDER, 14)
   take.keeper, take.kept, take.kept_order = keeper, ticket, order
-  local one = candidate(owner, ticket, field, record, take.since)
+  local one = candidate(owner, ticket, field, record)
   if one.deadline <= shard.now then
     keep(take)
   elseif keeper == caller.node then
-    if take.limit > 0 and one.tokens <= take.alone then
+    if take.limit > 0 and one.tokens <= wanted.alone_tokens then
       keep(take)
       require('lib.dequeue')(owner, { ticket })
       accept(one, take)
-    elseif one.tokens <= take.total and take.keep_for > 0 then
-      keep(take, ticket, order, take.keep_for)
+    elseif one.tokens <= wanted.total_tokens and wanted.keep_for > 0 then
+      keep(take, ticket, order, wanted.keep_for)
     else
       keep(take)
     end

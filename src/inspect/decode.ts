@@ -83,7 +83,7 @@ export interface RequestRecord {
 }
 
 const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{12})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
 
 /**
  * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed.
@@ -100,7 +100,7 @@ export function parseRecord(text: string): RequestRecord | undefined {
     triesLeft: parseInt(triesLeft!, 16),
     triesSpent: parseInt(triesSpent!, 16),
     bytes: parseInt(bytes!, 16),
-    arrival: parseInt(arrival!, 16),
+    arrival: parseInt(arrival!, 16) / 1000,
     fence,
     runner,
   };

@@ -14,8 +14,12 @@ type Sources = Readonly<Record<string, string>>;
 
 const plain = (text: string): Line => ({ text, file: '', line: 0 });
 
-/** Helpers that only give names to keys and arguments. */
-const isBinding = ({ lines }: LuaModule): boolean => lines.some(({ text }) => /^-- (KEYS|ARGV)\[/.test(text));
+const CONSTANTS = /^local ((?:[a-z]+_)?[A-Z][A-Z_]*(?:, (?:[a-z]+_)?[A-Z][A-Z_]*)*) = (.+)$/;
+
+/** Helpers that only give names, to keys and arguments or to constants. */
+const isBinding = ({ lines }: LuaModule): boolean =>
+  lines.some(({ text }) => /^-- (KEYS|ARGV)\[/.test(text)) ||
+  lines.every(({ text }) => CONSTANTS.test(text) || text === '' || text.startsWith('--'));
 
 /**
  * The lines of a script with every helper that it needs, each once, before the first that needs it. A deferred helper `x`
@@ -75,8 +79,7 @@ function neededBy(
       parts.push({ ...requirement, text: `local ${helper} = function(...)` }, ...needed, ...found.lines);
       parts.push(plain(`return ${helper}(...)`), plain('end'));
     } else {
-      parts.push(...needed);
-      (isBinding(found) ? bindings : parts).push(...found.lines);
+      (isBinding(found) ? bindings : parts).push(...needed, ...found.lines);
     }
   };
   for (const requirement of module.required) visit(requirement, false);
@@ -124,7 +127,6 @@ function aliasesOf(modules: readonly LuaModule[]): Line[] {
   return [plain(`local ${[...values.keys()].join(', ')} = ${[...values.values()].join(', ')}`)];
 }
 
-const CONSTANTS = /^local ((?:[a-z]+_)?[A-Z][A-Z_]*(?:, (?:[a-z]+_)?[A-Z][A-Z_]*)*) = (.+)$/;
 const VALUE = /^(?:\d+|'[^']*'|KEYS\[\d+\])$/;
 const TOKEN = /'[^'\n]*'|--.*|\b(?:[a-z]+_)?[A-Z][A-Z_]*\b/g;
 

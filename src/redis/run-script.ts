@@ -10,6 +10,7 @@ import type { ScriptMode } from '../base/options.ts';
 import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
 import { helperSources, scriptSources } from './lua.generated.ts';
+import { inline } from './inline.ts';
 import { troubleOf } from './trouble.ts';
 import { BrokenConnection, verdictOf } from './verdicts.ts';
 
@@ -37,8 +38,11 @@ export interface ScriptHeader {
   status: string[];
 }
 
-/** Reads KEYS, ARGV and STATUS lines (`KEYS[n] name type  meaning`, `ARGV[n..] name name ..  meaning`). */
-export function parseHeader(text: string): ScriptHeader {
+/**
+ * Reads KEYS, ARGV and STATUS lines (`KEYS[n] name type  meaning`, `ARGV[n..] name name ..  meaning`).
+ * @param first the number of the first ARGV
+ */
+export function parseHeader(text: string, first = 1): ScriptHeader {
   const header: ScriptHeader = { keys: [], args: [], each: [], status: [] };
   for (const line of text.split('\n')) {
     const entry = /^-- (KEYS|ARGV)\[(\d+)(\.\.)?\] ((?:\S+ )*\S+)/.exec(line);
@@ -48,7 +52,8 @@ export function parseHeader(text: string): ScriptHeader {
     const [, kind, index, repeated, words] = entry;
     const names = repeated ? words!.split(' ') : [words!.split(' ')[0]!];
     const list = kind === 'KEYS' ? header.keys : header.args;
-    if (Number(index) !== list.length + 1) throw scriptError(`${kind}[${index}] is out of order in: ${line}`);
+    if (Number(index) !== list.length + (kind === 'KEYS' ? 1 : first))
+      throw scriptError(`${kind}[${index}] is out of order in: ${line}`);
     if (repeated) header.each.push(...names);
     else list.push(...names);
   }
@@ -79,7 +84,7 @@ export function assemble(
   const readable = assembleLines(name, source, helpers);
   const declaration = SCRIPTS[name];
   checkHeader(name, parseHeader(textOf(readable)), declaration);
-  const lines = writeOutConstants(readable);
+  const lines = inline(writeOutConstants(readable));
   const text = textOf(lines);
   const sha1 = createHash('sha1').update(text).digest('hex');
   return {

@@ -169,10 +169,10 @@ describe('the checker of the invariants', () => {
 
   it('reads a record whole, and nothing that is none', () => {
     const stamp = '0660f126000000|00000080|01a2088a32fa';
-    const waiting = `${stamp}|03|01|00000009|01a2088a2000`;
+    const waiting = `${stamp}|03|01|00000009|0660f125c00000`;
     expect(parseRecord(`${waiting}|0660f126000001|n:1`)).to.deep.equal({
       ...{ stamp, order: '0660f126000000', deadline: 0x01a2088a32fa, triesLeft: 3, triesSpent: 1, bytes: 9 },
-      arrival: 0x01a2088a2000,
+      arrival: 0x0660f125c00000 / 1000,
       ...{ fence: '0660f126000001', runner: 'n:1' },
     });
     for (const text of ['', stamp, `${stamp}|03|01|00000009`, `${waiting}|`, `${waiting}|0660f126000001`]) {

@@ -10,7 +10,7 @@ export function mailOf(member: Buffer): Mail {
 
 function recordOf({ ticket, triesLeft, triesSpent, body, arrival, fence, runner }: Request): string {
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
-  const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival, 12)}`;
+  const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival * 1000, 14)}`;
   return fence === undefined ? waiting : `${waiting}|${fence}|${runner!}`;
 }
 
