@@ -23,13 +23,14 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * @param most ms of one timer; tests give less
  */
 export function after(ms: number, act: () => void, most = MAX_TIMER_MS): () => void {
+  if (ms <= most) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  }
   const at = monotonic() + ms;
-  let timer: NodeJS.Timeout;
-  const wait = (left: number): void => {
-    timer = left > most ? setTimeout(() => wait(at - monotonic()), most) : setTimeout(act, left);
-  };
-  wait(ms);
-  return () => clearTimeout(timer);
+  let cancel = (): void => clearTimeout(timer);
+  const timer = setTimeout(() => (cancel = after(at - monotonic(), act, most)), most);
+  return () => cancel();
 }
 
 /** Waits `ms`, or until the signal fires. Never rejects. */
@@ -123,19 +124,25 @@ export function timedOut(ms: number, operation: string, cause: Error | undefined
  * @param trouble asked when the time is over: what is known to be wrong, for the message and the cause
  * @throws SchedulerError TIMEOUT
  */
-export async function within<T>(
+export function within<T>(
   ms: number,
   operation: string,
   promise: Promise<T>,
   trouble: () => Error | undefined = () => undefined,
 ): Promise<T> {
-  let cancel = (): void => undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    cancel = after(ms, () => reject(timedOut(ms, operation, trouble())));
+  // every put comes by here: no promise is made beside this one
+  return new Promise((resolve, reject) => {
+    const cancel = after(ms, () => reject(timedOut(ms, operation, trouble())));
+    promise.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    cancel();
-  }
 }

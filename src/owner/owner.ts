@@ -111,7 +111,7 @@ export class Owner<Output> {
   }
 
   /** The put's answer, or EXPIRED: a caller is told in time, also if Redis does not answer. */
-  async #inTime({ id, deadlineAt }: Pending<Output>, answered: Promise<void>): Promise<void> {
+  #inTime({ id, deadlineAt }: Pending<Output>, answered: Promise<void>): Promise<void> {
     const ms = Math.max(0, deadlineAt - monotonic()) + PATIENCE_MS;
     if (ms > this.#rules.commandTimeout) return answered;
     const over = new AbortController();

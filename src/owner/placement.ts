@@ -102,16 +102,16 @@ export class Placement<Output> {
     }
   }
 
-  async #accept(pending: Pending<Output>, { ticket, replicated }: Placed): Promise<void> {
+  #accept(pending: Pending<Output>, { ticket, replicated }: Placed): Promise<void> | undefined {
     const { accepted, disown, pendings, teller } = this.#options;
     if (replicated !== undefined) pending.replicated = replicated;
     pendings.setTicket(pending, ticket);
     if (pending.abandoned) {
       pendings.remove(pending);
-      await disown(pending, ticket);
-      return;
+      return disown(pending, ticket);
     }
     teller.accepted(pending, ticket);
     accepted(pending);
+    return undefined;
   }
 }

@@ -6,37 +6,26 @@ function sizeOf(payload: Payload): number {
   return typeof payload === 'string' ? payload.length : payload.byteLength;
 }
 
-/** How many of these payloads, from the first on, go into one call. At least one. Looks at no more than that. */
-function fitting(payloads: Iterable<Payload>): number {
+/** How many items, from the first on, go into one call. At least one. Looks at no more than that. */
+function fitting(queue: Iterable<PutCall | ResultItem>): number {
   let count = 0;
   let bytes = 0;
-  for (const payload of payloads) {
-    bytes += sizeOf(payload);
+  for (const item of queue) {
+    bytes += 'reset' in item ? Infinity : sizeOf(item.payload);
     if (count > 0 && (count === MAX_ITEMS || bytes > MAX_BYTES)) break;
     count += 1;
   }
   return count;
 }
 
-function* payloadsUntilReset(queue: Iterable<PutCall>): Generator<Payload> {
-  for (const item of queue) {
-    if ('reset' in item) return;
-    yield item.payload;
-  }
-}
-
-function* payloads(queue: Iterable<ResultItem>): Generator<Payload> {
-  for (const { payload } of queue) yield payload;
-}
-
 /** How many puts of a queue go into one call. A reset goes alone. */
 export function cutPuts(queue: Iterable<PutCall>): number {
-  return Math.max(1, fitting(payloadsUntilReset(queue)));
+  return fitting(queue);
 }
 
 /** How many results of a queue go into one call. */
 export function cutResults(queue: Iterable<ResultItem>): number {
-  return fitting(payloads(queue));
+  return fitting(queue);
 }
 
 /** A call of one item that is larger than any of several: it would hold up what is sent behind it. */

@@ -1,9 +1,9 @@
 import type { SchedulerError } from '../base/errors.ts';
 import { hex, type Tick } from '../base/ticket.ts';
 import { PoisonError, StaleReply } from './resend.ts';
+import { Wishes, type Batch } from './wishes.ts';
 
-interface Waiting<Item, Answer> {
-  item: Item;
+interface Waiting<Answer> {
   resolve: (answer: Answer) => void;
   reject: (error: SchedulerError) => void;
 }
@@ -48,8 +48,7 @@ export interface LaneOptions<Item, Answer> {
  */
 export class Lane<Item, Answer> {
   readonly #options: LaneOptions<Item, Answer>;
-  /** In order. By item, so that one can be withdrawn. */
-  readonly #queue = new Map<Item, Waiting<Item, Answer>>();
+  readonly #queue = new Wishes<Item, Waiting<Answer>>();
   #flying: Promise<void> | undefined;
   #number = 0;
   #epoch: Tick = '';
@@ -66,15 +65,14 @@ export class Lane<Item, Answer> {
   /** @param item an object of its own: it names the wish until it is answered */
   push(item: Item): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#queue.set(item, { item, resolve, reject });
+      this.#queue.push(item, { resolve, reject });
       this.#flying ??= this.#fly();
     });
   }
 
   /** Rejects an item that no call has taken along yet, as if it had never been pushed. False: it may be in Redis. */
   withdraw(item: Item, error: SchedulerError): boolean {
-    const waiting = this.#queue.get(item);
-    this.#queue.delete(item);
+    const waiting = this.#queue.remove(item);
     waiting?.reject(error);
     return waiting !== undefined;
   }
@@ -87,44 +85,33 @@ export class Lane<Item, Answer> {
   async #fly(): Promise<void> {
     // items pushed in the same turn of the event loop go together
     await Promise.resolve();
-    while (this.#queue.size > 0) {
+    while (this.#queue.length > 0) {
       const unusable = this.#options.usable?.();
       if (unusable) await unusable;
-      else await this.#settle(this.#take());
+      else await this.#settle(this.#queue.take(this.#options.cut));
     }
     this.#flying = undefined;
   }
 
-  #take(): Waiting<Item, Answer>[] {
-    const batch: Waiting<Item, Answer>[] = [];
-    const count = this.#options.cut(this.#queue.keys());
-    for (const waiting of this.#queue.values()) {
-      if (batch.length === count) break;
-      batch.push(waiting);
-      this.#queue.delete(waiting.item);
-    }
-    return batch;
-  }
-
-  async #settle(batch: readonly Waiting<Item, Answer>[], isSuspect = false): Promise<void> {
+  async #settle(batch: Batch<Item, Waiting<Answer>>, isSuspect = false): Promise<void> {
     try {
-      const answers = await this.#call(itemsOf(batch), isSuspect);
-      batch.forEach(({ resolve }, i) => resolve(answers[i]!));
+      const answers = await this.#call(batch.items, isSuspect);
+      batch.waiting.forEach(({ resolve }, i) => resolve(answers[i]!));
     } catch (error) {
       if (error instanceof PoisonError) await this.#giveUp(batch, error);
-      else for (const { reject } of batch) reject(error as SchedulerError);
+      else for (const { reject } of batch.waiting) reject(error as SchedulerError);
     }
   }
 
   /** Refuses what breaks connections, and it alone: the other items of its call are sent again, one by one. */
-  async #giveUp(batch: readonly Waiting<Item, Answer>[], poison: PoisonError): Promise<void> {
+  async #giveUp({ items, waiting }: Batch<Item, Waiting<Answer>>, poison: PoisonError): Promise<void> {
     const { hollow } = this.#options;
-    const answers = await this.#hollow(itemsOf(batch)).catch(() => []);
-    for (const [i, one] of batch.entries()) {
+    const answers = await this.#hollow(items).catch(() => []);
+    for (const [i, one] of waiting.entries()) {
       const answer = answers[i];
       if (answer !== undefined && hollow?.wasRun(answer)) one.resolve(answer);
-      else if (batch.length === 1) one.reject(poison);
-      else await this.#settle([one], true);
+      else if (items.length === 1) one.reject(poison);
+      else await this.#settle({ items: [items[i]!], waiting: [one] }, true);
     }
   }
 
@@ -154,8 +141,4 @@ export class Lane<Item, Answer> {
       }
     });
   }
-}
-
-function itemsOf<Item>(batch: readonly { item: Item }[]): Item[] {
-  return batch.map(({ item }) => item);
 }

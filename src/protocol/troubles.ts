@@ -42,10 +42,13 @@ export class Place {
     this.#calls.add(call);
     // one timer for all calls, and none for each: it looks at the oldest
     if (!this.#timer) this.#lookIn(WARN_MS);
-    return send((said) => (call.said = said)).finally(() => {
+    const answered = send((said) => (call.said = said));
+    const done = (): void => {
       this.#calls.delete(call);
       this.#warned = false;
-    });
+    };
+    answered.then(done, done);
+    return answered;
   }
 
   /** What is wrong here; undefined: nothing is. */
