@@ -24,7 +24,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export function after(ms: number, act: () => void, most = MAX_TIMER_MS): () => void {
   if (ms <= most) {
-    const timer = setTimeout(act, ms);
+    const timer = setTimeout(act, Math.ceil(ms));
     return () => clearTimeout(timer);
   }
   const at = monotonic() + ms;
