@@ -38,7 +38,7 @@ export default tseslint.config(
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
   {
-    files: ['eslint.config.js', 'scripts/build/embed-lua.mjs'],
+    files: ['eslint.config.js'],
     rules: { 'no-restricted-syntax': 'off', 'no-undef': 'off' },
   },
 );

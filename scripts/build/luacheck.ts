@@ -10,9 +10,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { textOf, type Line } from '../../src/redis/assemble.ts';
-import { helperSources } from '../../src/redis/lua.generated.ts';
-import { allScripts } from '../../src/redis/run-script.ts';
+import { textOf, type Line } from '../lib/lua/assemble.ts';
+import { SCRIPT_NAMES } from '../../src/redis/declarations.ts';
+import { compileAll } from '../lib/lua/compile.ts';
+import { sources } from '../lib/lua/sources.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const LUACHECK = ['--config', '.luacheckrc', '--no-cache', '--no-color', '--codes', '--formatter', 'plain'];
@@ -57,7 +58,7 @@ function check(folder: string): string[] {
   const complaints = new Set(luacheck('--', 'lua'));
   const requiredBy = new Map<string, number>();
   const unusedIn = new Map<string, { file: string; count: number }>();
-  for (const { name, readable } of Object.values(allScripts())) {
+  for (const { name, readable } of compileAll()) {
     for (const file of new Set(readable.map((line) => line.file)))
       requiredBy.set(file, (requiredBy.get(file) ?? 0) + 1);
     // a deferred helper may be in a text twice
@@ -72,7 +73,7 @@ function check(folder: string): string[] {
   for (const [text, { file, count }] of unusedIn) {
     if (count === requiredBy.get(file)) complaints.add(`${text}, in every script`);
   }
-  for (const helper of Object.keys(helperSources)) {
+  for (const helper of Object.keys(sources().helpers)) {
     if (!requiredBy.has(`lib/${helper}.lua`)) complaints.add(`lua/lib/${helper}.lua: no script requires it`);
   }
   return [...complaints].sort();
@@ -82,10 +83,8 @@ const folder = mkdtempSync(join(tmpdir(), 'sched-lua-luacheck-'));
 try {
   const complaints = check(folder);
   for (const complaint of complaints) console.error(complaint);
-  const helpers = Object.keys(helperSources).length;
-  console.log(
-    `luacheck: ${Object.keys(allScripts()).length} scripts, ${helpers} helpers, ${complaints.length} warnings`,
-  );
+  const helpers = Object.keys(sources().helpers).length;
+  console.log(`luacheck: ${SCRIPT_NAMES.length} scripts, ${helpers} helpers, ${complaints.length} warnings`);
   if (complaints.length > 0) process.exitCode = 1;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

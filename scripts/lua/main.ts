@@ -4,7 +4,8 @@
  */
 import { Command } from 'commander';
 import { print } from '../../src/cli/output.ts';
-import { allScripts, type Script } from '../../src/redis/run-script.ts';
+import { compile, compileAll, type Compiled } from '../lib/lua/compile.ts';
+import { SCRIPT_NAMES } from '../../src/redis/declarations.ts';
 import { parse } from '../lib/tool/arguments.ts';
 import { runTool } from '../lib/tool/process.ts';
 import { listing, lineOf, textOf } from './show.ts';
@@ -28,10 +29,10 @@ function parseOptions(args: readonly string[]): Options | undefined {
   return parsed && { ...parsed.opts<Omit<Options, 'name'>>(), name: parsed.args[0] };
 }
 
-function scriptOf(name: string): Script {
-  const scripts = allScripts();
-  if (Object.hasOwn(scripts, name)) return scripts[name as keyof typeof scripts];
-  throw new Error(`no script is named "${name}"; there are ${Object.keys(scripts).join(', ')}`);
+function scriptOf(name: string): Compiled {
+  const found = SCRIPT_NAMES.find((one) => one === name);
+  if (found !== undefined) return compile(found);
+  throw new Error(`no script is named "${name}"; there are ${SCRIPT_NAMES.join(', ')}`);
 }
 
 async function show({ name, line, json }: Options): Promise<boolean> {
@@ -39,7 +40,7 @@ async function show({ name, line, json }: Options): Promise<boolean> {
     throw new Error('--line needs the name of a script before it');
   const report =
     name === undefined
-      ? listing(Object.values(allScripts()))
+      ? listing(compileAll())
       : line === undefined
         ? textOf(scriptOf(name))
         : lineOf(scriptOf(name), line);

@@ -1,16 +1,18 @@
 /** What `npm run lua` prints, as text and as JSON. */
 import type { Report } from '../../src/cli/output.ts';
-import type { Line } from '../../src/redis/assemble.ts';
-import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
-import type { Script } from '../../src/redis/run-script.ts';
+import { allScripts } from '../../src/redis/run-script.ts';
+import type { Compiled } from '../lib/lua/compile.ts';
+import type { Line } from '../lib/lua/module.ts';
+import { sources } from '../lib/lua/sources.ts';
 import { writtenBy } from './effects.ts';
 
 /** Where a line comes from; empty: it is in no file. */
 const originOf = ({ file, line }: Line): string => (file === '' ? '' : `lua/${file}:${line}`);
 
 /** Every script with its size and the tables that it may write, helpers included. */
-export function listing(scripts: readonly Script[]): Report {
-  const rows = scripts.map(({ name, readable, lines, bytes, sha1 }) => {
+export function listing(scripts: readonly Compiled[]): Report {
+  const rows = scripts.map(({ name, readable, lines }) => {
+    const { bytes, sha1 } = allScripts()[name];
     const writes = writtenBy(readable.map(({ text }) => text).join('\n')).filter(
       (table) => table !== 'fresh',
     );
@@ -29,7 +31,7 @@ export function listing(scripts: readonly Script[]): Report {
 }
 
 /** A script's text, each line with its number and its origin. */
-export function textOf({ name, lines }: Script): Report {
+export function textOf({ name, lines }: Compiled): Report {
   const width = Math.max(...lines.map((line) => originOf(line).length));
   const digits = String(lines.length).length;
   return {
@@ -47,7 +49,7 @@ export function textOf({ name, lines }: Script): Report {
  * Where one line of a script comes from, and what stands there.
  * @throws Error if the script has no such line
  */
-export function lineOf({ name, lines }: Script, number: string): Report {
+export function lineOf({ name, lines }: Compiled, number: string): Report {
   const line = /^[1-9]\d*$/.test(number) ? lines[Number(number) - 1] : undefined;
   if (!line)
     throw new Error(`${name} has no line ${number}; allowed is an integer from 1 to ${lines.length}`);
@@ -64,6 +66,6 @@ export function lineOf({ name, lines }: Script, number: string): Report {
 
 function sourceLine({ file, line }: Line): string {
   const [, helper, script] = /^(?:lib\/(\w+)|(\w+))\.lua$/.exec(file) ?? [];
-  const source = helper === undefined ? scriptSources[script ?? ''] : helperSources[helper];
+  const source = helper === undefined ? sources().scripts[script ?? ''] : sources().helpers[helper];
   return source?.split('\n')[line - 1] ?? '';
 }

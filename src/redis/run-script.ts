@@ -1,16 +1,14 @@
 /**
- * Has the Lua scripts of `lua/` assembled, checks each header against its declaration, and runs them. The one module
- * that meets ioredis' untyped side. Names given to `defineCommand` carry a hash of the text, so two versions share a
- * server and a client.
+ * Runs the Lua scripts of `lua/`, which scripts/build put into one text each. The one module that meets ioredis' untyped
+ * side. Names given to `defineCommand` carry a hash of the text, so two versions share a server and a client.
  */
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { SchedulerError } from '../base/errors.ts';
 import type { ScriptMode } from '../base/options.ts';
-import { assembleLines, scriptError, textOf, writeOutConstants, type Line } from './assemble.ts';
-import { SCRIPTS, SCRIPT_NAMES, type ScriptDeclaration, type ScriptName } from './declarations.ts';
-import { helperSources, scriptSources } from './lua.generated.ts';
-import { inline } from './inline.ts';
+import { SCRIPTS, SCRIPT_NAMES, type ScriptName } from './declarations.ts';
+import { embedded } from './lua.generated.ts';
+import { originOf } from './origins.ts';
 import { troubleOf } from './trouble.ts';
 import { BrokenConnection, verdictOf } from './verdicts.ts';
 
@@ -19,11 +17,9 @@ export type Argument = string | Buffer;
 
 export interface Script {
   readonly name: ScriptName;
-  /** Helpers and script, with constants and comments. */
-  readonly readable: readonly Line[];
-  /** The same with its constants written out, as sent to Redis, line by line. */
-  readonly lines: readonly Line[];
   readonly text: string;
+  /** Where its lines come from; see origins.ts. */
+  readonly origins: string;
   readonly sha1: string;
   readonly bytes: number;
   readonly numberOfKeys: number;
@@ -31,83 +27,25 @@ export interface Script {
   readonly command: string;
 }
 
-export interface ScriptHeader {
-  keys: string[];
-  args: string[];
-  each: string[];
-  status: string[];
-}
+let made: Readonly<Record<ScriptName, Script>> | undefined;
 
-/**
- * Reads KEYS, ARGV and STATUS lines (`KEYS[n] name type  meaning`, `ARGV[n..] name name ..  meaning`).
- * @param first the number of the first ARGV
- */
-export function parseHeader(text: string, first = 1): ScriptHeader {
-  const header: ScriptHeader = { keys: [], args: [], each: [], status: [] };
-  for (const line of text.split('\n')) {
-    const entry = /^-- (KEYS|ARGV)\[(\d+)(\.\.)?\] ((?:\S+ )*\S+)/.exec(line);
-    const status = /^-- STATUS (.*)$/.exec(line);
-    if (status) header.status.push(...status[1]!.split(' '));
-    if (!entry) continue;
-    const [, kind, index, repeated, words] = entry;
-    const names = repeated ? words!.split(' ') : [words!.split(' ')[0]!];
-    const list = kind === 'KEYS' ? header.keys : header.args;
-    if (Number(index) !== list.length + (kind === 'KEYS' ? 1 : first))
-      throw scriptError(`${kind}[${index}] is out of order in: ${line}`);
-    if (repeated) header.each.push(...names);
-    else list.push(...names);
-  }
-  return header;
-}
-
-/** Throws SCRIPT unless the header says just what the declaration says. */
-export function checkHeader(name: string, header: ScriptHeader, declaration: ScriptDeclaration): void {
-  const compare = (what: string, inLua: readonly string[], declared: readonly string[]): void => {
-    if (inLua.join(' ') !== declared.join(' ')) {
-      throw scriptError(`${name}.lua: ${what} are [${inLua.join(' ')}], declared [${declared.join(' ')}]`);
-    }
-  };
-  compare('KEYS', header.keys, declaration.keys);
-  compare('ARGV', header.args, declaration.args);
-  compare('repeating ARGV', header.each, declaration.each ?? []);
-  compare('STATUS words', [...new Set(header.status)].sort(), [...new Set(declaration.status)].sort());
-}
-
-/** Assembles and checks one script. `sources` and `helpers` are replaced in tests only. */
-export function assemble(
-  name: ScriptName,
-  sources: Readonly<Record<string, string>> = scriptSources,
-  helpers: Readonly<Record<string, string>> = helperSources,
-): Script {
-  const source = sources[name];
-  if (source === undefined) throw scriptError(`no script named ${name}`);
-  const readable = assembleLines(name, source, helpers);
-  const declaration = SCRIPTS[name];
-  checkHeader(name, parseHeader(textOf(readable)), declaration);
-  const lines = inline(writeOutConstants(readable));
-  const text = textOf(lines);
-  const sha1 = createHash('sha1').update(text).digest('hex');
-  return {
-    name,
-    readable,
-    lines,
-    text,
-    sha1,
-    bytes: Buffer.byteLength(text),
-    numberOfKeys: declaration.keys.length,
-    command: `sched_lua:${name}:${sha1.slice(0, 12)}`,
-  };
-}
-
-let assembled: Readonly<Record<ScriptName, Script>> | undefined;
-
-/** All scripts, assembled and checked once per process. */
+/** All scripts, as scripts/build assembled them. */
 export function allScripts(): Readonly<Record<ScriptName, Script>> {
-  assembled ??= Object.fromEntries(SCRIPT_NAMES.map((name) => [name, assemble(name)])) as Record<
+  made ??= Object.fromEntries(SCRIPT_NAMES.map((name) => [name, scriptOf(name)])) as Record<
     ScriptName,
     Script
   >;
-  return assembled;
+  return made;
+}
+
+function scriptOf(name: ScriptName): Script {
+  const { text, origins } = embedded[name]!;
+  const sha1 = createHash('sha1').update(text).digest('hex');
+  return {
+    ...{ name, text, origins, sha1, bytes: Buffer.byteLength(text) },
+    numberOfKeys: SCRIPTS[name].keys.length,
+    command: `sched_lua:${name}:${sha1.slice(0, 12)}`,
+  };
 }
 
 /** Defines every script as a command of this client. */
@@ -224,11 +162,11 @@ function failed(error: unknown, script: Script, client: Client, mode: ScriptMode
 }
 
 /** The error, its message with a file of lua/ and a line behind each `user_script:N`. */
-function located(error: unknown, { lines }: Script): unknown {
+function located(error: unknown, { origins }: Script): unknown {
   if (!(error instanceof Error)) return error;
   error.message = error.message.replace(/user_script:(\d+)/g, (text, number: string) => {
-    const { file, line } = lines[Number(number) - 1] ?? { file: '', line: 0 };
-    return file === '' ? text : `${text} (lua/${file}:${line})`;
+    const origin = originOf(origins, Number(number));
+    return origin === undefined ? text : `${text} (lua/${origin})`;
   });
   return error;
 }

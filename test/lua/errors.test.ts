@@ -1,11 +1,13 @@
 // An error that Redis raises within a script says where in lua/ that is.
 import { expect } from 'chai';
-import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
+import { sources } from '../../scripts/lib/lua/sources.ts';
 import type { ScriptMode } from '../../src/base/options.ts';
 import { runScript, runScriptAndWait } from '../../src/redis/run-script.ts';
 import { shardKeys } from '../../src/base/keys.ts';
 import { claim, put } from './calls.ts';
 import { connection, connections, TestShard } from './support.ts';
+
+const { scripts: scriptSources, helpers: helperSources } = sources();
 
 /** `lua/<file>:<line>` of the one line of a file that holds this text. */
 function whereIs(file: string, text: string): string {

@@ -1,13 +1,18 @@
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { SchedulerError } from '../../src/base/errors.ts';
-import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
-import { assembleLines, textOf, writeOutConstants } from '../../src/redis/assemble.ts';
-import { allScripts, assemble, parseHeader } from '../../src/redis/run-script.ts';
+import { assembleLines, textOf, writeOutConstants } from '../../scripts/lib/lua/assemble.ts';
+import { compile, compileAll, embed } from '../../scripts/lib/lua/compile.ts';
+import { parseHeader } from '../../scripts/lib/lua/header.ts';
+import { sources } from '../../scripts/lib/lua/sources.ts';
+import { allScripts } from '../../src/redis/run-script.ts';
+import { originOf } from '../../src/redis/origins.ts';
 import { SCRIPT_NAMES, type ScriptName } from '../../src/redis/declarations.ts';
 import { declared, givenBy, writtenBy } from '../../scripts/lua/effects.ts';
 
-type Sources = Record<string, string>;
+type Sources = Readonly<Record<string, string>>;
+
+const { scripts: scriptSources, helpers: helperSources } = sources();
 
 /** Asserts that assembling fails with SCRIPT, and gives the message. */
 function refusal(assembling: () => unknown): string {
@@ -22,17 +27,17 @@ function refusal(assembling: () => unknown): string {
 }
 
 /** The sources with `find` replaced in one script; `find` must be there. */
-function edited(name: string, find: string, replacement: string, sources: Sources = scriptSources): Sources {
-  const source = sources[name]!;
+function edited(name: string, find: string, replacement: string, texts: Sources = scriptSources): Sources {
+  const source = texts[name]!;
   expect(source, `${find} in ${name}`).to.include(find);
-  return { ...sources, [name]: source.replace(find, replacement) };
+  return { ...texts, [name]: source.replace(find, replacement) };
 }
 
 describe('a script’s header', () => {
   for (const name of SCRIPT_NAMES) {
     it(`of ${name} says what its declaration says, and has a test`, () => {
       const [first] = scriptSources[name]!.split('\n');
-      expect(assemble(name).readable).to.deep.include({ text: first, file: `${name}.lua`, line: 1 });
+      expect(compile(name).readable).to.deep.include({ text: first, file: `${name}.lua`, line: 1 });
       expect(existsSync(new URL(`./${name}.test.ts`, import.meta.url))).to.equal(true);
     });
   }
@@ -41,11 +46,11 @@ describe('a script’s header', () => {
     expect(Object.keys(scriptSources).sort()).to.deep.equal([...SCRIPT_NAMES].sort());
   });
 
-  const rows: { title: string; name: ScriptName; sources?: Sources; helpers?: Sources; message: RegExp }[] = [
+  const rows: { title: string; name: ScriptName; scripts?: Sources; helpers?: Sources; message: RegExp }[] = [
     {
       title: 'with a renamed argument',
       name: 'take_results',
-      sources: edited('take_results', 'ARGV[15] limit ', 'ARGV[15] batch '),
+      scripts: edited('take_results', 'ARGV[15] limit ', 'ARGV[15] batch '),
       message: /^take_results\.lua: ARGV are \[.* batch .*\], declared \[.* limit /,
     },
     {
@@ -57,19 +62,19 @@ describe('a script’s header', () => {
     {
       title: 'with a renamed repeating argument',
       name: 'put_results',
-      sources: edited('put_results', 'ticket fence number', 'ticket claim number'),
+      scripts: edited('put_results', 'ticket fence number', 'ticket claim number'),
       message: /^put_results\.lua: repeating ARGV are \[ticket claim /,
     },
     {
       title: 'without an argument',
       name: 'refresh',
-      sources: edited('refresh', '-- ARGV[15] cursor', '-- the cursor'),
+      scripts: edited('refresh', '-- ARGV[15] cursor', '-- the cursor'),
       message: /ARGV\[16\] is out of order/,
     },
     {
       title: 'with arguments in another order',
       name: 'refresh',
-      sources: edited('refresh', '-- ARGV[15] cursor', '-- ARGV[16] cursor'),
+      scripts: edited('refresh', '-- ARGV[15] cursor', '-- ARGV[16] cursor'),
       message: /ARGV\[16\] is out of order/,
     },
     {
@@ -92,19 +97,19 @@ describe('a script’s header', () => {
     {
       title: 'that lacks a STATUS word',
       name: 'put_results',
-      sources: edited('put_results', 'STATUS OK ORPHAN LOST', 'STATUS OK LOST'),
+      scripts: edited('put_results', 'STATUS OK ORPHAN LOST', 'STATUS OK LOST'),
       message: /^put_results\.lua: STATUS words are/,
     },
     {
       title: 'with a STATUS word that is not declared',
       name: 'claim',
-      sources: edited('claim', 'STATUS OK IDLE', 'STATUS OK EMPTY IDLE'),
+      scripts: edited('claim', 'STATUS OK IDLE', 'STATUS OK EMPTY IDLE'),
       message: /^claim\.lua: STATUS words are \[.*EMPTY/,
     },
     {
       title: 'of a script that requires an unknown helper',
       name: 'cancel',
-      sources: edited('cancel', "local leave = require('lib.leave')", "local finish = require('lib.finish')"),
+      scripts: edited('cancel', "local leave = require('lib.leave')", "local finish = require('lib.finish')"),
       message: /no helper named finish \(required by lua\/cancel\.lua:\d+\)/,
     },
     {
@@ -132,13 +137,13 @@ describe('a script’s header', () => {
     {
       title: 'of a script that does not exist',
       name: 'claim',
-      sources: {},
+      scripts: {},
       message: /no script named claim/,
     },
   ];
-  for (const { title, name, sources = scriptSources, helpers = helperSources, message } of rows) {
+  for (const { title, name, scripts = scriptSources, helpers = helperSources, message } of rows) {
     it(`${title} is refused`, () => {
-      expect(refusal(() => assemble(name, sources, helpers))).to.match(message);
+      expect(refusal(() => compile(name, { scripts, helpers }))).to.match(message);
     });
   }
 
@@ -340,7 +345,7 @@ describe('an assembled script', () => {
 
   it('knows where each of its lines comes from', () => {
     let compared = 0;
-    for (const { lines, name } of Object.values(allScripts())) {
+    for (const { lines, name } of compileAll()) {
       const isWrittenOut = (helper: string): boolean =>
         !lines.some(({ text }) => text.startsWith(`local function ${helper}(`));
       const writtenOut = new RegExp(`\\b(${Object.keys(helperSources).filter(isWrittenOut).join('|')})\\(`);
@@ -356,7 +361,7 @@ describe('an assembled script', () => {
       }
     }
     expect(compared).to.be.greaterThan(500);
-    const { lines } = allScripts().cancel;
+    const { lines } = compile('cancel');
     const own = lines.filter(({ file }) => file === 'cancel.lua');
     expect(own.at(-1)!.text).to.match(/^return leave\(/);
     expect(scriptSources['cancel']!.split('\n')[own.at(-1)!.line - 1]).to.match(/^return leave\(/);
@@ -394,13 +399,26 @@ describe('an assembled script', () => {
     expect(refusal(() => writtenOut('local A = 1', 'local A = 2'))).to.match(/two constants are named A/);
   });
 
-  it('has a command name that changes with its text', () => {
-    const changed = assemble(
-      'claim',
-      edited('claim', 'local REAP, LOOKS = 16, 100', 'local REAP, LOOKS = 17, 100'),
+  it('is what the library has of it, with a command name of its own', () => {
+    expect(embed(compileAll())).to.deep.equal(
+      Object.fromEntries(
+        Object.values(allScripts()).map(({ name, text, origins }) => [name, { text, origins }]),
+      ),
     );
     const { claim } = allScripts();
-    expect([changed.command === claim.command, changed.sha1 === claim.sha1]).to.deep.equal([false, false]);
     expect(claim.command).to.equal(`sched_lua:claim:${claim.sha1.slice(0, 12)}`);
+  });
+
+  it('has short origins that lead to the same files and lines', () => {
+    for (const script of compileAll()) {
+      const origins = script.lines.map((_, i) => originOf(allScripts()[script.name].origins, i + 1));
+      expect(origins).to.deep.equal(
+        script.lines.map(({ file, line }) => (file === '' ? undefined : `${file}:${line}`)),
+      );
+    }
+    expect([0, 1_000_000].map((number) => originOf(allScripts().cancel.origins, number))).to.deep.equal([
+      undefined,
+      undefined,
+    ]);
   });
 });

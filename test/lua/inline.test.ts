@@ -1,6 +1,6 @@
-// Short helpers are written out where they are called, and only where the meaning stays (src/redis/inline.ts).
+// Short helpers are written out where they are called, and only where the meaning stays (scripts/lib/lua/inline.ts).
 import { expect } from 'chai';
-import { inline } from '../../src/redis/inline.ts';
+import { inline } from '../../scripts/lib/lua/inline.ts';
 
 const inlined = (text: string): string =>
   inline(text.split('\n').map((line, i) => ({ text: line, file: 'x.lua', line: i + 1 })))

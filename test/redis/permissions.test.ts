@@ -2,9 +2,11 @@
 // be sent fails no script.
 import { expect } from 'chai';
 import { HARMLESS } from '../../src/redis/permissions.ts';
-import { helperSources, scriptSources } from '../../src/redis/lua.generated.ts';
+import { sources } from '../../scripts/lib/lua/sources.ts';
 import { ended, rejection, request, requests, room, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
+
+const { scripts: scriptSources, helpers: helperSources } = sources();
 
 describe('a Redis user', () => {
   const redis = useOwnRedis();

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { helperSources } from '../../src/redis/lua.generated.ts';
+import { compile } from '../../scripts/lib/lua/compile.ts';
+import { sources } from '../../scripts/lib/lua/sources.ts';
 import { allScripts } from '../../src/redis/run-script.ts';
-import { bundle } from '../support/bundle.ts';
 
 interface Result {
   code: number;
@@ -13,11 +13,11 @@ interface Result {
   stderr: string;
 }
 
-const program = fileURLToPath(bundle(new URL('../../scripts/lua/main.ts', import.meta.url)));
+const program = fileURLToPath(new URL('../../scripts/lua/main.ts', import.meta.url));
 
 async function lua(...args: string[]): Promise<Result> {
   const result = { stdout: '', stderr: '' };
-  const child = execFile(process.execPath, [program, ...args], (_, stdout, stderr) =>
+  const child = execFile(process.execPath, ['--import', 'tsx', program, ...args], (_, stdout, stderr) =>
     Object.assign(result, { stdout, stderr }),
   );
   const [code] = (await once(child, 'close')) as [number];
@@ -62,10 +62,10 @@ describe('npm run lua', function () {
 
   it('says where a line comes from, and what stands there', async () => {
     const number =
-      claim.lines.findIndex(
+      compile('claim').lines.findIndex(
         ({ file, text }) => file === 'lib/ring.lua' && text.includes('ZREMRANGEBYSCORE'),
       ) + 1;
-    const source = helperSources['ring']!.split('\n');
+    const source = sources().helpers['ring']!.split('\n');
     const line = source.findIndex((text) => text.includes('ZREMRANGEBYSCORE'));
     const text = source[line]!.trim();
     expect(text).to.equal("call('ZREMRANGEBYSCORE', tables.IDLE, '-inf', format('(%d', shard.now))");

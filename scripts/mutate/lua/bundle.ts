@@ -3,18 +3,14 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { compileAll, embed } from '../../lib/lua/compile.ts';
+import type { Sources } from '../../lib/lua/sources.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const SUPPORT = 'test/support/server.ts';
 const MODEL = 'test/model/model.test.ts';
 /** Compares the files with their declarations; knows nothing of what they do. */
 const STATIC = 'header.test.ts';
-
-/** Texts of `lua/` and `lua/lib/`, by name. */
-export interface Sources {
-  scripts: Readonly<Record<string, string>>;
-  helpers: Readonly<Record<string, string>>;
-}
 
 /** Bundles the tests into a new folder. */
 export async function bundleTests(folder: string): Promise<void> {
@@ -52,9 +48,11 @@ export function copyBundle(from: string, to: string): void {
   cpSync(from, to, { recursive: true, verbatimSymlinks: true });
 }
 
-export function writeSources(folder: string, { scripts, helpers }: Sources): void {
-  const table = (name: string, texts: object): string => `export const ${name} = ${JSON.stringify(texts)};\n`;
-  writeFileSync(join(folder, 'lua.js'), table('scriptSources', scripts) + table('helperSources', helpers));
+export function writeSources(folder: string, sources: Sources): void {
+  writeFileSync(
+    join(folder, 'lua.js'),
+    `export const embedded = ${JSON.stringify(embed(compileAll(sources)))};\n`,
+  );
 }
 
 /** The bundled root hooks of mocha. */

@@ -1,13 +1,12 @@
 /** Runs the fast tests on a mutant of a script, on a Redis of its own. */
 import { readdirSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { assembleText } from '../../../src/redis/assemble.ts';
-import { SCRIPT_NAMES } from '../../../src/redis/declarations.ts';
-import { helperSources, scriptSources } from '../../../src/redis/lua.generated.ts';
+import { compileAll, embed } from '../../lib/lua/compile.ts';
+import { sources, type Sources } from '../../lib/lua/sources.ts';
 import type { Judge } from '../judge.ts';
 import { JudgeServer } from '../server.ts';
 import { runTests, type TestRun } from '../test-run.ts';
-import { SUPPORT_FILE, bundleTests, copyBundle, testFiles, writeSources, type Sources } from './bundle.ts';
+import { SUPPORT_FILE, bundleTests, copyBundle, testFiles, writeSources } from './bundle.ts';
 import { mutantsOf, type LuaMutant } from './mutants.ts';
 
 /** A healthy run takes a third of it on a busy machine. */
@@ -24,8 +23,10 @@ export interface LuaJudgeOptions {
 /** Every mutant of every script and helper. */
 export function allMutants(): LuaMutant[] {
   return [
-    ...Object.entries(scriptSources).flatMap(([name, source]) => mutantsOf(`lua/${name}.lua`, source)),
-    ...Object.entries(helperSources).flatMap(([name, source]) => mutantsOf(`lua/lib/${name}.lua`, source)),
+    ...Object.entries(sources().scripts).flatMap(([name, source]) => mutantsOf(`lua/${name}.lua`, source)),
+    ...Object.entries(sources().helpers).flatMap(([name, source]) =>
+      mutantsOf(`lua/lib/${name}.lua`, source),
+    ),
   ];
 }
 
@@ -101,16 +102,15 @@ class LuaJudge implements Judge<LuaMutant> {
   }
 
   /** @throws Error if a text does not compile: then its tests would fail for want of a script, not of a guard */
-  async runOn(sources: Sources, files = testFiles(this.#folder)): Promise<TestRun> {
+  async runOn(changed: Sources, files = testFiles(this.#folder)): Promise<TestRun> {
     const { seed, modelMs, tests } = this.#options;
     const url = await this.#server.empty(
       async (redis) => {
-        for (const name of SCRIPT_NAMES)
-          await redis.script('LOAD', assembleText(name, sources.scripts[name]!, sources.helpers));
+        for (const { text } of Object.values(embed(compileAll(changed)))) await redis.script('LOAD', text);
       },
       (error) => error instanceof Error && /compiling/i.test(error.message),
     );
-    writeSources(this.#folder, sources);
+    writeSources(this.#folder, changed);
     const run = await runTests({
       folder: this.#folder,
       hooks: [join(this.#folder, SUPPORT_FILE)],
@@ -136,5 +136,5 @@ function sourcesOf(mutant?: LuaMutant): Sources {
         mutant?.file === `lua/${folder}${name}.lua` ? mutant.source : text,
       ]),
     );
-  return { scripts: replaced('', scriptSources), helpers: replaced('lib/', helperSources) };
+  return { scripts: replaced('', sources().scripts), helpers: replaced('lib/', sources().helpers) };
 }

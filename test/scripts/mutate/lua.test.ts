@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { allMutants } from '../../../scripts/mutate/lua/judge.ts';
 import { mutantsOf } from '../../../scripts/mutate/lua/mutants.ts';
 import { judgeAll } from '../../../scripts/mutate/run.ts';
-import { scriptSources } from '../../../src/redis/lua.generated.ts';
+import { sources } from '../../../scripts/lib/lua/sources.ts';
 
 const changesOf = (source: string): string[] =>
   mutantsOf('x.lua', source).map(({ line, before, after }) => `${line}: ${before} => ${after}`);
@@ -48,7 +48,7 @@ describe('npm run mutate, on scripts,', () => {
 
   it('kills a mutant without a guard that matters, and lets one survive that changes nothing', async function () {
     this.timeout(120_000);
-    const source = scriptSources['push_back']!;
+    const source = sources().scripts['push_back']!;
     const unguarded = mutantsOf('lua/push_back.lua', source).find(
       ({ before, after }) => before.startsWith('is_held_by(') && after === 'true',
     )!;
@@ -63,7 +63,7 @@ describe('npm run mutate, on scripts,', () => {
 
   it('refuses a mutant that does not compile: its tests would fail for want of a script', async function () {
     this.timeout(120_000);
-    const source = `${scriptSources['push_back']!}\nif then`;
+    const source = `${sources().scripts['push_back']!}\nif then`;
     const broken = { file: 'lua/push_back.lua', within: '', line: 1, before: '', after: '', source };
     let error: unknown;
     await judgeAll({

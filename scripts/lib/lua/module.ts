@@ -7,7 +7,7 @@
  *   gives fields: `shard.now = 0`, `function shard.read(...)`. Only the helper itself writes to its fields;
  * - `local call, sub = redis.call, string.sub` at the start of a line: aliases, which mean the same in every file.
  */
-import { SchedulerError } from '../base/errors.ts';
+import { SchedulerError } from '../../../src/base/errors.ts';
 
 export function scriptError(message: string): SchedulerError {
   return new SchedulerError('SCRIPT', 'assemble', message);

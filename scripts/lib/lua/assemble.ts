@@ -6,7 +6,7 @@
  * fields of helpers are variables, constants are written out, rarely used helpers are made when they are called, and all
  * that follows the names of the arguments is one function, as variables of an enclosing function are found faster.
  */
-import { readModule, scriptError, type Line, type LuaModule, type Requirement } from './lua-module.ts';
+import { readModule, scriptError, type Line, type LuaModule, type Requirement } from './module.ts';
 
 export { scriptError, type Line };
 

@@ -5,7 +5,7 @@
  * arguments, with a call as an argument that the expression has twice, or where a name of the expression means another
  * variable. A function that is not called any more is left out.
  */
-import type { Line } from './lua-module.ts';
+import type { Line } from './module.ts';
 
 interface Expression {
   readonly parameters: readonly string[];
