@@ -6,10 +6,11 @@
 -- A peer is { owner, rank, first: order of its head, order: of the ticket in front, load and since (ms): what says whether
 -- it may be stolen from, line: once it is read }.
 --
--- GIVES  open(from, count), oldest_before(all, order)
+-- GIVES  open(from, count), oldest_before(all, order, age)
 -- WRITES nothing
 local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
+local shard = require('lib.shard')
 local stealable_in = require('lib.stealable_in')
 local tables = require('lib.tables')
 local waits_since = require('lib.waits_since')
@@ -47,19 +48,19 @@ function heads.open(from, count)
   return all
 end
 
-local function is_stealable(peer)
+local function is_stealable(peer, age)
   peer.since = peer.since or waits_since(peer.owner, peer.order)
-  return stealable_in(peer.load, peer.since, peer.asks_at) == 0
+  return stealable_in(peer.load, peer.since, peer.asks_at) == 0 and shard.now - peer.since >= age
 end
 
--- of the peers that may be stolen from now, the one with the least head below `order`
-function heads.oldest_before(all, order)
+-- of the peers that may be stolen from now, and have waited for `age` ms, the one with the least head below `order`
+function heads.oldest_before(all, order, age)
   local oldest
   for i = 1, #all.peers do
     local peer = all.peers[i]
     if peer.first >= order then
       break
-    elseif peer.order and peer.order < order and is_stealable(peer) then
+    elseif peer.order and peer.order < order and is_stealable(peer, age) then
       oldest, order = peer, peer.order
     end
   end
@@ -67,7 +68,7 @@ function heads.oldest_before(all, order)
     return oldest
   end
   read(all, all.last - all.read)
-  return heads.oldest_before(all, order) or oldest
+  return heads.oldest_before(all, order, age) or oldest
 end
 
 return heads

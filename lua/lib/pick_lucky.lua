@@ -1,6 +1,8 @@
 -- The policy `lucky`, the reference's. Steals only when the own line is empty: from one peer, chosen at random among the
 -- 50 most loaded ones that may be stolen from, half of the batch, rounded up. The claim's entropy seeds the choice, as
--- math.random gives the same in every script otherwise. Answers the lines that were read, the own line first.
+-- math.random gives the same in every script otherwise. One claim in eight, by that entropy, first takes one ticket that
+-- has waited long (pick_long_waiting.lua): so few that one owner's flood is no other's. Answers the lines that were read,
+-- the own line first.
 --
 -- GIVES  pick_lucky(take)
 -- WRITES nothing
@@ -16,6 +18,8 @@ local waits_since = require('lib.waits_since')
 local wanted = require('lib.wanted')
 local call, format, min = redis.call, string.format, math.min
 local PEERS, TRIES = '50', 10
+-- one claim in so many looks at what waits longest before the own line
+local TURNS = 8
 
 -- appends the owners of these heads that may be stolen from by their age
 local function add_aged(names, from, to)
@@ -39,31 +43,44 @@ local function lucky_peers()
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true
-      peers[#peers + 1] = lines.open(names[i])
+      peers[#peers + 1] = names[i]
     end
   end
   return peers
 end
 
+-- the line of this owner: one is read once in a call
+local function line_of(owner, opened)
+  for i = 1, #opened do
+    if opened[i].owner == owner then
+      return opened[i]
+    end
+  end
+  opened[#opened + 1] = lines.open(owner)
+  return opened[#opened]
+end
+
+local function pick_all(line, take)
+  while not take.full and peek(line, take) do
+    pick(line, take)
+  end
+  return take.full or #take.picks > 0
+end
+
 local function pick_lucky(take)
   local own = lines.open(caller.node)
-  while not take.full and peek(own, take) do
-    pick(own, take)
-  end
   local opened = { own }
-  if take.full or #take.picks > 0 or caller.policy == 'none' then
+  if caller.policy == 'lucky' and #take.picks == 0 and wanted.entropy % TURNS == 0 then
+    require('lib.pick_long_waiting')(own, opened, take)
+  end
+  if pick_all(own, take) or caller.policy == 'none' then
     return opened
   end
   math.randomseed(wanted.entropy)
   take.limit = math.ceil(take.limit / 2)
   local peers = lucky_peers()
   for _ = 1, min(TRIES, #peers) do
-    local peer = table.remove(peers, math.random(#peers))
-    opened[#opened + 1] = peer
-    while not take.full and peek(peer, take) do
-      pick(peer, take)
-    end
-    if take.full or #take.picks > 0 then
+    if pick_all(line_of(table.remove(peers, math.random(#peers)), opened), take) then
       break
     end
   end

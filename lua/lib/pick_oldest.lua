@@ -9,23 +9,11 @@ local heads = require('lib.heads')
 local lines = require('lib.lines')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
-local waits_since = require('lib.waits_since')
+local pick_head = require('lib.pick_head')
 local wanted = require('lib.wanted')
 local max = math.max
 -- heads that are read beyond the limit, as some of them may not be stolen from
 local SPARE = 7
-
-local function pick_from_peer(peer, take)
-  local line = peer.line
-  pick(line, take)
-  peek(line, take)
-  peer.order, peer.load = line.order, peer.whole - line.passed
-  -- a head that stays goes on saying since when the line waits
-  if line.order and not line.stays then
-    local _, _, record = lines.request(line)
-    peer.since = waits_since(peer.owner, line.order, record)
-  end
-end
 
 local function pick_oldest(take)
   local own, all = lines.open(caller.node), heads.open(max(0, wanted.ask_on - 1), take.limit + SPARE)
@@ -35,13 +23,9 @@ local function pick_oldest(take)
   end
   while not take.full do
     local mine = wanted.ask_on == 0 and peek(own, take)
-    local peer = heads.oldest_before(all, mine and own.order - caller.steal_after * 1000 or math.huge)
-    if peer and not peer.line then
-      peer.line, peer.whole, all.opened = lines.open(peer.owner), peer.load, peer.rank
-      opened[#opened + 1] = peer.line
-    end
+    local peer = heads.oldest_before(all, mine and own.order - caller.steal_after * 1000 or math.huge, 0)
     if peer then
-      pick_from_peer(peer, take)
+      pick_head(all, peer, opened, take)
     elseif mine then
       pick(own, take)
     else

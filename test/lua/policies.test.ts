@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { claim, put } from './calls.ts';
-import { TestShard, connections, tickAt, type Options } from './support.ts';
+import { TestShard, connection, connections, tickAt, type Options } from './support.ts';
 import { parseClaims, type ClaimBounds, type PutItem } from './wire.ts';
 
 interface Line {
@@ -217,6 +217,100 @@ describe('the policy lucky', () => {
       const taken = await claimed(shard, 'a', 100, { limit: 2, alone: 999, entropy }, { minLoad: 1 });
       expect(taken).to.deep.equal([`f${entropy}`]);
     }
+  });
+
+  describe('in one claim of eight looks first at what waits longest', () => {
+    /** Of eight claims one looks: by its entropy. */
+    const LOOKS = 8;
+    /** The engine `a` never runs out of requests of its own; a front has one that waits. */
+    const busy = (front: readonly (string | PutItem)[] = ['1', '2', '3']): Promise<TestShard> =>
+      seeded(lucky, [
+        { owner: 'b', at: 0, items: [...front] },
+        { owner: 'a', at: 1, items: ['1', '2'] },
+      ]);
+    const looking = { entropy: LOOKS };
+
+    it('and takes one of it before the own line, if it has waited for the patience', async () => {
+      const shard = await busy();
+      expect(await claimed(shard, 'a', 1_999, { ...looking, limit: 1 })).to.deep.equal(['a1']);
+      expect(await claimed(shard, 'a', 2_000, looking)).to.deep.equal(['b1', 'a2']);
+    });
+
+    it('and in no other', async () => {
+      const shard = await busy();
+      const taken: string[] = [];
+      for (let entropy = LOOKS + 1; entropy < 2 * LOOKS; entropy += 1) {
+        await shard.run(put(shard, 'a', [`more${entropy}`], { at: 2_000 }));
+        taken.push(...(await claimed(shard, 'a', 2_001, { entropy })));
+      }
+      expect(taken.filter((one) => one.startsWith('b'))).to.deep.equal([]);
+    });
+
+    it('unless the own line has an older one, or its owner keeps it', async () => {
+      const shard = await seeded(lucky, [
+        { owner: 'a', at: 0, items: ['1'] },
+        { owner: 'b', at: 1, items: ['1', '2', '3'] },
+      ]);
+      expect(await claimed(shard, 'a', 9_000, { ...looking, limit: 1 })).to.deep.equal(['a1']);
+      const few = await busy(['1', '2']);
+      expect(await claimed(few, 'a', 29_999, { ...looking, limit: 1 })).to.deep.equal(['a1']);
+      expect(await claimed(few, 'a', 30_000, { ...looking, limit: 1 })).to.deep.equal(['b1']);
+      const announced = await seeded({ ...lucky, stealAfter: 2_000 }, [{ owner: 'a', at: 10, items: ['1'] }]);
+      await announced.run(put(announced, 'b', ['1'], { at: 0, claimsIn: 9_000 }));
+      expect(await claimed(announced, 'a', 8_999, looking)).to.deep.equal(['a1']);
+    });
+
+    it('by the time since its arrival, while the shard’s ticks are ahead of its clock', async () => {
+      const shard = new TestShard(lucky);
+      await shard.run(put(shard, 'a', ['0']));
+      await connection().hset(shard.key('shard'), 'tick', tickAt(3_600_000_000));
+      await shard.run(put(shard, 'b', ['1', '2', '3'], { at: 100 }));
+      await shard.run(put(shard, 'a', ['1', '2'], { at: 101 }));
+      expect(await claimed(shard, 'a', 110, { limit: 1 })).to.deep.equal(['a0']);
+      expect(await claimed(shard, 'a', 2_099, { ...looking, limit: 1 })).to.deep.equal(['a1']);
+      expect(await claimed(shard, 'a', 2_100, looking)).to.deep.equal(['b1', 'a2']);
+    });
+
+    it('behind what it can never hold and what has expired, which it looks at once in a call', async () => {
+      const shard = await seeded({ policy: 'lucky' }, [
+        { owner: 'b', at: 0, items: [{ id: 'huge', tokens: 1_000 }] },
+        { owner: 'c', at: 1, items: [{ id: 'late', deadline: 1_999 }, '1'] },
+        { owner: 'a', at: 2, items: ['1'] },
+      ]);
+      // more are due than a claim reaps
+      const late = Array.from({ length: 16 }, (_, i) => ({ id: `late${i}`, deadline: 10 }));
+      await shard.run(put(shard, 'd', late));
+      expect(await claimed(shard, 'a', 3_000, { ...looking, total: 999 })).to.deep.equal(['c1', 'a1']);
+      const { out, waiting } = await shard.view();
+      expect(out.filter((line) => line.includes('expired'))).to.have.length(17);
+      expect(waiting).to.deep.equal(['b|huge@0']);
+    });
+
+    it('and a line that it looked through is not looked through again when it is drawn', async () => {
+      const big = Array.from({ length: 3 }, (_, i) => ({ id: `${i}`, tokens: 1_000 }));
+      const shard = await seeded(lucky, [{ owner: 'b', at: 0, items: [...big, { id: 'x', deadline: 10 }] }]);
+      const late = Array.from({ length: 16 }, (_, i) => ({ id: `late${i}`, deadline: 9 }));
+      await shard.run(put(shard, 'c', late));
+      expect(await claimed(shard, 'a', 3_000, { ...looking, total: 999 })).to.deep.equal([]);
+      const { out, waiting } = await shard.view();
+      expect([out.filter((line) => line.includes('expired')).length, waiting.length]).to.deep.equal([17, 3]);
+    });
+
+    it('among eight tickets, so that its own are taken in every call', async () => {
+      const big = Array.from({ length: 64 }, (_, i) => ({ id: `${i}`, tokens: 1_000 }));
+      const shard = await busy(big);
+      expect(await claimed(shard, 'a', 3_000, { ...looking, total: 999 })).to.deep.equal(['a1', 'a2']);
+    });
+
+    it('and keeps room for it, if it is large, or leaves it to its keeper', async () => {
+      const shard = await busy([{ id: 'big', tokens: 1_000 }, '2', '3']);
+      expect(await claimed(shard, 'a', 2_000, { ...looking, alone: 999 })).to.deep.equal([]);
+      expect((await shard.view()).kept).to.equal('a 6000 b|big@0');
+      await shard.run(put(shard, 'e', ['1'], { at: 2_001 }));
+      const bounds = { ...looking, alone: 999, limit: 2 };
+      expect(await claimed(shard, 'e', 2_002, bounds), 'and goes on behind it').to.deep.equal(['b2', 'e1']);
+      expect(await claimed(shard, 'a', 2_003, {}), 'it fits').to.deep.equal(['bbig', 'a1', 'a2']);
+    });
   });
 
   it('is the same in a resend, whatever the entropy of the first run', async () => {

@@ -40,6 +40,9 @@ const LOOKS = 100;
 const NEVER = 64;
 const NOT_NOW = 16;
 const TRIES = 10;
+/** One claim by `lucky` in so many looks first at what waits longest, among so many tickets. */
+const TURNS = 8;
+const LONGEST = 8;
 
 class Walk implements Picking {
   readonly picks: Picked[] = [];
@@ -100,12 +103,10 @@ class Walk implements Picking {
     const peers = ranks.flatMap(([owner], rank) =>
       rank < from || owner === node ? [] : [{ owner, rank: rank + 1 }],
     );
-    const unopened = peers.map(({ owner, rank }) => this.#lineOf(owner, rank));
+    const lines = peers.map(({ owner, rank }) => this.#lineOf(owner, rank));
     const own = this.#open(this.#lineOf(node, 0));
     while (!this.#full) {
-      const open = unopened.filter(({ tickets }) => tickets.length > 0 && !this.#isTaken(tickets[0]!));
-      const candidates = open.filter((peer) => this.#isStealable(peer));
-      const [oldest] = candidates.sort((a, b) => orderOf(a) - orderOf(b) || byBytes(a.owner, b.owner));
+      const oldest = this.#oldestOf(lines);
       const mine = this.#bounds.askOn === 0 && own.tickets.length > 0 ? own : undefined;
       const mineFirst = mine && (!oldest || orderOf(mine) <= orderOf(oldest) + rules.stealAfter * 1000);
       const next = mineFirst ? mine : oldest;
@@ -116,8 +117,22 @@ class Walk implements Picking {
   }
 
   own(): void {
-    const own = this.#open(this.#lineOf(this.#state.node, 0));
-    this.#lookThrough(own);
+    this.#lookThrough(this.#open(this.#lineOf(this.#state.node, 0)));
+  }
+
+  /** Of what has waited for the patience and is before the own line, the oldest that can be taken. */
+  longWaiting(): void {
+    const { node, now } = this.#state;
+    const { entropy, patience } = this.#bounds;
+    if (this.picks.length > 0 || entropy % TURNS !== 0) return;
+    const [own] = this.#state.line(node);
+    const peers = this.#state.heads().filter(([owner]) => owner !== node);
+    const lines = peers.map(([owner]) => this.#lineOf(owner, 0));
+    for (let looks = 0; looks < LONGEST && !this.#hasEnough(); looks += 1) {
+      const oldest = this.#oldestOf(lines, now - patience);
+      if (!oldest || (own && orderOf(oldest) >= own.order)) return;
+      this.#look(this.#open(oldest));
+    }
   }
 
   lucky(): void {
@@ -127,7 +142,7 @@ class Walk implements Picking {
     const chance = new Chance(this.#bounds.entropy);
     for (let tries = Math.min(TRIES, peers.length); tries > 0; tries -= 1) {
       const [owner] = peers.splice(chance.below(peers.length), 1);
-      this.#lookThrough(this.#open(this.#lineOf(owner!, 0)));
+      this.#lookThrough(this.#lines.get(owner!) ?? this.#open(this.#lineOf(owner!, 0)));
       if (this.#hasEnough()) return;
     }
   }
@@ -157,6 +172,13 @@ class Walk implements Picking {
       if (tickets.length > 0 && this.#full) this.least = Math.min(this.least, tickets[0]!.tokens);
   }
 
+  /** Of the lines that may be stolen from, and wait since then at least, the one whose next ticket is first. */
+  #oldestOf(lines: readonly Line[], since = Infinity): Line | undefined {
+    const open = lines.filter(({ tickets }) => tickets.length > 0 && !this.#isTaken(tickets[0]!));
+    const candidates = open.filter((peer) => this.#isStealable(peer, since));
+    return candidates.sort((a, b) => orderOf(a) - orderOf(b) || byBytes(a.owner, b.owner))[0];
+  }
+
   #lineOf(owner: string, rank: number): Line {
     return { owner, tickets: this.#state.line(owner).filter((one) => !this.#isTaken(one)), stays: [], rank };
   }
@@ -170,8 +192,9 @@ class Walk implements Picking {
     return this.picks.some((one) => one.request === request);
   }
 
-  #isStealable({ tickets, stays }: Line): boolean {
-    return this.#state.isStealable([...stays, ...tickets]);
+  #isStealable({ tickets, stays }: Line, since: number): boolean {
+    const waiting = [...stays, ...tickets];
+    return this.#state.isStealable(waiting) && this.#state.waitsSince(waiting[0]!) <= since;
   }
 
   #lookThrough(line: Line): void {
@@ -267,6 +290,7 @@ export function pick(state: ShardState, bounds: ClaimBounds): Picking {
   if (state.rules.policy === 'oldest') {
     walk.oldest();
   } else {
+    if (state.rules.policy === 'lucky') walk.longWaiting();
     walk.own();
     if (state.rules.policy === 'lucky') walk.lucky();
   }

@@ -94,6 +94,30 @@ describe('a request that does not fit', () => {
     });
   }
 
+  for (const tokens of [300, 1_500]) {
+    it(`now, or that does, is served beside an engine whose own line never empties (lucky, ${tokens} tokens)`, async function () {
+      this.timeout(60_000);
+      await started({ policy: 'lucky', stealAfterMs: 20, patienceMs: 200 });
+      const run = async ({ id }: Claimed): Promise<string> => {
+        await sleep(20 + Math.random() * 20);
+        return id;
+      };
+      void engine.run(run, { budget: TIGHT });
+      let [own, isOver] = [0, false];
+      const feeds = Array.from({ length: 30 }, async (_, feed) => {
+        for (let i = 0; i < 20 && !isOver; i += 1) {
+          await served(engine, `s${feed}.${i}`, 300);
+          own += 1;
+        }
+      });
+      await waitUntil(async () => (await fleet.snapshot()).waiting.length > 15, 'the line is long');
+      expect(await served(other, 'o', tokens)).to.equal('o');
+      expect(own, 'of its own').to.be.below(30 * 19);
+      isOver = true;
+      await Promise.all(feeds);
+    });
+  }
+
   it('is never here to an engine that runs nothing, though its budget does not say how large it is', async () => {
     await started({ ...NO_POLL, patienceMs: 0 });
     void engine.run(({ id }) => id, { budget: () => TIGHT });
