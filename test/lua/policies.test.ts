@@ -223,7 +223,7 @@ describe('the policy lucky', () => {
     /** Of eight claims one looks: by its entropy. */
     const LOOKS = 8;
     /** The engine `a` never runs out of requests of its own; a front has one that waits. */
-    const busy = (front: readonly (string | PutItem)[] = ['1', '2', '3']): Promise<TestShard> =>
+    const busy = (front: readonly (string | PutItem)[] = ['1', '2', '3', '4']): Promise<TestShard> =>
       seeded(lucky, [
         { owner: 'b', at: 0, items: [...front] },
         { owner: 'a', at: 1, items: ['1', '2'] },
@@ -234,6 +234,8 @@ describe('the policy lucky', () => {
       const shard = await busy();
       expect(await claimed(shard, 'a', 1_999, { ...looking, limit: 1 })).to.deep.equal(['a1']);
       expect(await claimed(shard, 'a', 2_000, looking)).to.deep.equal(['b1', 'a2']);
+      const more = await busy();
+      expect(await claimed(more, 'a', 9_000, looking)).to.deep.equal(['b1', 'a1', 'a2']);
     });
 
     it('and in no other', async () => {
