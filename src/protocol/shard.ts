@@ -14,6 +14,7 @@ import { runScript, type Argument, type Client } from '../redis/run-script.ts';
 import type { SideConnection } from '../redis/side-connection.ts';
 import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import { cutPuts, cutResults, isLarge } from './cuts.ts';
+import { HOLLOW_PUT, HOLLOW_RESULT } from './hollow.ts';
 import { Lane, type LaneCall } from './lane.ts';
 import type { Membership } from './membership.ts';
 import { EvictedReply, StaleReply } from './resend.ts';
@@ -79,7 +80,7 @@ export class Shard {
         this.#answered(operation, send),
     };
     this.#puts = new Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>({
-      ...{ ...lane, operation: 'put_requests', cut: cutPuts, hollow: wire.HOLLOW_PUT },
+      ...{ ...lane, operation: 'put_requests', cut: cutPuts, hollow: HOLLOW_PUT },
       usable: () => whenReady(context.replicatedPuts?.client ?? context.client),
       send: (call, items): Promise<(wire.PutAnswer | wire.ResetAnswer)[]> =>
         'reset' in items[0]! ? this.#reset(call, items[0].reset) : this.#put(call, items as wire.PutItem[]),
@@ -89,7 +90,7 @@ export class Shard {
       send: (call, [item]) => this.#claim(call, item!),
     });
     this.#results = new Lane({
-      ...{ ...lane, operation: 'put_results', cut: cutResults, hollow: wire.HOLLOW_RESULT },
+      ...{ ...lane, operation: 'put_results', cut: cutResults, hollow: HOLLOW_RESULT },
       send: (call, items) => this.#putResults(call, items),
     });
   }

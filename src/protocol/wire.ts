@@ -125,18 +125,6 @@ const KINDS: Record<string, MailKind> = {
   l: 'lost',
 };
 
-/** A put whose deadline has passed is refused. A reset has no content. */
-export const HOLLOW_PUT = {
-  of: (item: PutCall): PutCall => ('reset' in item ? item : { ...item, deadlineMs: 0, payload: '' }),
-  wasRun: (answer: PutAnswer | ResetAnswer): boolean => !('status' in answer && answer.status === 'EXPIRED'),
-};
-
-/** No claim has this fence. An answer LOST leaves open whose it is, and means the same of either. */
-export const HOLLOW_RESULT = {
-  of: (item: ResultItem): ResultItem => ({ ...item, fence: NO_TICK, payload: '' }),
-  wasRun: (answer: ResultAnswer): boolean => answer !== 'LOST',
-};
-
 /** What `put_requests` is told of one request. */
 export function putArguments(item: PutItem): (string | Buffer)[] {
   return [
