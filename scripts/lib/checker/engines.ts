@@ -3,7 +3,7 @@ import { requiredBlocks } from '../../../src/base/budget.ts';
 import { parseTicket } from '../../../src/base/ticket.ts';
 import type { Entry, ProcessHistory, EngineSize } from '../harness/happenings.ts';
 import type { Lives, Seen } from './lives.ts';
-import { within, type Span } from './spans.ts';
+import { firstWhere, within, type Span } from './spans.ts';
 
 /** What an engine has free from a moment on. */
 interface Free {
@@ -18,6 +18,8 @@ export class EngineHistory {
   readonly serves: Span;
   readonly #size: EngineSize;
   readonly #steps: Free[];
+  /** When it was granted requests, and their places in line, in µs. */
+  readonly #taken: readonly { at: number; order: number }[];
   /** Blocks that must be free -> when they were. */
   readonly #room = new Map<number, Span[]>();
 
@@ -28,6 +30,11 @@ export class EngineHistory {
     const end = by.entries.find((entry) => entry.at >= at && isEnd(entry));
     this.serves = { from: at, to: Math.min(end?.at ?? until, by.diedAt ?? until) };
     this.#steps = stepsOf(by, engine!, tokensOf);
+    this.#taken = by.entries.flatMap((entry) =>
+      entry.what === 'granted'
+        ? [{ at: entry.at, order: parseInt(parseTicket(entry.ticket).order, 16) }]
+        : [],
+    );
   }
 
   /** It could run a prompt of so many tokens if nothing else ran. */
@@ -43,18 +50,30 @@ export class EngineHistory {
     return within(spans, time);
   }
 
-  /** The time, cut where it took what comes before the place in line `order`, in µs, or less than `aheadMs` behind it. */
-  turns(time: Span, order: string, aheadMs: number): Span[] {
+  /**
+   * Longer than `leastMs` while it served: parts of the time between which it took what comes before the place in line
+   * `order`, in µs, or less than `aheadMs` behind it.
+   */
+  turns(time: Span, order: string, aheadMs: number, leastMs: number): Span[] {
     const last = parseInt(order, 16) + 1000 * aheadMs;
+    const taken = this.#taken;
+    const end = Math.min(time.to, this.serves.to);
     const turns: Span[] = [];
-    let { from } = time;
-    for (const entry of this.by.entries) {
-      if (entry.what !== 'granted' || entry.at <= from || entry.at >= time.to) continue;
-      if (parseInt(parseTicket(entry.ticket).order, 16) >= last) continue;
-      turns.push({ from, to: entry.at });
-      from = entry.at;
+    for (let from = Math.max(time.from, this.serves.from); end - from > leastMs;) {
+      const after = firstWhere(taken, ({ at }) => at > from + leastMs);
+      let i = after - 1;
+      while (i >= 0 && taken[i]!.at > from && taken[i]!.order >= last) i -= 1;
+      if (i >= 0 && taken[i]!.at > from) {
+        from = taken[i]!.at;
+        continue;
+      }
+      i = after;
+      while (i < taken.length && taken[i]!.at < end && taken[i]!.order >= last) i += 1;
+      const to = Math.min(taken[i]?.at ?? end, end);
+      turns.push({ from, to });
+      from = to;
     }
-    return [...turns, { from, to: time.to }];
+    return turns;
   }
 
   #spansFor(needed: number): Span[] {

@@ -8,16 +8,20 @@ export interface Span {
 
 /** What is left of the spans without the cuts, which may come in any order and overlap. */
 export function without(spans: readonly Span[], cuts: readonly Span[]): Span[] {
-  let left = spans.filter(({ from, to }) => from < to);
-  for (const cut of cuts) {
-    left = left.flatMap((span) => {
-      if (areApart(cut, span) || cut.to <= cut.from) return [span];
-      const parts = [
-        { from: span.from, to: cut.from },
-        { from: cut.to, to: span.to },
-      ];
-      return parts.filter(({ from, to }) => from < to);
-    });
+  const ordered = cuts.filter(({ from, to }) => from < to).sort((one, other) => one.from - other.from);
+  const left: Span[] = [];
+  let next = 0;
+  /** The end of the cuts that have begun. */
+  let cutTo = -Infinity;
+  for (const span of spans) {
+    let from = Math.max(span.from, cutTo);
+    for (; next < ordered.length && ordered[next]!.from < span.to; next += 1) {
+      const cut = ordered[next]!;
+      if (from < cut.from) left.push({ from, to: cut.from });
+      cutTo = Math.max(cutTo, cut.to);
+      from = Math.max(from, cutTo);
+    }
+    if (from < span.to) left.push({ from, to: span.to });
   }
   return left;
 }
@@ -25,20 +29,24 @@ export function without(spans: readonly Span[], cuts: readonly Span[]): Span[] {
 /** What the spans have of `frame`. */
 export function within(spans: readonly Span[], frame: Span): Span[] {
   const inner: Span[] = [];
-  for (let i = firstAfter(spans, frame.from); i < spans.length && spans[i]!.from < frame.to; i += 1) {
+  for (
+    let i = firstWhere(spans, ({ to }) => to > frame.from);
+    i < spans.length && spans[i]!.from < frame.to;
+    i += 1
+  ) {
     const { from, to } = spans[i]!;
     inner.push({ from: Math.max(from, frame.from), to: Math.min(to, frame.to) });
   }
   return inner.filter(({ from, to }) => from < to);
 }
 
-/** The place of the first span that ends after `at`. */
-function firstAfter(spans: readonly Span[], at: number): number {
-  let [low, high] = [0, spans.length];
+/** The place of the first of which it is true, as it is of all that follow. */
+export function firstWhere<T>(list: readonly T[], isTrue: (one: T) => boolean): number {
+  let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (spans[middle]!.to <= at) low = middle + 1;
-    else high = middle;
+    if (isTrue(list[middle]!)) high = middle;
+    else low = middle + 1;
   }
   return low;
 }

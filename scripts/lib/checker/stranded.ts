@@ -54,6 +54,7 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
   const { bounds, until } = watch;
   const waits = lives.all.flatMap((life) => waitsOf(life, losses, until, leaseMs));
   const engines = enginesOf(lives, until);
+  const patient = waits.filter(({ from, to }) => to - from > bounds.patienceMs);
   let longestMs = 0;
   for (const wait of waits) {
     // a lease ends by the clock of Redis, which had to come to that time again
@@ -67,11 +68,12 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
       // most waits are over long before any bound
       const least = Math.min(longestMs, bound);
       if (wait.to - wait.from <= least) continue;
-      const idle = counted(engine.roomFor(wait.tokens, wait), wait, engine, watch);
-      if (lengthOf(idle) <= least) continue;
-      const room = without(idle, keeping(wait, waits, engine, bounds));
-      const turns = engine.turns(wait, wait.order, bounds.aheadMs);
-      const ms = Math.max(...turns.map((turn) => lengthOf(within(room, turn))));
+      const turns = engine.turns(wait, wait.order, bounds.aheadMs, least);
+      const idle = turns.flatMap((turn) => engine.roomFor(wait.tokens, turn));
+      if (longestOf(idle, turns) <= least) continue;
+      const watched = counted(idle, wait, engine, watch);
+      if (longestOf(watched, turns) <= least) continue;
+      const ms = longestOf(without(watched, keeping(wait, patient, engine, bounds)), turns);
       longestMs = Math.max(longestMs, ms - wait.lapses * (leaseMs + bounds.reapedMs));
       if (ms <= bound) continue;
       const had = `while ${describe(engine.by)} had room for its ${wait.tokens} tokens`;
@@ -81,6 +83,11 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
     checkRoom(wait, { waits, engines, watch }, fault);
   }
   return Math.round(longestMs);
+}
+
+/** What the longest of the turns has of the spans. */
+function longestOf(spans: readonly Span[], turns: readonly Span[]): number {
+  return Math.max(0, ...turns.map((turn) => lengthOf(within(spans, turn))));
 }
 
 /** The time of the wait that counts for this engine. */
@@ -97,8 +104,13 @@ function isOf(process: ProcessHistory | undefined, labels: ReadonlySet<string> |
 }
 
 /** When the engine may have kept its room for an older and larger request, and took nothing younger. */
-function keeping(wait: Wait, waits: readonly Wait[], engine: EngineHistory, { patienceMs }: Bounds): Span[] {
-  const older = waits.filter(
+function keeping(
+  wait: Wait,
+  patient: readonly Wait[],
+  engine: EngineHistory,
+  { patienceMs }: Bounds,
+): Span[] {
+  const older = patient.filter(
     (one) =>
       one.order < wait.order &&
       one.tokens > wait.tokens &&
