@@ -67,6 +67,24 @@ describe('a ticket that does not fit', () => {
       expect(over).to.deep.equal({ status: 'IDLE', ids: [], on: -1 });
     });
 
+    it('says for those behind it how long their line has waited', async () => {
+      const shard = new TestShard();
+      await shard.run(put(shard, 'front', [large('x')]));
+      await shard.run(put(shard, 'front', [small('s')], { at: 95 }));
+      expect((await asked(shard, 'engine', 100, { total: 500 })).ids).to.deep.equal(['s']);
+    });
+
+    it('is looked at in ten lines of peers at most (lucky)', async () => {
+      const found: number[] = [];
+      for (let entropy = 1; entropy < 7; entropy += 1) {
+        const shard = new TestShard({ policy: 'lucky', minLoad: 1 });
+        for (let i = 0; i < 30; i += 1) await shard.run(put(shard, `f${i}`, [large('big')]));
+        await shard.run(put(shard, 'last', [small('s')]));
+        found.push((await asked(shard, 'engine', 100, { total: 500, entropy })).ids.length);
+      }
+      expect(found).to.include(0).and.to.include(1);
+    });
+
     it('leaves the caller idle for what it can hold, and another is rung that can hold more', async () => {
       const shard = new TestShard();
       for (const node of ['small', 'big']) await asked(shard, node, 0);
@@ -189,6 +207,24 @@ describe('a ticket that does not fit', () => {
       expect((await asked(shard, 'engine', 2_100, { ...tight, total: 1_500 })).status).to.equal('KEEPING');
       expect(await wakeUps()).to.deep.equal(['big: claim 0 0']);
     });
+
+    for (const owner of ['engine', 'front']) {
+      it(`ends the search of its keeper: no need of others is known to it (lucky, of ${owner})`, async () => {
+        const shard = new TestShard({ policy: 'lucky', minLoad: 1 });
+        await shard.run(put(shard, 'front3', [{ id: 'huge', tokens: 2_000 }]));
+        await asked(shard, 'other', 60, { total: 500 });
+        await shard.run(cancel(shard, 'front3', [await shard.ticket('front3|huge')]));
+        await shard.run(put(shard, owner, [large('x')], { at: 70, claimsIn: 0 }));
+        for (let i = 0; i < 5; i += 1)
+          await shard.run(put(shard, `young${i}`, [small('s')], { at: 2_050, claimsIn: 0 }));
+        let answer: Answer | undefined;
+        for (let entropy = 1; answer?.status !== 'KEEPING'; entropy += 1) {
+          await wakeUps();
+          answer = await asked(shard, 'engine', 2_100, { ...tight, limit: 1, entropy });
+        }
+        expect(await wakeUps()).to.deep.equal([]);
+      });
+    }
 
     it('is left to its keeper by all others, who take what is younger', async () => {
       const shard = await waiting();
