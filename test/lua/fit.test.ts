@@ -1,7 +1,7 @@
 // What does not fit: stepped over, and after a patience of 2 s one engine keeps room for the oldest. keepFor is 4 s.
 import { expect } from 'chai';
 import { cancel, claim, put, pushBack } from './calls.ts';
-import { TestShard, connections, wakeUps, type Options } from './support.ts';
+import { TestShard, connection, connections, wakeUps, type Options } from './support.ts';
 import { parseClaims, type ClaimBounds, type PutItem } from './wire.ts';
 
 const numbered = (count: number, prefix: string, tokens: number): PutItem[] =>
@@ -25,6 +25,14 @@ async function asked(
   const reply = await shard.run(claim(shard, node, bounds, { at, ...options }));
   const ids = parseClaims(reply[2]!).map(({ ticket }) => ticket.slice(ticket.lastIndexOf('|') + 1));
   return { status: String(reply[0]), ids, on: Number(String(reply[5])) };
+}
+
+/** The node is idle, and has room for so many tokens: it has stepped over a larger one, which is there no more. */
+async function idleWith(shard: TestShard, node: string, total: number): Promise<void> {
+  await shard.run(put(shard, 'gone', [{ id: 'huge', tokens: 100_000 }]));
+  await asked(shard, node, 60, { total });
+  await shard.run(cancel(shard, 'gone', [await shard.ticket('gone|huge')]));
+  expect((await shard.view()).rooms).to.deep.equal({ [node]: total });
 }
 
 describe('a ticket that does not fit', () => {
@@ -103,6 +111,18 @@ describe('a ticket that does not fit', () => {
       expect(await wakeUps()).to.deep.equal(['small: claim 0 0']);
     });
 
+    it('has one rung that can hold more than the caller, also where the search went on behind it', async () => {
+      const shard = new TestShard();
+      await idleWith(shard, 'big', 501);
+      await shard.run(put(shard, 'f', [large('x')], { at: 70, claimsIn: 0 }));
+      await wakeUps();
+      // what it looked at is behind it, and it finds nothing more
+      expect(await asked(shard, 'engine', 200, { total: 500, askOn: 2 })).to.deep.equal({
+        ...{ status: 'IDLE', ids: [], on: -1 },
+      });
+      expect(await wakeUps()).to.deep.equal(['big: claim 0 0']);
+    });
+
     it('is never kept', async () => {
       const shard = new TestShard();
       await shard.run(put(shard, 'front', [large('x')]));
@@ -124,6 +144,34 @@ describe('a ticket that does not fit', () => {
         expect(late).to.deep.equal({ status: 'BLOCKED', ids: [], on: -1 });
       });
     }
+
+    it('has another rung that has room for the least of them', async () => {
+      for (const [room, rings] of [
+        [600, ['other: claim 0 0']],
+        [599, []],
+      ] as const)
+        for (const sizes of [
+          [600, 900],
+          [900, 600],
+        ]) {
+          const shard = new TestShard();
+          await idleWith(shard, 'other', room);
+          const items = sizes.map((tokens) => ({ id: `x${tokens}`, tokens }));
+          await shard.run(put(shard, 'front', items, { at: 70, claimsIn: 0 }));
+          await wakeUps();
+          expect((await asked(shard, 'engine', 200, { alone: 500 })).status).to.equal('BLOCKED');
+          expect(await wakeUps()).to.deep.equal(rings);
+        }
+    });
+
+    it('is passed on by a ring to whoever has any room', async () => {
+      const shard = new TestShard();
+      await idleWith(shard, 'other', 500);
+      await shard.run(put(shard, 'front', [large('x')], { at: 70, claimsIn: 0 }));
+      await wakeUps();
+      await asked(shard, 'engine', 200, { limit: 0 });
+      expect(await wakeUps()).to.deep.equal(['other: claim 0 0']);
+    });
 
     it('has the caller rung for what it has room for, and not for more', async () => {
       const shard = new TestShard();
@@ -304,6 +352,35 @@ describe('a ticket that does not fit', () => {
       await asked(shard, 'engine', 2_010, { limit: 0 });
       expect((await shard.view()).kept, 'a ring was passed on').to.equal('engine 6000 front|x@0');
       await asked(shard, 'engine', 2_010, { limit: 0, alone: 0, total: 0, keepFor: 0 });
+      expect((await shard.view()).kept).to.equal('');
+    });
+
+    it('is neither taken nor kept by a keeper that leaves, whatever it could hold', async () => {
+      for (const bounds of [{}, { alone: 500 }]) {
+        const shard = await waiting();
+        await asked(shard, 'engine', 2_000, tight);
+        const { ids } = await asked(shard, 'engine', 2_010, { limit: 0, keepFor: 0, ...bounds });
+        expect([ids, (await shard.view()).kept]).to.deep.equal([[], '']);
+      }
+    });
+
+    it('is not taken once it has expired, also where more have than a claim ends', async () => {
+      const shard = new TestShard();
+      await shard.run(put(shard, 'front', [{ ...large('x'), deadline: 2_500 }]));
+      await asked(shard, 'engine', 2_000, tight);
+      const late = numbered(16, 'late', 10).map((one) => ({ ...one, deadline: 390 }));
+      await shard.run(put(shard, 'front2', late, { at: 2_010 }));
+      expect((await asked(shard, 'engine', 2_500)).ids).to.deep.equal([]);
+      expect((await shard.view()).kept).to.equal('');
+    });
+
+    it('is not taken twice, though a table says that room is kept for it', async () => {
+      const shard = await waiting();
+      await asked(shard, 'engine', 2_000, tight);
+      const kept = (await connection().hget(shard.key('shard'), 'kept'))!;
+      expect((await asked(shard, 'other', 2_010)).ids).to.deep.equal(['x', 'young']);
+      await connection().hset(shard.key('shard'), 'kept', kept);
+      expect((await asked(shard, 'engine', 2_020)).ids).to.deep.equal([]);
       expect((await shard.view()).kept).to.equal('');
     });
 
