@@ -164,6 +164,20 @@ describe('a ticket that does not fit', () => {
         }
     });
 
+    it('has its idle owner rung first, if nobody has waited longer, though another is loaded', async () => {
+      const shard = new TestShard();
+      await shard.run(put(shard, 'front', [large('x')]));
+      for (const [node, at] of [
+        ['other', 55],
+        ['front', 60],
+      ] as const)
+        await asked(shard, node, at, { alone: 500 });
+      await shard.run(put(shard, 'loaded', numbered(3, 's', 10), { at: 70, claimsIn: 0 }));
+      await wakeUps();
+      await asked(shard, 'engine', 200, { limit: 0 });
+      expect(await wakeUps()).to.deep.equal(['front: claim 0 0']);
+    });
+
     it('is passed on by a ring to whoever has any room', async () => {
       const shard = new TestShard();
       await idleWith(shard, 'other', 500);

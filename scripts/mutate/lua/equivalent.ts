@@ -76,9 +76,9 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: ORDER_OF_READING,
   })),
   {
-    file: 'lua/lib/ring.lua',
-    before: "call('EXISTS', tables.IDLE) == 0",
-    after: 'false',
+    file: 'lua/lib/rest.lua',
+    before: "left and call('EXISTS', tables.IDLE) == 1",
+    after: 'left',
     why: NOTHING_TO_DO,
   },
   {
