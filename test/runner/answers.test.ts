@@ -33,8 +33,8 @@ describe('a call for work', () => {
   const call = async (waitMs = 0, budget = room()): Promise<string[]> =>
     (await world.claimer.getRequests(budget, waitMs)).map(({ id }) => id);
   const due = (): number[] => [0, 1, 2].filter((shard) => world.agenda.isDue(shard, monotonic()));
-  const isRefused = (shard: number): boolean =>
-    world.agenda.isRefused(shard, claimBounds(room()), monotonic());
+  const isRefused = (shard: number, budget = room()): boolean =>
+    world.agenda.isRefused(shard, claimBounds(budget), monotonic());
 
   it('is refused with a budget that is none', async () => {
     begin();
@@ -210,6 +210,25 @@ describe('a call for work', () => {
       expect([world.givenBack, isRefused(0), due()]).to.deep.equal([['c'], false, [0, 1, 2]]);
     });
 
+    it('asks again where its budget ended the answer, not where the shard did', async () => {
+      for (const [batch, again] of [
+        [2, true],
+        [3, false],
+      ] as const) {
+        world = idleClaimer({
+          answer: (shard, { limit }) =>
+            Promise.resolve(shard === 1 && limit > 0 ? work(['a', 'b', 'c']) : NO_WORK),
+          loadLookup: 1,
+        });
+        // the one other shard that the next sweep looks at is not this one
+        world.agenda.sweep(0);
+        while (world.agenda.next(0, claimBounds(room())) !== undefined);
+        world.agenda.at(1, 0);
+        expect((await call(1_000, room(batch))).length).to.equal(batch);
+        expect([isRefused(1, room(batch)), due().includes(1)]).to.deep.equal([false, again]);
+      }
+    });
+
     it('gives back what does not fit at all, and takes it for refused', async () => {
       const budget = room(16, { availableBlocks: 11 });
       begin([work(['a', 'b'], {}, 161)]);
@@ -256,6 +275,14 @@ describe('a call for work', () => {
       await claimed;
       await sleep(100);
       expect(world.asked).to.deep.equal([0]);
+    });
+
+    it('has a call that waits ask when more comes there', async () => {
+      await late(work(['b']));
+      const claimed = call(POLL_MS);
+      await turn();
+      answer({ ...NO_WORK, againMs: 20 });
+      expect(await claimed).to.deep.equal(['b']);
     });
 
     it('asks again there after work, or without an answer', async () => {

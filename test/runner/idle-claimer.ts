@@ -64,6 +64,7 @@ export interface Behaviour {
   leaseMs?: number;
   commandTimeout?: number;
   stealAfterMs?: number;
+  loadLookup?: number;
   /** Whether the node holds a claim. */
   holdsAny?: () => boolean;
 }
@@ -86,13 +87,14 @@ export const UNDECODABLE = 'undecodable';
 export function idleClaimer({
   answer = () => Promise.resolve(NO_WORK),
   holdsAny = () => false,
+  loadLookup = 2,
   ...rules
 }: Behaviour = {}): IdleClaimer {
   const [asked, passedOn, items, givenBack, prepared] = [[], [], [], [], []] as [
     ...[number[], number[], ClaimItem[], string[], number[]],
   ];
   const [looks, dues]: [IdleClaimer['looks'], IdleClaimer['dues']] = [[], []];
-  const agenda = new CountingAgenda({ home: 0, shardsInUse: 3 }, { loadLookup: 2, pollMs: POLL_MS });
+  const agenda = new CountingAgenda({ home: 0, shardsInUse: 3 }, { loadLookup, pollMs: POLL_MS });
   const over = new AbortController();
   const node: ClaimerNode<unknown> = {
     over: over.signal,
