@@ -33,16 +33,16 @@ describe('an owner ends a request', () => {
 
   describe('whose deadline has passed', () => {
     it('as Redis says, which was asked to end it', async () => {
-      await world.accepted('x', 20);
       // a final that is there by then still counts
       world.shard.mails = [mailOf(ticketOf('x'), 'finished')];
+      await world.accepted('x', 200);
       await waitUntil(() => world.told['x']!.length > 0, 'it has ended');
       expect(world.told).to.deep.equal({ x: ['finished'] });
       expect([world.shard.expired, world.shard.cancelled]).to.deep.equal([[ticketOf('x')], []]);
     });
 
     it('by itself if Redis does not say how, and takes nothing of it later', async () => {
-      await world.accepted('x', 1);
+      await world.accepted('x', 200);
       await waitUntil(() => world.told['x']!.length > 0, 'it has ended');
       expect(world.told).to.deep.equal({ x: ['expired'] });
       world.deliver(mailOf(ticketOf('x'), 'finished'));
