@@ -29,10 +29,11 @@ const POISON = new PoisonError('test', 3, new Error('broke'));
 const REFUSAL = new SchedulerError('REDIS', 'test', 'refused');
 const everything = (queue: Iterable<string>): number => [...queue].length;
 
-/** A lane whose calls are answered by hand. */
+/** A lane whose calls are answered by hand. `isAlone`: each must go alone, as connections broke. */
 function world(
   cut = everything,
   options: Pick<LaneOptions<string, string>, 'hollow' | 'usable'> = {},
+  isAlone = false,
 ): World {
   let epoch = 'e1';
   const sent: Sent = [];
@@ -43,7 +44,7 @@ function world(
     answered: async (_, send) => {
       for (;;) {
         try {
-          return await send(false);
+          return await send(isAlone);
         } catch (error) {
           if (!(error instanceof NoAnswer)) throw error;
         }
@@ -142,6 +143,16 @@ describe('a lane', () => {
     await answer();
     await b;
     expect(sent).to.deep.equal(['1: a', '8: a', '9: b']);
+  });
+
+  it('sends a call alone that is said to, also behind the number that the server has seen', async () => {
+    const { lane, sent, answer, refuse } = world(everything, {}, true);
+    const a = lane.push('a');
+    await turn();
+    await refuse(new StaleReply(7));
+    await answer();
+    await a;
+    expect(sent).to.deep.equal(['1: a!', '8: a!']);
   });
 
   it('rejects the items of a call that is refused, and those alone', async () => {
@@ -243,6 +254,19 @@ describe('a lane', () => {
       await answer();
       expect(await c).to.equal('C');
       expect(sent).to.deep.equal(['1: a b', '1: (a) (b)!', '2: a!', '2: (a)!', '3: b!', '4: c']);
+    });
+
+    it('sends each of them alone, also behind the number that the server has seen', async () => {
+      const { lane, sent, answer, refuse } = world(everything, { hollow });
+      const items = Promise.all(['a', 'b'].map((item) => lane.push(item)));
+      await turn();
+      await refuse(POISON);
+      await answer();
+      await refuse(new StaleReply(7));
+      await answer();
+      await answer();
+      expect(await items).to.deep.equal(['A', 'B']);
+      expect(sent).to.deep.equal(['1: a b', '1: (a) (b)!', '2: a!', '8: a!', '9: b!']);
     });
 
     it('refuses it where nothing tells whether it was run', async () => {

@@ -112,6 +112,12 @@ describe('a call that Redis answers in the end', () => {
         .and.include('read ECONNRESET');
     });
 
+    it('is given up when it broke twelve, though it had none of them to itself', async () => {
+      const { alone, ended } = await resent(Array.from({ length: 13 }, () => broken(false)));
+      expect(alone.length).to.equal(12);
+      expect(ended).to.be.instanceOf(PoisonError);
+    });
+
     it('is not given up for what broke before it was written, or was no broken connection', async () => {
       const failures = [
         ...Array.from({ length: 5 }, () => broken(true, false)),

@@ -61,6 +61,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'nothing is pending under no ticket',
   },
   {
+    ...{ file: 'src/protocol/lane.ts', within: 'Lane.#hollow', before: 'hollow', after: 'true' },
+    why: 'what it throws where there is none is caught, and there are no answers either way',
+  },
+  {
     ...{ file: 'src/owner/pending.ts', within: 'PendingTable.clearTicket' },
     ...{ before: 'pending.ticket === undefined', after: 'false' },
     why: 'no ticket is undefined: there is nothing to delete, and nobody asks for it',
