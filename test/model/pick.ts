@@ -60,6 +60,7 @@ class Walk implements Picking {
   #tokens = 0;
   #bytes = 0;
   #full = false;
+  #peers: string[] = [];
 
   constructor(state: ShardState, bounds: ClaimBounds) {
     this.#state = state;
@@ -122,6 +123,8 @@ class Walk implements Picking {
 
   /** Of what has waited for the patience and is before the own line, the oldest that can be taken. */
   longWaiting(): void {
+    // as the tables have it, which a call changes at its end
+    this.#peers = this.#luckyPeers();
     const { node, now } = this.#state;
     const { entropy, patience } = this.#bounds;
     if (this.picks.length > 0 || entropy % TURNS !== 0) return;
@@ -138,7 +141,7 @@ class Walk implements Picking {
   lucky(): void {
     if (this.#hasEnough()) return;
     this.#limit = Math.ceil(this.#limit / 2);
-    const peers = this.#luckyPeers();
+    const peers = this.#peers;
     const chance = new Chance(this.#bounds.entropy);
     for (let tries = Math.min(TRIES, peers.length); tries > 0; tries -= 1) {
       const [owner] = peers.splice(chance.below(peers.length), 1);
