@@ -66,6 +66,19 @@ export class Delivery<Output> {
     }
   }
 
+  /**
+   * Its put was answered. If Redis lost what an earlier run of it had placed, results of that are held under another ticket:
+   * they are not a predecessor's.
+   */
+  placed({ id, shard, ticket, headStartMs }: Pending<Output>): void {
+    for (const mail of this.#early.get(shard)?.mails ?? []) {
+      const other = parseTicket(mail.ticket);
+      const arrivedAt = parseInt(other.order, 16) + 1000 * headStartMs;
+      const isOwn = other.id === id && mail.ticket !== ticket && arrivedAt >= parseInt(shard.ownSince, 16);
+      if (isOwn) this.disown(mail.ticket);
+    }
+  }
+
   /** This node sends a result of its own request; call what this gives when the answer has been dealt with. */
   sending(ticket: Ticket): () => void {
     const own = this.#own.get(ticket) ?? { unanswered: 0, ended: false };

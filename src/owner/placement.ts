@@ -103,9 +103,10 @@ export class Placement<Output> {
   }
 
   #accept(pending: Pending<Output>, { ticket, replicated }: Placed): Promise<void> | undefined {
-    const { accepted, disown, pendings, teller } = this.#options;
+    const { accepted, delivery, disown, pendings, teller } = this.#options;
     if (replicated !== undefined) pending.replicated = replicated;
     pendings.setTicket(pending, ticket);
+    delivery.placed(pending);
     if (pending.abandoned) {
       pendings.remove(pending);
       return disown(pending, ticket);

@@ -59,7 +59,6 @@ export class Shard {
   readonly #place: Place;
   /** Highest tick this process has seen here. */
   #seen: Tick = NO_TICK;
-  /** What arrived from this tick on was put by this process under this epoch: no predecessor can have put it. */
   #since: { epoch: Tick; tick: Tick } | undefined;
   readonly #puts: Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>;
   readonly #claims: Lane<wire.ClaimItem, wire.ClaimAnswer>;
@@ -127,6 +126,11 @@ export class Shard {
   /** This process met an own ticket whose body it does not have: it has none that arrived before now. */
   forgetSince(): void {
     if (this.#since) this.#since = { ...this.#since, tick: this.#seen };
+  }
+
+  /** What arrived from this tick on was put by this process under this epoch: no predecessor can have put it. */
+  get ownSince(): Tick {
+    return this.#since?.epoch === this.#context.membership.epoch ? this.#since.tick : NEVER;
   }
 
   async pushBack(claims: readonly wire.Held[]): Promise<void> {
@@ -206,8 +210,7 @@ export class Shard {
   }
 
   async #claim(call: LaneCall, item: wire.ClaimItem): Promise<wire.ClaimAnswer[]> {
-    const since = this.#since?.epoch === this.#context.membership.epoch ? this.#since.tick : NEVER;
-    const answer = wire.parseClaim(await this.#run('claim', call, wire.claimArguments(item, since)));
+    const answer = wire.parseClaim(await this.#run('claim', call, wire.claimArguments(item, this.ownSince)));
     this.#teller.claimed(answer.claims, this.#context.membership.name);
     return [answer];
   }

@@ -9,6 +9,8 @@ import type { Shard } from '../../src/protocol/shard.ts';
 import type { Delivered } from '../../src/protocol/wire.ts';
 
 const REMEMBER_MS = 600_000;
+/** When the name was taken, in µs. */
+const TAKEN_AT = 10_000;
 
 function ticketOf(id: string, order = 1): Ticket {
   return joinTicket('a', `${hex(order, 14)}|${hex(7, 8)}|${hex(1, 12)}`, id);
@@ -32,7 +34,7 @@ function mail(
 type Told = Record<string, string[]>;
 
 class World {
-  readonly shard = { number: 0 } as unknown as Shard;
+  readonly shard = { number: 0, ownSince: hex(TAKEN_AT, 14) } as unknown as Shard;
   readonly otherShard = { number: 1 } as unknown as Shard;
   readonly told: Told = {};
   /** What the owner was asked to do. */
@@ -261,6 +263,41 @@ describe('delivery', () => {
       world.delivery.disown(x);
       world.deliver(mail(x, 5, 1), mail(x, 5, 2), mail(x, 5, 3, 'finished'), mail(x, 6, 1));
       expect(world.told).to.deep.equal({});
+    });
+
+    /** Told of results that come before the put of `x` is answered, with another ticket than theirs. */
+    const toldBefore = async (order: number, headStartMs: number, id = 'x'): Promise<Told> => {
+      const world = successor();
+      const ticket = ticketOf(id, order);
+      await world.delivery.during(world.shard, async () => {
+        world.deliver(mail(ticket, 5, 1));
+        await Promise.resolve();
+        const pending = { ...world.pending('x', ticketOf('x', 90_000)), headStartMs };
+        world.delivery.placed(pending);
+      });
+      world.deliver(mail(ticket, 5, 2, 'finished'), mail(ticketOf('x', 90_000), 6, 1, 'finished'));
+      return world.told;
+    };
+
+    it('is told apart from one that this node had put before Redis lost it', async () => {
+      expect(await toldBefore(10_500, 0)).to.deep.equal({ x: ['finished'] });
+      expect(await toldBefore(9_500, 1)).to.deep.equal({ x: ['finished'] });
+    });
+
+    it('may have the id of one that was put here', async () => {
+      const both = ['chunk', 'finished', 'finished'];
+      expect(await toldBefore(9_500, 0)).to.deep.equal({ x: both });
+      expect(await toldBefore(10_500, 0, 'y')).to.deep.equal({ y: ['chunk', 'finished'], x: ['finished'] });
+    });
+
+    it('is told apart from one whose put is answered with its ticket', async () => {
+      const world = successor();
+      await world.delivery.during(world.shard, async () => {
+        world.deliver(mail(ticketOf('x', 90_000), 5, 1));
+        await Promise.resolve();
+        world.delivery.placed(world.pending('x', ticketOf('x', 90_000)));
+      });
+      expect(world.told).to.deep.equal({ x: ['chunk'] });
     });
 
     it('is not taken for one while a put is unanswered', async () => {

@@ -3,7 +3,7 @@ import { monotonic } from '../../src/base/clock.ts';
 import { jsonCodec, type Payload } from '../../src/base/codec.ts';
 import { SchedulerError } from '../../src/base/errors.ts';
 import { settle } from '../../src/base/settle.ts';
-import { hex, joinTicket, type Ticket } from '../../src/base/ticket.ts';
+import { hex, joinTicket, NO_TICK, type Ticket } from '../../src/base/ticket.ts';
 import { SchedulerEvents, Teller } from '../../src/observe/events.ts';
 import { Owner } from '../../src/owner/owner.ts';
 import type { Pending } from '../../src/owner/pending.ts';
@@ -20,6 +20,8 @@ type Answer = PutAnswer | Error;
 
 export class FakeShard {
   readonly number: number;
+  /** All tickets are of puts by this process. */
+  readonly ownSince = NO_TICK;
   /** Puts, in their order, and the answers of those that are not answered yet. */
   readonly puts: PutItem[] = [];
   readonly #answers: ((answer: Answer) => void)[] = [];

@@ -245,6 +245,16 @@ describe('an owner', () => {
       expect(world.told).to.deep.equal({ x: [] });
     });
 
+    it('takes none of a put that Redis lost before it answered for a predecessor’s', async () => {
+      world = new OwnerWorld({ successor: true });
+      const put = world.put('x');
+      world.deliver(mailOf(ticketOf('x'), 'chunk', 5, 1), mailOf(ticketOf('x'), 'finished', 5, 2));
+      await world.shard.answer(ok('x', 2));
+      await put;
+      world.deliver(mailOf(ticketOf('x', 2), 'finished', 6, 1));
+      expect(world.told).to.deep.equal({ x: ['finished'] });
+    });
+
     it('until its tries are used up: then it has failed, and is cancelled', async () => {
       world = new OwnerWorld({ tries: 1 });
       await world.accepted('x');
