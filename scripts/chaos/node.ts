@@ -158,7 +158,8 @@ class ChaosNode implements RunNode<ChaosOrder> {
       this.#settings.algorithm === 'ours' ? wish : { priority: 0 };
     const deadline = deadlineMs === undefined ? {} : { deadlineMs };
     const { request_id: id, prompt_token_ids: tokens } = request;
-    this.#history.write({ what: 'put', id, priority, promptTokens: tokens.length, ...deadline });
+    const endsMs = deadlineMs ?? this.#settings.ttlMs;
+    this.#history.write({ what: 'put', id, priority, promptTokens: tokens.length, deadlineMs: endsMs });
     const signal = cancelAfterMs === undefined ? {} : { signal: this.#cancelLater(id, cancelAfterMs) };
     return { request, options: { priority, ...deadline, ...signal } };
   }

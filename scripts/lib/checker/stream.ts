@@ -41,11 +41,12 @@ export function checkStream(life: Life, evidence: StreamEvidence, fault: Fault):
     const undone = known && isUndone(life, losses, known, told[0]!, namesakes);
     const midway = before.length > 0 || teller !== put?.by;
     checkOrder(told, { midway, known: undone ? undefined : known, strict: outageMs === 0 }, fault);
+    const since = evidence.lives.started.find(({ by }) => by === teller)?.at;
     for (const telling of told) {
       if (telling.kind === 'restart') continue;
       const first = before.find((one) => isSame(one, telling) || (isFinal(one) && isFinal(telling)));
-      if (first && (isSame(first, telling) || isByItself(first, outageMs)) && mayRepeat(first, outageMs))
-        toldAgain += 1;
+      const isLate = first !== undefined && mayRepeat(first, since, outageMs);
+      if (isLate && (isSame(first, telling) || isByItself(first, outageMs))) toldAgain += 1;
       else if (first && isUndone(life, losses, first, telling, namesakes)) toldAgain += 1;
       else if (isFinal(telling) && before.some(isFinal)) {
         const { by } = before.find(isFinal)!;
@@ -101,8 +102,9 @@ function isByItself({ kind }: Telling, outageMs: number): boolean {
   return outageMs > 0 && kind === 'expired';
 }
 
-function mayRepeat({ by: { diedAt }, at }: Telling, outageMs: number): boolean {
-  return diedAt !== undefined && at > diedAt - ACKNOWLEDGED_MS - outageMs;
+/** @param succeededAt when the other teller took the name: from then on the first could acknowledge nothing */
+function mayRepeat({ by: { diedAt }, at }: Telling, succeededAt = Infinity, outageMs: number): boolean {
+  return diedAt !== undefined && at > Math.min(diedAt, succeededAt) - ACKNOWLEDGED_MS - outageMs;
 }
 
 /**

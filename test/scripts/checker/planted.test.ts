@@ -64,6 +64,17 @@ describe('the checker, of planted faults,', () => {
           .saw(HEIR, finished('05', 1));
       onlyWithOutages(succeeded(0), 'duplicated');
       broken(succeeded(120_000), 'duplicated');
+      const cutOff = (ms: number): Story =>
+        expires(1_500)
+          .process(RUNNER)
+          .saw(RUNNER, ...claimed('05'), sent('05', 1, true))
+          .pass(ms)
+          .process(HEIR, OWNER, true)
+          .pass(120_000)
+          .dies(OWNER)
+          .saw(HEIR, finished('05', 1));
+      onlyWithOutages(cutOff(0), 'duplicated');
+      broken(cutOff(120_000), 'duplicated');
     });
   });
 
