@@ -27,12 +27,19 @@ describe('the size of an engine', () => {
     expect(size.largestPrompt(room(1, { totalBlocks: 3, ...chunked(0) })), 'it is smaller yet').to.equal(32);
   });
 
+  it('is the largest of those that several budgets say', () => {
+    const size = new EngineSize();
+    const said = [3, 11, 5].map((totalBlocks) => size.says(room(1, { totalBlocks })));
+    expect(said).to.deep.equal([32, 160, 160]);
+  });
+
   it('is else what it had room for when it was empty, and any before', () => {
     const size = new EngineSize();
     size.grows(bounds(70), true);
     expect(size.largestPrompt(room())).to.equal(ANY);
     expect(size.largestPrompt(room(1, chunked(0)))).to.equal(50);
     size.grows(bounds(30), false);
+    expect(size.largestPrompt(room(1, { totalBlocks: 11 })), 'unless it says more').to.equal(160);
     expect(size.largestPrompt(room())).to.equal(70);
     expect(size.largestPrompt(room(1, chunked(0)))).to.equal(50);
   });
