@@ -29,17 +29,19 @@ const TTL_MS = 86_400_000;
 const LEAST_POLL_MS = 10;
 
 /**
- * The scheduler's defaults that a run waits for are scaled with the engines' time: pollMs and stealAfterMs. Leases and
- * names stand as long as always, in real time, so that a busy machine loses none.
+ * The scheduler's defaults that a run waits for are scaled with the engines' time: pollMs, stealAfterMs and patienceMs. Leases
+ * and names stand as long as always, in real time, so that a busy machine loses none.
  */
 export async function startOurs(node: number, context: NodeContext, options: OurOptions): Promise<FleetNode> {
   const { redis, topic, clock } = context;
   const { policy, minLoadScore, loadUnit, ask } = options;
   const defaults = settle({ policy });
   const stealAfterMs = Math.round((options.stealAfterMs ?? defaults.stealAfterMs) * clock.scale);
+  const patienceMs = Math.round(defaults.patienceMs * clock.scale);
   const pollMs = Math.max(LEAST_POLL_MS, Math.round(defaults.pollMs * clock.scale));
   const scheduler = await Scheduler.start<Replayed, undefined>({
-    ...{ redis, topic, node: nameOf(node), policy, loadUnit, stealAfterMs, pollMs, ttlMs: TTL_MS },
+    ...{ redis, topic, node: nameOf(node), policy, loadUnit, ttlMs: TTL_MS },
+    ...{ stealAfterMs, pollMs, patienceMs },
     ...(minLoadScore === undefined ? {} : { minLoadScore }),
     promptTokensOf: ({ promptTokens }) => promptTokens,
     onWarning: () => undefined,
