@@ -51,9 +51,9 @@ describe('npm run fleet', () => {
         });
         expect(run.queueDelayMs.p50).to.be.within(0, run.queueDelayMs.p99);
         expect(run.ttftP99Ms).to.be.greaterThan(run.queueDelayMs.p50);
-        // both delays are rounded to 0.1 ms, the ratio before that
+        // half of the last digit that is told: 0.1 ms of both delays, 0.001 of their ratio
         const r99 = run.queueDelayMs.p99 / ideal.queueDelayMs.p99;
-        expect(run.r99).to.be.closeTo(r99, 0.001 + (0.1 * (1 + r99)) / ideal.queueDelayMs.p99);
+        expect(run.r99).to.be.closeTo(r99, 0.0006 + (0.05 * (1 + r99)) / (ideal.queueDelayMs.p99 - 0.05));
         expect(run.inversions).to.be.at.least(0);
         expect(run.workConservation).to.be.within(0, 1);
       }
