@@ -144,20 +144,24 @@ export class Heartbeat {
   async #refreshOnce(shard: Shard): Promise<void> {
     const { cursor } = this.#owner.mailbox(shard);
     let held = this.#claims.heldIn(shard);
-    const ending = this.#claims.ending();
-    let pending = this.#owner.pendingIn(shard).filter((ticket) => !ending.has(ticket));
-    const unknown = [];
+    let pending = this.#owner.pendingIn(shard);
+    const missing = [];
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const answer = await shard.refresh(held.slice(0, SLICE), pending.slice(0, SLICE), cursor);
       held = held.slice(SLICE);
       pending = pending.slice(SLICE);
-      for (const claim of answer.lost) this.#claims.lose(claim);
-      unknown.push(...answer.unknown);
+      // the answer to an end that is on its way says whether that was taken
+      for (const claim of answer.lost) if (!claim.ending) this.#claims.lose(claim);
+      missing.push(...answer.unknown);
       const done = held.length === 0 && pending.length === 0 && !answer.more;
       if (done && answer.dueMs !== undefined) this.due(shard, answer.dueMs);
       if (done) break;
     }
     this.#refreshedAt.set(shard, monotonic());
+    if (missing.length === 0) return;
+    // such an end may also be why it is unknown: the next refresh looks again
+    const ending = this.#claims.ending();
+    const unknown = missing.filter((ticket) => !ending.has(ticket));
     if (unknown.length > 0) await this.#owner.unknown(shard, unknown);
   }
 }

@@ -154,24 +154,24 @@ describe('a heartbeat', () => {
   });
 
   describe('that visits a shard', () => {
-    it('names all that it has there, in parts, but not what is ending', async () => {
+    it('names all that it has there, in parts', async () => {
       world = new HeartbeatWorld();
-      const tickets = Array.from({ length: 1_002 }, (_, i) => `t${i}`);
-      [world.pending, world.ending] = [{ 0: tickets }, ['t0', 't1']];
+      const tickets = Array.from({ length: 1_000 }, (_, i) => `t${i}`);
+      world.pending = { 0: tickets };
       world.held = { 0: Array.from({ length: 501 }, () => CLAIM) };
       await world.heartbeat.refresh(world.shard(0));
       expect(world.visits.map(({ held, pending }) => [held, pending.length])).to.deep.equal([
         [500, 500],
         [1, 500],
       ]);
-      expect(world.visits.flatMap(({ pending }) => pending)).to.deep.equal(tickets.slice(2));
+      expect(world.visits.flatMap(({ pending }) => pending)).to.deep.equal(tickets);
       world.pending = {};
       await world.heartbeat.refresh(world.shard(0));
       expect(world.visits.slice(2).map(({ held, pending }) => [held, pending.length])).to.deep.equal([
         [500, 0],
         [1, 0],
       ]);
-      [world.pending, world.held] = [{ 0: tickets.slice(0, 503) }, {}];
+      [world.pending, world.held] = [{ 0: tickets.slice(0, 501) }, {}];
       await world.heartbeat.refresh(world.shard(0));
       expect(world.visits.slice(4).map(({ pending }) => pending.length)).to.deep.equal([500, 1]);
     });
@@ -188,6 +188,31 @@ describe('a heartbeat', () => {
       expect([world.lost.length, world.unknown, world.visits.length]).to.deep.equal([1, [['t1', 't2']], 2]);
       await world.heartbeat.refresh(world.shard(0));
       expect([world.lost.length, world.unknown.length]).to.deep.equal([3, 1]);
+    });
+
+    it('does not lose what is ending by then: the answer to its end decides', async () => {
+      world = new HeartbeatWorld();
+      const claim = { key: 'another', ending: true } as unknown as Claim;
+      world.refresh = () => Promise.resolve({ lost: [claim, CLAIM] });
+      await world.heartbeat.refresh(world.shard(0));
+      expect(world.lost).to.deep.equal([CLAIM]);
+    });
+
+    it('does not ask for what is ending by then: its end may be in Redis, and the answer to that be lost', async () => {
+      world = new HeartbeatWorld();
+      world.refresh = () => {
+        // the end was sent after the refresh, and ran before it
+        world.ending = ['t1'];
+        return Promise.resolve({ unknown: ['t1', 't2'] });
+      };
+      await world.heartbeat.refresh(world.shard(0));
+      expect(world.unknown).to.deep.equal([['t2']]);
+      world.refresh = () => Promise.resolve({ unknown: ['t1'] });
+      await world.heartbeat.refresh(world.shard(0));
+      expect(world.unknown).to.deep.equal([['t2']]);
+      world.ending = [];
+      await world.heartbeat.refresh(world.shard(0));
+      expect(world.unknown).to.deep.equal([['t2'], ['t1']]);
     });
 
     it('does so once at a time, and once more for each that asks, whether or not one fails', async () => {

@@ -184,28 +184,22 @@ describe('when Redis', () => {
   });
 
   it('cuts every connection again and again, each request is accepted, executed and ended once', async () => {
-    const nodes = await Promise.all(['a', 'b'].map((name) => fleet.start(name)));
+    // no lease ends because a busy machine lets no call through for long: such a request may run again
+    const nodes = await Promise.all(['a', 'b'].map((name) => fleet.start(name, { leaseMs: 12_000 })));
     const executed = nodes.map((node) => serve(node, 1, room(8)));
     const lists = nodes.map((node) => requests(node.node, 150));
     const cut = new AbortController();
-    let puts = 0;
-    const done = (): number => puts + executed.flat().length;
     const cutting = (async () => {
       for (let i = 0; !cut.signal.aborted; i += 1) {
         await redis.admin.call('CLIENT', 'KILL', 'TYPE', i % 4 === 3 ? 'pubsub' : 'normal', 'SKIPME', 'yes');
-        const [before, next] = [done(), performance.now() + 25];
-        // a call that breaks connection after connection would be given up: on a busy machine something is answered first
-        const isNext = (): boolean =>
-          cut.signal.aborted || performance.now() > next + (done() > before ? 0 : 500);
-        await waitUntil(isNext, 'something has been answered, or half a second has passed');
+        const next = performance.now() + 25;
+        await waitUntil(() => performance.now() > next, 'a moment has passed');
       }
     })();
     const accepted = await Promise.all(
       nodes.map(async (node, i) => {
-        for (const one of lists[i]!) {
+        for (const one of lists[i]!)
           expect(await node.putRequests([one])).to.deep.equal([{ id: one.request_id }]);
-          puts += 1;
-        }
       }),
     );
     expect(accepted).to.have.length(2);
