@@ -83,13 +83,32 @@ export class Alarm {
   }
 }
 
+/** Calls `settled` when the promise has settled, then `resolve` or `reject`. Every put comes by here: it makes no other promise. */
+export function follow<T>(
+  promise: Promise<T>,
+  settled: () => void,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): void {
+  promise.then(
+    (value) => {
+      settled();
+      resolve(value);
+    },
+    (error: unknown) => {
+      settled();
+      reject(error);
+    },
+  );
+}
+
 /** Settles as the promise does, or rejects with the signal's reason if the signal fires first. */
 export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const fired = (): void => reject(signal.reason as Error);
     if (signal.aborted) fired();
     signal.addEventListener('abort', fired);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', fired));
+    follow(promise, () => signal.removeEventListener('abort', fired), resolve, reject);
   });
 }
 
@@ -97,17 +116,7 @@ export function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> 
 export function soon<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const cancel = after(ms, () => resolve(undefined));
-    promise.then(
-      (value) => {
-        cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        cancel();
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
-        reject(error);
-      },
-    );
+    follow(promise, cancel, resolve, reject);
   });
 }
 
@@ -130,19 +139,8 @@ export function within<T>(
   promise: Promise<T>,
   trouble: () => Error | undefined = () => undefined,
 ): Promise<T> {
-  // every put comes by here: no promise is made beside this one
   return new Promise((resolve, reject) => {
     const cancel = after(ms, () => reject(timedOut(ms, operation, trouble())));
-    promise.then(
-      (value) => {
-        cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        cancel();
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
-        reject(error);
-      },
-    );
+    follow(promise, cancel, resolve, reject);
   });
 }

@@ -3,7 +3,7 @@
  * refused, or the node is over. So every script may run twice, or late: lua/README.md#what-runs-twice.
  */
 import { setMaxListeners } from 'node:events';
-import { backoff, sleep } from '../base/clock.ts';
+import { backoff, follow, sleep } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import type { Tick } from '../base/ticket.ts';
 import { BrokenConnection, verdictOf } from '../redis/verdicts.ts';
@@ -109,18 +109,7 @@ export class Resend {
   #unlessOver<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
-      const settled = (): void => void this.#waiting.delete(reject);
-      promise.then(
-        (value) => {
-          settled();
-          resolve(value);
-        },
-        (error: unknown) => {
-          settled();
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
-          reject(error);
-        },
-      );
+      follow(promise, () => this.#waiting.delete(reject), resolve, reject);
     });
   }
 }
