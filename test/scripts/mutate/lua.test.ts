@@ -1,9 +1,17 @@
 // `npm run mutate` on scripts: it finds guards, and it can tell a guard that is missed from one that is not.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { bundleTests, testFiles, writeSources } from '../../../scripts/mutate/lua/bundle.ts';
 import { allMutants } from '../../../scripts/mutate/lua/judge.ts';
 import { mutantsOf } from '../../../scripts/mutate/lua/mutants.ts';
 import { judgeAll } from '../../../scripts/mutate/run.ts';
 import { sources } from '../../../scripts/lib/lua/sources.ts';
+
+const mocha = fileURLToPath(new URL('../../../node_modules/mocha/bin/mocha.js', import.meta.url));
 
 const changesOf = (source: string): string[] =>
   mutantsOf('x.lua', source).map(({ line, before, after }) => `${line}: ${before} => ${after}`);
@@ -44,6 +52,21 @@ describe('npm run mutate, on scripts,', () => {
       'lua/lib/reap.lua',
     ])
       expect([...files]).to.include(file);
+  });
+
+  it('can load every test that judges, away from the sources', async function () {
+    this.timeout(120_000);
+    const folder = mkdtempSync(join(tmpdir(), 'sched-lua-bundle-'));
+    try {
+      await bundleTests(folder);
+      writeSources(folder, sources());
+      const args = [mocha, '--no-config', '--dry-run', '--reporter', 'dot', ...testFiles(folder)];
+      expect(execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })).to.match(
+        /\d{3} passing/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('kills a mutant without a guard that matters, and lets one survive that changes nothing', async function () {
