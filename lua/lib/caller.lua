@@ -2,7 +2,7 @@
 --
 -- ARGV[1] node          name of the calling node
 -- ARGV[2] epoch         its epoch, 14 hex digits
--- ARGV[3] seen          highest tick of this shard that the caller has seen, 14 hex digits
+-- ARGV[3] seen          highest tick of this shard that the caller has seen, and the us since then; 14 hex digits, 0: none
 -- ARGV[4] clock         ms that stand for the server's time in tests; empty: the server's own time
 -- ARGV[5] ttl           ms that its requests live without a deadline of their own; the longest of a shard keeps that shard
 -- ARGV[6] lease         ms that a claim, and a node's life, last without a refresh

@@ -1,9 +1,9 @@
 -- The shard as this call found it, its two clocks, and what `leave` has to write at the end.
 --
 -- Both clocks follow the server's time only. `now` is in ms. The tick is in us; it never repeats and never runs back:
--- max(server us, last tick + 1, highest tick the caller has seen + 1). Numbers are printed by '%d' and '%014x': exact to
--- 2^53, and cheap (tostring would print 1.79e+15). A tick beyond 2^52 (the year 2112) is damage, and is not followed: one of
--- more than 14 digits would shift every field behind it.
+-- max(server us, last tick + 1, what the caller has seen + 1), see lua/README.md#ticks. Numbers are printed by '%d' and
+-- '%014x': exact to 2^53, and cheap (tostring would print 1.79e+15). A tick beyond 2^52 (the year 2112) is damage, and is
+-- not followed: one of more than 14 digits would shift every field behind it.
 --
 -- The shard expires as a whole. Its expiry covers every deadline in it and never moves back; its ttl is the longest that
 -- any caller gave. So a node with a shorter one takes nothing away from the others.
@@ -14,7 +14,7 @@
 local caller = require('lib.caller')
 local tables = require('lib.tables')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
-local LAST_TICK = 4503599627370496
+local LAST_TICK, MINUTE = 4503599627370496, 60000
 local shard = {}
 -- `ticked`: the tick must be stored, as the shard is new or a tick was given
 shard.now, shard.tick, shard.ticked = 0, 0, false
@@ -59,9 +59,14 @@ function shard.read(stored)
   local us = caller.clock == '' and server_us or caller.clock * 1000
   shard.now = floor(us / 1000)
   local last, seen, ttl = tonumber(stored[1] or '0', 16), tonumber(caller.seen, 16), tonumber(stored[5] or 0)
-  shard.tick = max(us - 1, followed(last), followed(seen))
-  shard.ticked = not stored[1]
-  shard.stored = stored
+  shard.stored, last, seen = stored, followed(last), followed(seen)
+  shard.ticked, shard.tick = not stored[1], max(us - 1, last, seen)
+  if seen == 0 and us <= last then
+    -- Redis may have lost later ones, of which this caller cannot have heard. They were given since the last visit, if that
+    -- was by this clock; else nobody knows
+    local since = shard.now - tonumber(stored[3] or 0)
+    shard.tick = last + 1000 * (since >= 0 and since < MINUTE and since + 1 or MINUTE)
+  end
   shard.ttl = max(caller.ttl, ttl)
   if shard.ttl > ttl then
     shard.note('ttl', format('%d', shard.ttl))

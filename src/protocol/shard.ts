@@ -6,7 +6,7 @@
 import type { SchedulerError } from '../base/errors.ts';
 import { shardKeys, slotOf, wakePrefix } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
-import { NO_TICK, laterTick, type Tick, type Ticket } from '../base/ticket.ts';
+import type { Tick, Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { ScriptName } from '../redis/declarations.ts';
 import { whenReady } from '../redis/connection.ts';
@@ -18,6 +18,7 @@ import { HOLLOW_PUT, HOLLOW_RESULT } from './hollow.ts';
 import { Lane, type LaneCall } from './lane.ts';
 import type { Membership } from './membership.ts';
 import { EvictedReply, StaleReply } from './resend.ts';
+import { SeenTicks } from './seen-ticks.ts';
 import { ShardTeller } from './shard-teller.ts';
 import type { Place } from './troubles.ts';
 import * as wire from './wire.ts';
@@ -57,8 +58,7 @@ export class Shard {
   readonly #keys: string[];
   readonly #teller: ShardTeller;
   readonly #place: Place;
-  /** Highest tick this process has seen here. */
-  #seen: Tick = NO_TICK;
+  readonly #seen = new SeenTicks();
   #since: { epoch: Tick; tick: Tick } | undefined;
   readonly #puts: Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>;
   readonly #claims: Lane<wire.ClaimItem, wire.ClaimAnswer>;
@@ -125,7 +125,7 @@ export class Shard {
 
   /** This process met an own ticket whose body it does not have: it has none that arrived before now. */
   forgetSince(): void {
-    if (this.#since) this.#since = { ...this.#since, tick: this.#seen };
+    if (this.#since) this.#since = { ...this.#since, tick: this.#seen.last };
   }
 
   /** What arrived from this tick on was put by this process under this epoch: no predecessor can have put it. */
@@ -250,7 +250,7 @@ export class Shard {
     const all = [
       node,
       epoch,
-      this.#seen,
+      this.#seen.floor(),
       '',
       String(ttlMs),
       String(leaseMs),
@@ -270,7 +270,7 @@ export class Shard {
     if (status === 'EVICTED') throw new EvictedReply(String(reply[1]));
     if (status === 'STALE') throw new StaleReply(parseInt(String(reply[1]), 16));
     const tick = String(reply[1]);
-    this.#seen = laterTick(this.#seen, tick);
+    this.#seen.see(tick);
     if (this.#since?.epoch !== epoch) this.#since = { epoch, tick };
     return reply;
   }

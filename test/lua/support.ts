@@ -134,7 +134,8 @@ export class TestShard {
       ...{
         node,
         epoch: 1,
-        seen: NO_TICK,
+        // some, long ago: a caller that has seen none leads, while time stands still
+        seen: hexOf(1, 14),
         clock: START + (options.at ?? this.at),
         ttl: 900_000,
         lease: 30_000,

@@ -160,7 +160,7 @@ function chosen<T>(all: readonly T[], numbers: readonly number[]): T[] {
 
 export async function act(world: World, one: Action): Promise<void> {
   if (one.do === 'time') {
-    world.now += one.jump;
+    world.pass(one.jump);
     return;
   }
   const life = world.lives[one.who % world.lives.length]!;
@@ -179,7 +179,7 @@ export async function act(world: World, one: Action): Promise<void> {
     case 'claim': {
       const { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn } = one;
       const bounds = { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn };
-      return world.claim(life, { ...bounds, since: one.own ? '0'.repeat(14) : life.seen });
+      return world.claim(life, { ...bounds, since: one.own ? '0'.repeat(14) : life.seen.last });
     }
     case 'pushBack': {
       const from = one.any ? world.claims : life.held;

@@ -2,6 +2,9 @@
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { LoadUnit, Policy } from '../lua/wire.ts';
 
+/** A clock that is behind tells nothing of what was given within so long. */
+const MINUTE_MS = 60_000;
+
 export interface Rules {
   /** What each life of a node has, in turn. */
   ttls: readonly number[];
@@ -79,6 +82,13 @@ export class ShardState {
 
   constructor(rules: Rules) {
     this.rules = rules;
+  }
+
+  /** The ticks that a call gives are later. */
+  tickFrom(now: number, last: number, seen: number): number {
+    if (seen > 0 || now * 1_000 > last) return Math.max(now * 1_000 - 1, last, seen);
+    const sinceVisit = now - this.visited;
+    return last + (sinceVisit < 0 || sinceVisit >= MINUTE_MS ? MINUTE_MS : sinceVisit + 1) * 1_000;
   }
 
   /** What comes before anything else; the answer that refuses the call, or undefined. */

@@ -4,12 +4,16 @@ import { checkInvariants } from '../../src/inspect/invariants.ts';
 import { type ShardSnapshot, readSnapshot } from '../../src/inspect/snapshot.ts';
 import { shardKeys, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
-import { laterTick, type Tick, type Ticket } from '../../src/base/ticket.ts';
+import type { Tick, Ticket } from '../../src/base/ticket.ts';
+import type { SeenTicks } from '../../src/protocol/seen-ticks.ts';
 import { START } from '../lua/view.ts';
 import { callerArgs, parseMail, type Held, type ShardScript } from '../lua/wire.ts';
 import { ShardModel } from './model.ts';
 import type { Rules } from './state.ts';
 import { foreseenTables, realTables } from './tables.ts';
+
+/** A call gives no more. */
+const MOST_TICKS = 1_000;
 
 export type Lane = 'put' | 'claim' | 'result';
 
@@ -19,7 +23,7 @@ export interface Life {
   epoch: number;
   ttl: number;
   lanes: Record<Lane, number>;
-  seen: Tick;
+  seen: SeenTicks;
   cursor: Tick;
   held: Held[];
   pending: Ticket[];
@@ -42,11 +46,15 @@ export interface Call {
 export class Twin {
   readonly model: ShardModel;
   now = START;
+  /** ms of the nodes' clocks, which no step sets back. */
+  passed = 0;
   steps = 0;
   readonly #client: Client;
   readonly #topic: string;
   /** `out` as the last step left it. */
   #out: readonly Buffer[] = [];
+  /** The shard's, as the last step left it. */
+  #tick = 0;
 
   constructor(client: Client, topic: string, rules: Rules) {
     this.#client = client;
@@ -54,14 +62,29 @@ export class Twin {
     this.model = new ShardModel(rules);
   }
 
+  pass(ms: number): void {
+    this.now += ms;
+    this.passed += Math.max(0, ms);
+  }
+
   async send({ script, life, lane, number, own, foresee }: Call): Promise<Buffer[]> {
     this.steps += 1;
     const { lease, policy, minLoad, loadUnit, stealAfter } = this.model.rules;
     const { node, epoch, seen, ttl } = life;
     const args = callerArgs({
-      ...{ node, epoch, seen, clock: this.now, ttl, lease, wake: wakePrefix(this.#topic), number: 0 },
+      ...{
+        node,
+        epoch,
+        seen: seen.floor(this.passed),
+        clock: this.now,
+        ttl,
+        lease,
+        wake: wakePrefix(this.#topic),
+        number: 0,
+      },
       ...{ policy, minLoad, loadUnit, stealAfter, laneCall: lane ? number : '' },
     });
+    const from = this.model.tickFrom(this.now, this.#tick, parseInt(seen.floor(this.passed), 16));
     const running = runScript(this.#client, 'auto', script, shardKeys(this.#topic, 0), [...args, ...own]);
     const [reply, snapshot] = await Promise.all([running, this.snapshot()]);
     const refused = this.model.enter(life, this.now, lane, number);
@@ -75,7 +98,12 @@ export class Twin {
       deepStrictEqual([script, ...real.slice(2)], [script, ...foreseen]);
       if (lane) this.model.leave(lane, number, foreseen[0]!);
     }
-    if (!evicted) life.seen = laterTick(life.seen, real[1]!);
+    if (!evicted) {
+      const given = parseInt(real[1]!, 16) - from;
+      ok(given >= 0 && given <= MOST_TICKS, `${given} ticks after what ${script} begins with`);
+      seen.see(real[1]!, this.passed);
+    }
+    this.#tick = parseInt(snapshot.state.get('tick') ?? '0', 16);
     deepStrictEqual({ script, ...realTables(snapshot) }, { script, ...foreseenTables(this.model) });
     deepStrictEqual(
       [script, ...checkInvariants(snapshot, { loadUnit: this.model.rules.loadUnit })],
