@@ -11,6 +11,11 @@ local tables = require('lib.tables')
 local weigh = require('lib.weigh')
 local call, format = redis.call, string.format
 
+-- nil: it has none
+local function score_of(key, owner)
+  return tonumber(call('ZSCORE', key, owner) or nil)
+end
+
 local function load_of(owner, from, to, load, suspect)
   local count = call('ZLEXCOUNT', tables.WAITING, from, to)
   if caller.load_unit == 'requests' then
@@ -24,15 +29,13 @@ end
 local function mend_line(owner, suspect)
   local from, to = '[' .. owner .. '|', '(' .. owner .. '}'
   local first = call('ZRANGEBYLEX', tables.WAITING, from, to, 'LIMIT', '0', '1')[1]
-  local head, load = call('ZSCORE', tables.HEAD, owner), call('ZSCORE', tables.LOAD, owner)
   if not first then
-    call('ZREM', tables.HEAD, owner)
-    call('ZREM', tables.LOAD, owner)
-    return head or load
+    return call('ZREM', tables.HEAD, owner) + call('ZREM', tables.LOAD, owner) > 0
   end
+  local head, load = score_of(tables.HEAD, owner), score_of(tables.LOAD, owner)
   local order = layout.hex(first, #owner + 1 + layout.ORDER, 14)
-  local weight = load_of(owner, from, to, tonumber(load or nil), suspect)
-  if head and load and tonumber(head) == order and tonumber(load) == weight then
+  local weight = load_of(owner, from, to, load, suspect)
+  if head == order and load == weight then
     return false
   end
   call('ZADD', tables.HEAD, format('%d', order), owner)

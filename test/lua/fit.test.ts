@@ -187,6 +187,18 @@ describe('a ticket that does not fit', () => {
       expect(await wakeUps()).to.deep.equal(['other: claim 0 0']);
     });
 
+    it('has the caller rung for the least of a put, in whatever order it comes', async () => {
+      for (const order of [[50, 500] as const, [500, 50] as const]) {
+        const shard = new TestShard();
+        await shard.run(put(shard, 'owner', [{ id: 'large', tokens: 1_000 }]));
+        await shard.run(claim(shard, 'engine', { alone: 60, total: 2_000 }, { at: 50 }));
+        await wakeUps();
+        const items = order.map((tokens) => ({ id: `${tokens}`, tokens }));
+        await shard.run(put(shard, 'owner', items, { at: 100 }));
+        expect(await wakeUps(), String(order)).to.deep.equal(['engine: claim 0 0']);
+      }
+    });
+
     it('has the caller rung for what it has room for, and not for more', async () => {
       const shard = new TestShard();
       await shard.run(put(shard, 'front', [large('x')]));
@@ -443,6 +455,9 @@ describe('a ticket that does not fit', () => {
       expect(await wakeUps()).to.deep.equal(['other: claim 0 50']);
       await shard.run(put(shard, 'engine', [small('own2')], { at: 2_030, claimsIn: 100 }));
       expect((await shard.view()).asks).to.deep.equal({});
+      await wakeUps();
+      await shard.run(put(shard, 'another', [small('own')], { at: 2_040, claimsIn: 100 }));
+      expect((await shard.view()).asks, 'of one that keeps none').to.deep.equal({ another: 2_140 });
     });
 
     it('keeps its place when it was given back', async () => {

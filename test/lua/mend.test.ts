@@ -148,17 +148,67 @@ describe('a refresh that mends', () => {
 
   it('ends a waiting request without a body as lost, and leaves one that is held to its runner', async () => {
     const { shard, pending } = await busy();
+    const before = await shard.requests();
     await connection().unlink(shard.key('body'));
-    const reply = await shard.run(refresh(shard, 'c', { pending: pending.get('c')! }));
+    const reply = await shard.run(refresh(shard, 'b', { pending: pending.get('b')! }));
     expect(String(reply[3]), 'unknown').to.equal('');
-    const lost = (await shard.snapshot()).out.map(parseMail).filter(({ kind }) => kind === 'lost');
-    const waited = pending.get('c')!.filter((ticket) => lost.some((mail) => mail.ticket === ticket));
-    expect(waited.length).to.be.above(0);
     const requests = await shard.requests();
-    for (const ticket of pending.get('c')!) {
-      const found = requests.get(fieldOf(ticket));
-      expect(found === undefined, ticket).to.equal(waited.includes(ticket));
+    const held = [...before].filter(([, { fence }]) => fence !== NO_TICK).map(([field]) => field);
+    expect(held.filter((field) => field.startsWith('b|'))).to.deep.equal(['b|v']);
+    expect([...requests.keys()].filter((field) => field.startsWith('b|'))).to.deep.equal(['b|v']);
+    const lost = (await shard.snapshot()).out.map(parseMail).filter(({ kind }) => kind === 'lost');
+    expect(lost.filter(({ owner }) => owner === 'b').map(({ ticket }) => fieldOf(ticket))).to.have.members([
+      ...['b|w', 'b|x', 'b|y', 'b|z'],
+    ]);
+  });
+
+  it('has what is held due when a lease ends from now, or at its deadline if that is earlier', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', ['far', { id: 'near', deadline: 5_000 }]));
+    await shard.run(claim(shard, 'b', {}, { at: 60 }));
+    await connection().unlink(shard.key('due'));
+    const pending = [await shard.ticket('a|far'), await shard.ticket('a|near')];
+    await shard.run(refresh(shard, 'a', { pending }, { at: 100 }));
+    expect(Object.values((await shard.view()).due)).to.have.members([30_100, 5_000]);
+  });
+
+  describe('the load of a line of more than a thousand tickets', () => {
+    /** Whose load is what it is not. */
+    async function long(loadUnit: LoadUnit, count = 1_001): Promise<{ shard: TestShard; tickets: Ticket[] }> {
+      const shard = new TestShard({ loadUnit });
+      const items = Array.from({ length: count }, (_, i) => ({ id: `${i}`, tokens: 2, body: '' }));
+      await shard.run(put(shard, 'a', items.slice(0, 1_000)));
+      if (count > 1_000) await shard.run(put(shard, 'a', items.slice(1_000)));
+      const { waiting } = await shard.snapshot();
+      await connection().zadd(shard.key('load'), 5, 'a');
+      return { shard, tickets: waiting };
     }
+    const loadOf = async (shard: TestShard): Promise<unknown> => (await shard.view()).load;
+
+    it('is set right in requests: counting reads no ticket', async () => {
+      const { shard } = await long('requests');
+      await shard.run(refresh(shard, 'a'));
+      expect(await loadOf(shard)).to.deep.equal({ a: 1_001 });
+    });
+
+    it('is set right in tokens where there is a sign that something was lost', async () => {
+      const { shard, tickets } = await long('tokens');
+      await shard.run(refresh(shard, 'a'));
+      expect(await loadOf(shard), 'no sign: nothing is read for it').to.deep.equal({ a: 5 });
+      await connection().hdel(shard.key('request'), 'a|7');
+      const pending = tickets.filter((ticket) => ticket.endsWith('|7'));
+      await shard.run(refresh(shard, 'a', { pending }));
+      expect(await loadOf(shard)).to.deep.equal({ a: 2_000 });
+      await connection().zrem(shard.key('load'), 'a');
+      await shard.run(refresh(shard, 'a'));
+      expect(await loadOf(shard), 'it was lost itself').to.deep.equal({ a: 2_000 });
+    });
+
+    it('and of a shorter one is set right always', async () => {
+      const { shard } = await long('tokens', 1_000);
+      await shard.run(refresh(shard, 'a'));
+      expect(await loadOf(shard)).to.deep.equal({ a: 2_000 });
+    });
   });
 
   it('ends what a claim meets without a body as lost, tells its owner, and comes again at once for the rest', async () => {

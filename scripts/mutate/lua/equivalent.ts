@@ -4,6 +4,8 @@ const NOTHING_TO_DO = 'only saves the calls that a guard without anything to gua
 const SAME_EXPIRY = 'only saves a PEXPIREAT: the table has that expiry already';
 const ORDER_OF_READING = 'only how much is read at once; the same is answered';
 const REAP = "first_due <= shard.now and require('lib.reap')(reap_limit, grace)";
+const RINGS = "claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1";
+const BODILESS = "waiting and not has_bodies and call('HEXISTS', tables.BODY, one.field) == 0";
 const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 
 /** Each with its reason, why the script does the same without its guard. */
@@ -20,6 +22,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     after: 'true',
     why: SAME_EXPIRY,
   },
+  ...["call('EXISTS', tables.IDLE) == 1", 'claims_in ~= 0', 'true'].map((after) => ({
+    ...{ file: 'lua/put_requests.lua', before: RINGS, after },
+    why: 'only saves a ring that finds nobody: none is idle, or no time is left before the claim that follows',
+  })),
   {
     ...{ file: 'lua/refresh.lua', before: REAP, after: REAP.replace(/.* and /, '') },
     why: NOTHING_TO_DO,
@@ -44,6 +50,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     before: "call('ZCARD', tables.WAITING) == #tickets",
     after: 'true',
     why: SAME_EXPIRY,
+  },
+  {
+    ...{ file: 'lua/lib/mend.lua', before: BODILESS, after: BODILESS.replace('not has_bodies and ', '') },
+    why: 'only saves reads: where there are as many bodies as records, each record has one',
   },
   {
     file: 'lua/lib/post.lua',
