@@ -90,6 +90,15 @@ describe('the age of a request', () => {
     ]);
   });
 
+  it('is not asked of an owner that has none in line, though a table says so', async () => {
+    const shard = new TestShard({ minLoad: 10 });
+    await shard.run(put(shard, 'a', [{ id: 'later', headStart: -10_000 }]));
+    await connection().unlink(shard.key('waiting'));
+    const reply = await shard.run(claim(shard, 'b', {}, { at: 60 }));
+    expect(String(reply[0])).to.equal('IDLE');
+    expect((await shard.view()).head, 'it is corrected').to.deep.equal({});
+  });
+
   it('is kept in the record, in ms', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', [late], { at: 7 }));

@@ -122,6 +122,15 @@ describe('put_results', () => {
     await shard.row(putResults(shard, 'a', [finished(x, 2)]), { reply: ['OK', 'LOST'] });
   });
 
+  it('is no orphan’s for the caller itself, though the shard has not heard of it for a lease', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', ['x']));
+    await shard.run(claim(shard, 'a'));
+    const x = await shard.held('a|x');
+    const reply = await shard.run(putResults(shard, 'a', [finished(x, 1)], { at: 30_001 }));
+    expect(String(reply[2])).to.equal('OK');
+  });
+
   it('keeps a copy in dead of a failed request that is flagged so, and of none else', async () => {
     const { shard, x, y, z } = await claimed();
     const failed = (held: Held, dead: boolean): ResultItem => ({
