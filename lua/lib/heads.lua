@@ -1,7 +1,7 @@
 -- The heads of the peers' lines, least order first, read as far as can decide. `all` is the record of one reading: { peers
--- in the order of their heads, read: rank up to which heads were read, last: up to which they may be, more: there are
--- heads beyond it, own: the caller has a head, or may have one that was not read, opened: rank of the last one whose line
--- was read, horizon: the least order of any other }.
+-- in the order of their heads, read: rank up to which heads were read, last: up to which they may be, more: there may be
+-- heads beyond what was read, own: the caller has a head, or may have one that was not read, opened: rank of the last one
+-- whose line was read, horizon: the least order of any other }.
 --
 -- A peer is { owner, rank, first: order of its head, order: of the ticket in front, load and since (ms): what says whether
 -- it may be stolen from, line: once it is read }.
@@ -36,7 +36,7 @@ local function read(all, count)
   end
   all.read = all.read + count
   local is_last, is_full = all.read == all.last, #found == 2 * count
-  all.more = is_last and is_full
+  all.more = is_full
   all.own = all.own or is_full or 2 * #names < #found
   all.horizon = not is_last and is_full and tonumber(found[#found]) or math.huge
 end

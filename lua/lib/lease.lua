@@ -29,9 +29,6 @@ end
 
 local function lease(picks)
   local marks, dues, bodies, claims, first, lengths, lost = {}, {}, {}, {}, math.huge, {}, {}
-  if #picks == 0 then
-    return '', bodies, first, lost
-  end
   local node, lease_end, all = caller.node, shard.now + caller.lease, bodies_of(picks)
   local lease_text = format('%d', lease_end)
   for i = 1, #picks do

@@ -69,6 +69,17 @@ describe('a claim by the policy oldest', () => {
     expect(await claimed(shard, 'a', { total: 999, askOn: 51 })).to.deep.equal(['smallx']);
   });
 
+  it('says that its search is over if there were fewer than fifty, though not at once that few', async () => {
+    for (const count of [20, 49]) {
+      const shard = new TestShard({ policy: 'oldest', stealAfter: 50 });
+      const big = [{ id: 'big', tokens: 1_000 }];
+      for (const owner of numbered(count, 'big')) await shard.run(put(shard, owner, big));
+      shard.at = 1_000;
+      const reply = await shard.run(claim(shard, 'a', { limit: 8, total: 999 }));
+      expect([0, 5].map((i) => String(reply[i]))).to.deep.equal(['IDLE', '-1']);
+    }
+  });
+
   it('keeps to the peer that it has found if those behind are younger', async () => {
     const shard = new TestShard({ policy: 'oldest', stealAfter: 50 });
     await shard.run(put(shard, 'p', ['x'], { at: 0 }));

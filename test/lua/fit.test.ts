@@ -228,6 +228,7 @@ describe('a ticket that does not fit', () => {
         const shard = new TestShard();
         await shard.run(put(shard, 'front', [small('s1'), { id: 'x', tokens: 100 }, small('s2')]));
         expect((await asked(shard, 'engine', at, { alone: 100, sum: 50 })).ids).to.deep.equal(ids);
+        expect((await shard.view()).kept, 'it needs no room to be kept').to.equal('');
       }
     });
   });
@@ -244,6 +245,12 @@ describe('a ticket that does not fit', () => {
     it('is stepped over until then', async () => {
       const shard = await waiting();
       expect((await asked(shard, 'engine', 1_999, tight)).ids).to.deep.equal(['young']);
+      expect((await shard.view()).kept).to.equal('');
+    });
+
+    it('is kept by none that leaves: it takes what is younger', async () => {
+      const shard = await waiting();
+      expect((await asked(shard, 'engine', 2_000, { ...tight, keepFor: 0 })).ids).to.deep.equal(['young']);
       expect((await shard.view()).kept).to.equal('');
     });
 

@@ -174,7 +174,10 @@ describe('a refresh that mends', () => {
 
   describe('the load of a line of more than a thousand tickets', () => {
     /** Whose load is what it is not. */
-    async function long(loadUnit: LoadUnit, count = 1_001): Promise<{ shard: TestShard; tickets: Ticket[] }> {
+    async function long(
+      loadUnit: LoadUnit,
+      count = 1_001,
+    ): Promise<{ shard: TestShard; tickets: readonly Ticket[] }> {
       const shard = new TestShard({ loadUnit });
       const items = Array.from({ length: count }, (_, i) => ({ id: `${i}`, tokens: 2, body: '' }));
       await shard.run(put(shard, 'a', items.slice(0, 1_000)));

@@ -80,6 +80,14 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/lib/arrival_of.lua', before: 'not record', after: 'true' },
     why: 'only saves a read of what the caller has read',
   },
+  {
+    ...{ file: 'lua/lib/heads.lua', before: 'min(count, HEADS)', after: 'HEADS' },
+    why: ORDER_OF_READING,
+  },
+  {
+    ...{ file: 'lua/lib/heads.lua', before: 'peer.first >= order', after: 'false' },
+    why: 'only saves a look at the rest: a line has nothing before its head',
+  },
   { file: 'lua/lib/lines.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
   ...['wanted', 'CHUNK'].map((after) => ({
     ...{ file: 'lua/lib/lines.lua', before: 'min(wanted, CHUNK)', after },
