@@ -122,9 +122,11 @@ describe('the load table', () => {
   }
 
   it('d15: does not let peers rob an idle node: what it takes itself at once is its own', async () => {
-    const owner = await fleet.start('owner');
+    // longer than a busy machine lets the owner wait for its claim
+    const stealing = { stealAfterMs: 5_000 };
+    const owner = await fleet.start('owner', stealing);
     const list = requests('r', 150);
-    const stolen = serve(await fleet.start('thief'));
+    const stolen = serve(await fleet.start('thief', stealing));
     const own = serve(owner);
     for (const request of list) {
       await owner.putRequests([request]);

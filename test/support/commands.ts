@@ -1,4 +1,6 @@
 // What clients send to a server, seen with MONITOR. For servers of a suite's own: MONITOR shows everybody's.
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
 import type { Redis } from 'ioredis';
 import { allScripts } from '../../src/redis/run-script.ts';
 import { waitUntil } from './server.ts';
@@ -14,24 +16,37 @@ export interface Sent {
   command: string;
 }
 
-/** Runs `act` and answers what clients sent meanwhile. */
+/** What MONITOR shows of one command: the client's address, the command, and its first argument. */
+const SHOWN = /^\+[\d.]+ \[\d+ (\S+)\] "([^"]*)"(?: "([^"]*)")?/;
+
+/**
+ * Runs `act` and answers what clients sent meanwhile. Over a plain socket: the monitor of ioredis fails if a command is
+ * shown in one read with the answer to MONITOR.
+ */
 export async function commandsDuring(admin: Redis, act: () => Promise<unknown>): Promise<Sent[]> {
-  const monitor = await admin.monitor();
+  const { host, port } = admin.options;
+  const socket = connect({ host, port: port! });
+  const shown = createInterface({ input: socket, crlfDelay: Infinity });
   const sent: Sent[] = [];
-  let over = false;
-  monitor.on('monitor', (_time: string, args: string[], from: string) => {
-    if (args[1] === END) over = true;
-    if (over || from === 'lua') return;
-    const command = args[0]!.toUpperCase();
-    const script = command === 'EVALSHA' ? nameOf.get(args[1]!) : undefined;
+  let [begun, over] = [false, false];
+  shown.on('line', (line) => {
+    begun ||= line === '+OK';
+    const [, from, name, argument] = SHOWN.exec(line) ?? [];
+    if (argument === END) over = true;
+    if (over || from === undefined || from === 'lua') return;
+    const command = name!.toUpperCase();
+    const script = command === 'EVALSHA' ? nameOf.get(argument!) : undefined;
     sent.push({ from, command: script ?? command });
   });
   try {
+    socket.write('MONITOR\r\n');
+    await waitUntil(() => begun, 'the monitor has begun');
     await act();
     await admin.echo(END);
     await waitUntil(() => over, 'the monitor has shown everything');
   } finally {
-    monitor.disconnect();
+    shown.close();
+    socket.destroy();
   }
   return sent;
 }
