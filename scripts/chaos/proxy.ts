@@ -64,7 +64,8 @@ export class Proxy {
    * that became a replica behind an address that a new one has now; it stays like that until the client leaves.
    */
   trap(kind: Trap, chosen: (index: number) => boolean): number {
-    const pairs = [...this.#pairs].filter((_, i) => chosen(i));
+    // of a silent one bytes are lost already: it is silent for good, and then cut
+    const pairs = [...this.#pairs].filter(({ trap }, i) => chosen(i) && trap !== 'silence');
     for (const pair of pairs) {
       pair.trap = kind;
       pair.sprung = false;

@@ -2,7 +2,7 @@
 import { Scheduler, SchedulerError, type BudgetSource, type SchedulerOptions } from '../../../src/index.ts';
 import { messageOf } from '../../../src/base/errors.ts';
 import type { EngineSize, Happening, Output } from './happenings.ts';
-import type { HistoryWriter } from './history.ts';
+import { now, type HistoryWriter } from './history.ts';
 import { EVICTED_EXIT } from './orders.ts';
 import type { Execute, Peer, PutRequest, Refusal, RunRequest } from './peer.ts';
 import { witness } from './witness.ts';
@@ -84,11 +84,16 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
     return Promise.all(requests.map((one) => (one.options?.signal ? this.#submit(one) : this.#put(one))));
   }
 
-  /** A put that timed out is put again, and adopted, until it is answered. */
-  async #put({ request, options }: PutRequest<Request>): Promise<Refusal | undefined> {
+  /** A put that timed out is put again, and adopted, until it is answered; its deadline counts from the first time. */
+  async #put({
+    request,
+    options: { deadlineMs, ...options } = {},
+  }: PutRequest<Request>): Promise<Refusal | undefined> {
+    const from = now();
     for (;;) {
       try {
-        const [outcome] = await this.#scheduler!.putRequests([request], options);
+        const rest = deadlineMs === undefined ? {} : { deadlineMs: from + deadlineMs - now() };
+        const [outcome] = await this.#scheduler!.putRequests([request], { ...options, ...rest });
         if (!outcome!.error) return undefined;
         if (outcome!.error.code !== 'TIMEOUT') return refusal(outcome!.error);
       } catch (error) {
