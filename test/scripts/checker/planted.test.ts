@@ -99,6 +99,32 @@ describe('the checker, of planted faults,', () => {
     });
   });
 
+  describe('knows that a fence is given once, also when Redis has lost who had it', () => {
+    /** The runner had it, and the request waits again. */
+    const lost = (): Story =>
+      accepted()
+        .saw(RUNNER, ...claimed('05'))
+        .loses(
+          { records: new Map([['r1', tick('05')]]), ticks: [tick('05')] },
+          { records: new Map([['r1', undefined]]), ticks: [tick('04')] },
+        );
+    const runs = (story: Story, fence: string, id = 'r1', order = '01'): Story =>
+      story.saw(OWNER, ...claimed(fence, order, id), sent(fence, 1, true, id), finished(fence, 1, id));
+
+    it('so a later one is another', () => {
+      expect(kinds(runs(lost(), '06').check())).to.deep.equal([]);
+    });
+
+    it('not to two runners of one request', () => {
+      expect(kinds(runs(lost(), '05').check())).to.deep.equal(['holder']);
+    });
+
+    it('not to two requests', () => {
+      const other = lost().saw(OWNER, put('r2'), { what: 'accepted', id: 'r2' });
+      expect(kinds(runs(runs(other, '05', 'r2', '02'), '06').check())).to.include('holder');
+    });
+  });
+
   describe('knows what a later claim of a request looks like', () => {
     const story = (...[order, triesSpent]: [string, number]): Story =>
       accepted()
