@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { claim, put, putResults, reset } from './calls.ts';
+import { cancel, claim, put, putResults, reset } from './calls.ts';
 import { guards } from './guards.ts';
 import { TestShard, connections, statusWordsOf } from './support.ts';
 import { parseTickets } from './wire.ts';
@@ -90,6 +90,16 @@ describe('reset', () => {
       ['0', 0, 0, 0],
       ['0', 0, 0, 0],
     ]);
+  });
+
+  it('takes nothing off the load of what its slice leaves for a named ticket that has ended', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', ['x', 'y', 'z']));
+    const [x, y] = [await shard.ticket('a|x'), await shard.ticket('a|y')];
+    await shard.run(cancel(shard, 'a', [x]));
+    const reply = await shard.run(reset(shard, 'a', [x], { slice: 1 }));
+    expect(parseTickets(reply[2]!, 1)).to.deep.equal([y]);
+    expect((await shard.view()).load).to.deep.equal({ a: 1 });
   });
 
   it('takes its turn among the puts: an earlier put that comes late is STALE', async () => {
