@@ -21,7 +21,7 @@ local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
 
 local function enter(lane, opening)
-  local node, lane_number = caller.node, lane and tonumber(caller.lane_call, 16)
+  local node, lane_number = caller.node, tonumber(caller.lane_call, 16)
   assert(not lane or lane_number and #caller.lane_call == 12, 'the number of the call is out of its range')
   local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept')
   local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)

@@ -15,9 +15,8 @@ local function shorten(lines, take)
   for i = 1, #lines do
     local line = lines[i]
     local is_short = #line.gone > 0 or line.owner ~= caller.node and not line.stays and #line.tickets == 0
-    if is_short or take.full then
-      peek(line, take)
-    end
+    -- a call that is full has not looked at what it left in front
+    peek(line, take)
     if is_short then
       dequeue(line.owner, line.gone, line.stays or line.order or false)
     end

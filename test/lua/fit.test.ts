@@ -187,6 +187,17 @@ describe('a ticket that does not fit', () => {
       expect(await wakeUps()).to.deep.equal(['other: claim 0 0']);
     });
 
+    it('has another rung for an own one that is left while the call asks on for those of others', async () => {
+      const shard = new TestShard();
+      await idleWith(shard, 'idle', 60);
+      await shard.run(put(shard, 'engine', [small('own')], { at: 100 }));
+      await shard.run(put(shard, 'front', [large('x')], { at: 101 }));
+      await wakeUps();
+      const answer = await asked(shard, 'engine', 200, { limit: 1, askOn: 2 });
+      expect(answer).to.deep.equal({ status: 'OK', ids: ['x'], on: -1 });
+      expect(await wakeUps()).to.deep.equal(['idle: claim 0 0']);
+    });
+
     it('has the caller rung for the least of a put, in whatever order it comes', async () => {
       for (const order of [[50, 500] as const, [500, 50] as const]) {
         const shard = new TestShard();

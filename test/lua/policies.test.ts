@@ -315,6 +315,26 @@ describe('the policy lucky', () => {
     });
   });
 
+  it('looks at none more where it has taken what it kept room for', async () => {
+    const shard = await seeded(lucky, [
+      { owner: 'b', at: 0, items: [{ id: 'big', tokens: 1_000 }, '2', '3'] },
+      { owner: 'c', at: 1, items: ['1', '2', '3'] },
+      { owner: 'a', at: 2, items: ['1', '2'] },
+    ]);
+    expect(await claimed(shard, 'a', 2_010, { entropy: 8, alone: 999 })).to.deep.equal([]);
+    expect(await claimed(shard, 'a', 2_100, { entropy: 8 })).to.deep.equal(['bbig', 'a1', 'a2']);
+  });
+
+  it('finds one of ten peers always, though each may be stolen from by its load and by its age', async () => {
+    const big = Array.from({ length: 3 }, (_, i) => ({ id: `${i}`, tokens: 1_000 }));
+    const shard = await seeded({ policy: 'lucky', stealAfter: 50, minLoad: 3 }, [
+      ...Array.from({ length: 9 }, (_, i) => ({ owner: `big${i}`, at: 0, items: big })),
+      { owner: 'f', at: 0, items: Array.from({ length: 33 }, (_, i) => `${i}`) },
+    ]);
+    for (let entropy = 1; entropy <= 30; entropy += 1)
+      expect(await claimed(shard, 'a', 100, { limit: 1, total: 999, entropy })).to.have.length(1);
+  });
+
   it('is the same in a resend, whatever the entropy of the first run', async () => {
     const shard = await seeded(lucky, [{ owner: 'b', at: 0, items: ['1', '2', '3'] }]);
     await shard.row(claim(shard, 'a', { limit: 1, entropy: 123_456_789 }, { at: 10 }), {
@@ -343,6 +363,7 @@ describe('the policy none', () => {
     ]);
     expect(await claimed(shard, 'a', 1_000)).to.deep.equal(['a1']);
     expect(await claimed(shard, 'a', 1_000)).to.deep.equal([]);
-    expect(await claimed(shard, 'b', 1_000, { since: tickAt(0) })).to.deep.equal(['b1', 'b2', 'b3']);
+    expect(await claimed(shard, 'a', 9_000, { entropy: 8 }), 'however long it has waited').to.deep.equal([]);
+    expect(await claimed(shard, 'b', 9_000, { since: tickAt(0) })).to.deep.equal(['b1', 'b2', 'b3']);
   });
 });

@@ -1,6 +1,7 @@
 import type { Equivalent } from '../mutant.ts';
 
 const NOTHING_TO_DO = 'only saves the calls that a guard without anything to guard would make';
+const AS_IT_STANDS = 'what is written stands there already';
 const SAME_EXPIRY = 'only saves a PEXPIREAT: the table has that expiry already';
 const ORDER_OF_READING = 'only how much is read at once; the same is answered';
 const REAP = "first_due <= shard.now and require('lib.reap')(reap_limit, grace)";
@@ -30,7 +31,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/refresh.lua', before: REAP, after: REAP.replace(/.* and /, '') },
     why: NOTHING_TO_DO,
   },
-  { file: 'lua/reset.lua', before: '#strays > 0', after: 'true', why: 'the line is written as it stands' },
+  { file: 'lua/reset.lua', before: '#strays > 0', after: 'true', why: AS_IT_STANDS },
   {
     ...{ file: 'lua/take_results.lua', before: 'min(step, limit - #reply + 3)', after: 'limit - #reply + 3' },
     why: ORDER_OF_READING,
@@ -76,6 +77,8 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/lib/leave.lua', before: before!, after: after! },
     why: 'only saves a write: what is kept is at or above every tick that was given, either way',
   })),
+  { file: 'lua/lib/leave.lua', before: 'shard.moved', after: 'true', why: AS_IT_STANDS },
+  { file: 'lua/lib/shorten.lua', before: 'is_short', after: 'true', why: AS_IT_STANDS },
   {
     ...{ file: 'lua/lib/arrival_of.lua', before: 'not record', after: 'true' },
     why: 'only saves a read of what the caller has read',
@@ -88,6 +91,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/lib/heads.lua', before: 'peer.first >= order', after: 'false' },
     why: 'only saves a look at the rest: a line has nothing before its head',
   },
+  {
+    ...{ file: 'lua/lib/line_length.lua', before: "caller.load_unit == 'requests'", after: 'false' },
+    why: 'only saves a count: a load in requests is the length of the line',
+  },
   { file: 'lua/lib/lines.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
   ...['wanted', 'CHUNK'].map((after) => ({
     ...{ file: 'lua/lib/lines.lua', before: 'min(wanted, CHUNK)', after },
@@ -98,6 +105,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     before: "left and call('EXISTS', tables.IDLE) == 1",
     after: 'left',
     why: NOTHING_TO_DO,
+  },
+  {
+    ...{ file: 'lua/lib/pick_oldest.lua', before: 'wanted.ask_on == 0 and not all.own', after: 'false' },
+    why: 'only saves a read of the own line: the caller has no head, and so no line',
   },
   {
     ...{ file: 'lua/lib/pick_oldest.lua', before: 'mine', after: 'true' },
