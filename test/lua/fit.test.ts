@@ -198,6 +198,16 @@ describe('a ticket that does not fit', () => {
       expect(await wakeUps()).to.deep.equal(['idle: claim 0 0']);
     });
 
+    it('has another rung for the least of what a full call leaves in several lines', async () => {
+      const shard = new TestShard();
+      await idleWith(shard, 'idle', 60);
+      await shard.run(put(shard, 'front', [small('x'), large('y')], { at: 100 }));
+      await shard.run(put(shard, 'engine', [small('own')], { at: 180 }));
+      await wakeUps();
+      expect((await asked(shard, 'engine', 200, { limit: 1 })).ids).to.deep.equal(['x']);
+      expect(await wakeUps()).to.deep.equal(['idle: claim 0 0']);
+    });
+
     it('has the caller rung for the least of a put, in whatever order it comes', async () => {
       for (const order of [[50, 500] as const, [500, 50] as const]) {
         const shard = new TestShard();

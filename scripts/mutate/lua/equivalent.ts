@@ -84,6 +84,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves a read of what the caller has read',
   },
   {
+    ...{ file: 'lua/lib/record_of.lua', before: "head_start ~= '0'", after: 'true' },
+    why: 'only saves a text that is the same: nothing is taken off',
+  },
+  {
     ...{ file: 'lua/lib/heads.lua', before: 'min(count, HEADS)', after: 'HEADS' },
     why: ORDER_OF_READING,
   },
