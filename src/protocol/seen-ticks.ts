@@ -36,6 +36,6 @@ export class SeenTicks {
   }
 
   #floorOf(now: number): number {
-    return this.#floor === 0 ? 0 : this.#floor + (now - this.#floorAt) * US_PER_MS * PACE;
+    return this.#floor + (now - this.#floorAt) * US_PER_MS * PACE;
   }
 }
