@@ -16,12 +16,12 @@ const NOTICE_MS = 6_000;
  * Its owner was killed or evicted, Redis has nothing of it, and one of these is proven; or why not:
  *
  * - `ownResult`: the last claim was granted to its owner, or to a successor by takeover, while that lived, which sent
- *   the final and died within {@link HOLD_MS}: only that process knows its own result;
+ *   the final and died, Redis having answered it for {@link HOLD_MS} at most: only that process knows its own result;
  * - `taken`: its owner, or a successor by takeover, had the final from Redis, and died within {@link HOLD_MS}; only in a
  *   run with outages, as undisturbed a result is told before Redis forgets it;
  * - `dropped`: a process that had taken the name without takeover got the final: it sent it itself, or had it from Redis;
  * - `forgotten`: Redis had it and came back without it; its owner, which alone had the payload, did not put it again,
- *   and died before it heard from Redis again, or within {@link NOTICE_MS}.
+ *   and died before it heard from Redis again, or for longer than {@link NOTICE_MS}.
  */
 export function withOwner(
   life: Life,
@@ -43,7 +43,7 @@ export function withOwner(
 
   const final = sent.find((one) => one.final && one.fence === last?.fence && one.by === last.by);
   const { diedAt = Infinity } = last?.by ?? {};
-  if (final && tells(final.by) && last!.at < diedAt && diedSoon(final.by, final.at, HOLD_MS))
+  if (final && tells(final.by) && last!.at < diedAt && heardLittle(final.by, final.at, HOLD_MS))
     return { proof: 'ownResult' };
   const ticket = latest([...placed, ...granted].map((one) => one.ticket));
   const finals = taken.filter((one) => one.final && one.ticket === ticket);
@@ -54,7 +54,7 @@ export function withOwner(
     (loss) =>
       isGone(loss, id) &&
       placed.every(({ at }) => at <= loss.at) &&
-      diedSoon(owner, heardAt(owner, loss.at), NOTICE_MS),
+      heardLittle(owner, heardAt(owner, loss.at), NOTICE_MS),
   );
   if (isForgotten) return { proof: 'forgotten' };
   const by = claimed.at(-1)?.by;
@@ -68,10 +68,18 @@ function diedSoon({ diedAt, entries }: ProcessHistory, after: number, ms: number
   return diedAt !== undefined && (entries.at(-1)?.at ?? 0) <= after + ms;
 }
 
+/** It died, and Redis answered it nothing later than that: what it did meanwhile needs no Redis. */
+function heardLittle({ diedAt, entries }: ProcessHistory, after: number, ms: number): boolean {
+  return diedAt !== undefined && (entries.findLast(isAnswer)?.at ?? 0) <= after + ms;
+}
+
 /** When Redis first answered it after that; never: Infinity. */
 function heardAt({ entries }: ProcessHistory, after: number): number {
-  const isAnswer = ({ what }: Entry): boolean => what === 'placed' || what === 'granted' || what === 'taken';
   return entries.find((entry) => entry.at > after && isAnswer(entry))?.at ?? Infinity;
+}
+
+function isAnswer({ what }: Entry): boolean {
+  return what === 'placed' || what === 'granted' || what === 'taken';
 }
 
 /** Tickets of one request begin alike, up to their order. */

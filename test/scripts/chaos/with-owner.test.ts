@@ -8,6 +8,7 @@ import {
   claimed,
   kinds,
   placed,
+  put,
   sent,
   taken,
   tick,
@@ -33,6 +34,9 @@ describe('the checker of the chaos run counts a request as ended with its killed
     const own = (final: boolean): Story => accepted().saw(OWNER, ...claimed('05'), sent('05', 1, final));
 
     it('that it had just sent', () => ended('ownResult', own(true).dies(OWNER)));
+    it('that it had sent long before, if Redis has answered nothing since', () => {
+      ended('ownResult', own(true).pass(LONG_MS).saw(OWNER, put('r2')).dies(OWNER));
+    });
     it('but not before its final', () => lost(own(false).dies(OWNER)));
     it('but not while it lives', () => lost(own(true)));
     it('but not if it lived on for long', () => {
@@ -166,9 +170,10 @@ describe('the checker of the chaos run counts a request as ended with its killed
           .saw(OWNER, taken('05', 1, false))
           .pass(LONG_MS);
       ended('forgotten', heard().dies(OWNER));
+      ended('forgotten', heard().saw(OWNER, put('r2')).dies(OWNER));
       lost(
         heard()
-          .saw(OWNER, { what: 'stopped', id: 'r1', fence: tick('05') })
+          .saw(OWNER, taken('05', 2, false))
           .dies(OWNER),
       );
     });
