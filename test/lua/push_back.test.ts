@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { claim, pushBack, put, putResults } from './calls.ts';
 import { guards } from './guards.ts';
-import { TestShard, connections, statusWordsOf } from './support.ts';
+import { TestShard, connections, wakeUps, statusWordsOf } from './support.ts';
 import { parseClaims } from './wire.ts';
 
 describe('push_back', () => {
@@ -145,6 +145,16 @@ describe('push_back', () => {
         idle: { d: undefined },
       },
     });
+  });
+
+  it('rings no caller for its own either', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', ['x']));
+    for (let i = 0; i < 2; i += 1) await shard.run(claim(shard, 'a', {}, { at: 60 }));
+    await wakeUps();
+    await shard.run(pushBack(shard, 'a', [await shard.held('a|x')], { at: 70 }));
+    expect(await wakeUps()).to.deep.equal([]);
+    expect(Object.keys((await shard.view()).idle)).to.deep.equal(['a']);
   });
 
   it('lets the next visit end a ticket that came back after its deadline', async () => {
