@@ -34,7 +34,7 @@ export function checkHolders(lives: Iterable<Life>, evidence: HolderEvidence, fa
     for (const [i, next] of grants.entries()) {
       const one = grants[i - 1];
       if (!one || one.fence === next.fence) continue;
-      if (eraOf(losses, one.shard, one.fence) !== eraOf(losses, next.shard, next.fence)) continue;
+      if (eraOf(losses, one) !== eraOf(losses, next)) continue;
       const why = whyNotAgain(one, next, life, evidence);
       if (why !== undefined) fault(id, `${describe(next.by)} was granted claim ${next.fence} ${why}`);
     }

@@ -23,8 +23,8 @@ export function checkLines(lives: Iterable<Life>, losses: readonly Loss[], fault
       if (!first || grant.fence < first.fence) firsts.set(grant.ticket, grant);
     }
     for (const grant of firsts.values()) {
-      const { ticket, shard, fence } = grant;
-      const line = `${shard}|${parseTicket(ticket).owner}|${put.priority}|${eraOf(losses, shard, fence)}`;
+      const { ticket, shard } = grant;
+      const line = `${shard}|${parseTicket(ticket).owner}|${put.priority}|${eraOf(losses, grant)}`;
       lines.set(line, [...(lines.get(line) ?? []), grant]);
     }
   }

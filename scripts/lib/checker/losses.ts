@@ -1,5 +1,7 @@
 /** What Redis lost, and brought back, when it died and came back with less than it had. Pure. */
 
+import type { Grant } from './lives.ts';
+
 /** What a Redis held of the fleet's requests; their ids are never used twice. */
 export interface Holding {
   /** Id -> fence of the claim; undefined: it waits. */
@@ -43,9 +45,14 @@ export function stoodAgain(
   );
 }
 
-/** How many losses there were when the claim was granted. */
-export function eraOf(losses: readonly Loss[], shard: number, fence: string): number {
-  return losses.filter(({ had }) => (had.ticks[shard] ?? '') < fence).length;
+/**
+ * Between which losses the claim was granted, by its fence and by when its process got it. The two differ for a process that
+ * stood still and got it late, and for a shard that was emptied and counts from its clock again. Such a claim is of no era that
+ * another one is of, but for those that are like it.
+ */
+export function eraOf(losses: readonly Loss[], { shard, fence, at }: Grant): string {
+  const byFence = losses.filter(({ had }) => (had.ticks[shard] ?? '') < fence).length;
+  return `${byFence} ${losses.filter((loss) => loss.at < at).length}`;
 }
 
 function holds({ records, finals }: Holding, id: string): boolean {

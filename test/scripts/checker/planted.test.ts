@@ -115,6 +115,12 @@ describe('the checker, of planted faults,', () => {
       expect(kinds(runs(lost(), '06').check())).to.deep.equal([]);
     });
 
+    it('also by a shard that lost all, and counts from its clock again: claims before and after are not compared', () => {
+      const emptied = runs(accepted(), '05').loses({ ticks: [tick('05')] });
+      const other = emptied.saw(OWNER, put('r2'), { what: 'accepted', id: 'r2' });
+      expect(kinds(runs(other, '03', 'r2', '02').check())).to.deep.equal([]);
+    });
+
     it('not to two runners of one request', () => {
       expect(kinds(runs(lost(), '05').check())).to.deep.equal(['holder']);
     });
