@@ -1,13 +1,12 @@
 // One test file, run by mocha in this process, step by step told to the runner.
 import { readFileSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 import Mocha from 'mocha';
 import type { Outcome, Settings } from './messages.ts';
+import { root } from './paths.ts';
 import { shuffleSuite } from './shuffle.ts';
-
-export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 const { EVENT_HOOK_BEGIN, EVENT_TEST_BEGIN, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } =
   Mocha.Runner.constants;
@@ -59,11 +58,6 @@ async function load(mocha: Mocha, path: string): Promise<void> {
   const module: unknown = await import(pathToFileURL(path).href);
   mocha.suite.emit(EVENT_FILE_REQUIRE, module, path, mocha);
   mocha.suite.emit(EVENT_FILE_POST_REQUIRE, globalThis, path, mocha);
-}
-
-/** The path of a file of the project, as it is printed. */
-export function nameOf(path: string): string {
-  return relative(root, resolve(path));
 }
 
 function reporterFor(teller: Teller): Mocha.ReporterConstructor {

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UsageError } from '../../../src/cli/output.ts';
-import { nameOf, root } from './file.ts';
+import { nameOf, root } from './paths.ts';
 
 /** Not in the tree: it is of one machine. */
 const RECORD = join(root, 'node_modules/.cache/sched-lua/test-ms.json');

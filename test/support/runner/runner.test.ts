@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { useProgram, type Program } from '../program.ts';
 import { freshTopic, redisUrl, waitUntil } from '../server.ts';
-import { root } from './file.ts';
+import { root } from './paths.ts';
 import { KNOWN_TO_BE_LONG, longestFirst } from './plan.ts';
 import { shuffleFiles, shuffleSuite, type ShuffledSuite } from './shuffle.ts';
 

@@ -1,0 +1,10 @@
+import { relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The project's folder. */
+export const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** The path of a file of the project, as it is printed. */
+export function nameOf(path: string): string {
+  return relative(root, resolve(path));
+}
