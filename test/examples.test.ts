@@ -15,8 +15,8 @@ describe('the examples', function () {
   const tested = ['engine-loop', 'quick-start', 'stream-and-cancel', 'test-your-own'];
   const started: Example[] = [];
 
-  const start = (name: string, env: NodeJS.ProcessEnv = {}): Example => {
-    const example = new Example(name, { SCHED_LUA_REDIS_URL: redisUrl(), ...env });
+  const start = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<Example> => {
+    const example = await Example.start(name, { SCHED_LUA_REDIS_URL: redisUrl(), ...env });
     started.push(example);
     return example;
   };
@@ -28,7 +28,7 @@ describe('the examples', function () {
   });
 
   it('quick-start streams an answer from one node to the other and ends by itself', async () => {
-    const example = start('quick-start');
+    const example = await start('quick-start');
     expect(await example.ended(), example.stderr).to.equal(0);
     expect(example.lines).to.deep.equal([
       'chunk to',
@@ -44,7 +44,7 @@ describe('the examples', function () {
   });
 
   it('engine-loop sends a token of every sequence per iteration and has two of them at most', async () => {
-    const example = start('engine-loop');
+    const example = await start('engine-loop');
     expect(await example.ended(), example.stderr).to.equal(0);
     const { lines } = example;
     const of = (id: string) => lines.filter((line) => line.startsWith(id));
@@ -58,7 +58,7 @@ describe('the examples', function () {
   });
 
   it('stream-and-cancel streams over HTTP, and stops the engine when the client disconnects', async () => {
-    const example = start('stream-and-cancel', { PORT: '0' });
+    const example = await start('stream-and-cancel', { PORT: '0' });
     const port = () => /^listening on port (\d+)$/m.exec(example.stdout)?.[1];
     const isUp = () => port() !== undefined || example.child.exitCode !== null;
     await waitUntil(isUp, 'the example listens', START_MS);
@@ -86,7 +86,7 @@ describe('the examples', function () {
   });
 
   it('test-your-own starts a Redis of its own, and its tests pass', async () => {
-    const example = start('test-your-own', { SCHED_LUA_REDIS_URL: undefined });
+    const example = await start('test-your-own', { SCHED_LUA_REDIS_URL: undefined });
     expect(await example.ended(), example.stdout + example.stderr).to.equal(0);
     // with a sign in front that depends on the version of Node
     expect(example.stdout)

@@ -12,13 +12,13 @@ import { NO_TICK } from '../../src/base/ticket.ts';
 import { bundle } from '../support/bundle.ts';
 import { callerArgs, claimArgs, hexOf, putArgs, type LoadUnit } from '../lua/wire.ts';
 
-const command = new URL('../../dist/cli/main.js', import.meta.url);
+const command = fileURLToPath(await bundle(new URL('../../dist/cli/main.js', import.meta.url)));
 
 /** Starts `sched-lua <args>`; `SCHED_LUA_REDIS_URL` is `url`, or unset. */
 export function startCli(args: readonly string[], url?: string) {
   const env = { ...process.env };
   delete env.SCHED_LUA_REDIS_URL;
-  return spawn(process.execPath, [fileURLToPath(bundle(command)), ...args], {
+  return spawn(process.execPath, [command, ...args], {
     env: url === undefined ? env : { ...env, SCHED_LUA_REDIS_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { compile } from '../../scripts/lib/lua/compile.ts';
 import { sources } from '../../scripts/lib/lua/sources.ts';
+import { bundle } from '../support/bundle.ts';
 import { allScripts } from '../../src/redis/run-script.ts';
 
 interface Result {
@@ -13,11 +14,11 @@ interface Result {
   stderr: string;
 }
 
-const program = fileURLToPath(new URL('../../scripts/lua/main.ts', import.meta.url));
+const program = fileURLToPath(await bundle(new URL('../../scripts/lua/main.ts', import.meta.url)));
 
 async function lua(...args: string[]): Promise<Result> {
   const result = { stdout: '', stderr: '' };
-  const child = execFile(process.execPath, ['--import', 'tsx', program, ...args], (_, stdout, stderr) =>
+  const child = execFile(process.execPath, [program, ...args], (_, stdout, stderr) =>
     Object.assign(result, { stdout, stderr }),
   );
   const [code] = (await once(child, 'close')) as [number];

@@ -31,7 +31,7 @@ export function actAlone(acts: Acts): void {
  * @throws what the act throws, as text
  */
 export async function openAfter(program: URL, act: string): Promise<string[]> {
-  const child = fork(bundle(program), [act], { execArgv: [] });
+  const child = fork(await bundle(program), [act], { execArgv: [] });
   const over = once(child, 'exit');
   try {
     // a process that ends without a word has crashed, and said why on stderr

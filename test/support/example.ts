@@ -2,7 +2,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundle } from './bundle.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -14,8 +15,12 @@ export class Example {
   readonly #closed: Promise<unknown[]>;
 
   /** @param env added to our own; an undefined value removes a variable */
-  constructor(name: string, env: NodeJS.ProcessEnv) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', `examples/${name}.ts`], {
+  static async start(name: string, env: NodeJS.ProcessEnv): Promise<Example> {
+    return new Example(fileURLToPath(await bundle(pathToFileURL(`${root}examples/${name}.ts`))), env);
+  }
+
+  private constructor(file: string, env: NodeJS.ProcessEnv) {
+    this.child = spawn(process.execPath, [file], {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

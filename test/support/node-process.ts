@@ -35,8 +35,8 @@ export class NodeProcess {
     });
   }
 
-  static fork(): NodeProcess {
-    return new NodeProcess(bundle(program));
+  static async fork(): Promise<NodeProcess> {
+    return new NodeProcess(await bundle(program));
   }
 
   /** Asks the process; rejects with the code of the error that it met. */
@@ -102,7 +102,7 @@ export function useProcesses(fleet: Fleet): StartProcess {
   const processes: NodeProcess[] = [];
   afterEach(() => Promise.all(processes.splice(0).map((process) => process.kill())));
   return async (node, options = {}) => {
-    const process = NodeProcess.fork();
+    const process = await NodeProcess.fork();
     processes.push(process);
     await process.start({ redis: fleet.url, topic: fleet.topic, node, ...QUICK, ...options });
     return process;

@@ -1,10 +1,14 @@
 // A tool of scripts/ as a process: what it says, and how it ends.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundle } from './bundle.ts';
 import { redisUrl } from './server.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** On a busy machine. */
+const BUILD_MS = 60_000;
 
 export interface Program {
   /** All that it has said so far. */
@@ -24,12 +28,17 @@ export type StartProgram = (args: readonly string[], env?: Readonly<Record<strin
 /** Starts `script`, a file of the project; what still runs after the test is killed. */
 export function useProgram(script: string): StartProgram {
   const children: ChildProcess[] = [];
+  let file = '';
+  before(async function () {
+    this.timeout(BUILD_MS);
+    file = fileURLToPath(await bundle(pathToFileURL(root + script)));
+  });
   // a group of its own, all of which is ended
   afterEach(() => {
     for (const child of children.splice(0)) signal(-child.pid!, 'SIGKILL');
   });
   return (args, more = {}) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], {
+    const child = spawn(process.execPath, [file, ...args], {
       cwd: root,
       env: { ...process.env, SCHED_LUA_REDIS_URL: redisUrl(), ...more },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,10 +1,9 @@
 // A short TypeScript program in a process of its own, for what happens when a process ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { bundleCode } from '../support/bundle.ts';
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Child {
@@ -20,8 +19,8 @@ export interface Child {
  * @param code an ES module whose relative imports start at `cwd`
  * @param cwd default: the repository
  */
-export function runChild(code: string, env: NodeJS.ProcessEnv = {}, cwd = root): Child {
-  const child = spawn(process.execPath, ['--import', tsx, '--input-type=module', '--eval', code], {
+export async function runChild(code: string, env: NodeJS.ProcessEnv = {}, cwd = root): Promise<Child> {
+  const child = spawn(process.execPath, [fileURLToPath(await bundleCode(code, cwd))], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

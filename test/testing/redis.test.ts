@@ -139,13 +139,13 @@ describe('a private Redis of sched-lua/testing', function () {
     const isGone = (pid: number) => waitUntil(() => !isAlive(pid), 'the server is gone', START_MS);
 
     it('when it has nothing left to do', async () => {
-      const child = runChild(program(''));
+      const child = await runChild(program(''));
       expect(await child.ended, child.stderr()).to.deep.equal({ code: 0, signal: null });
       await isGone(serverOf(child));
     });
 
     it('when it dies of an error', async () => {
-      const child = runChild(program(`throw new Error('a bug of the suite');`));
+      const child = await runChild(program(`throw new Error('a bug of the suite');`));
       expect((await child.ended).code).to.equal(1);
       expect(child.stderr()).to.contain('a bug of the suite');
       await isGone(serverOf(child));
@@ -154,7 +154,7 @@ describe('a private Redis of sched-lua/testing', function () {
     it('when SIGINT, SIGTERM or SIGHUP ends it', async () => {
       const numbers = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
       const endBy = async (signal: keyof typeof numbers): Promise<void> => {
-        const child = runChild(program('setInterval(() => undefined, 1_000);'));
+        const child = await runChild(program('setInterval(() => undefined, 1_000);'));
         await waitUntil(() => serverOf(child) > 0, 'the server runs', START_MS);
         child.kill(signal);
         const ended = await child.ended;
@@ -165,7 +165,7 @@ describe('a private Redis of sched-lua/testing', function () {
     });
 
     it('not before, where the program handles the signal itself', async () => {
-      const child = runChild(
+      const child = await runChild(
         program(`
           setInterval(() => undefined, 1_000);
           process.on('SIGTERM', () => {
@@ -211,7 +211,11 @@ describe('a private Redis of sched-lua/testing', function () {
         await startRedis({ prefer: 'container' }).catch((error) => console.log(error.message));
       `;
       const { port } = engine.address() as AddressInfo;
-      const child = runChild(code, { DOCKER_HOST: `tcp://127.0.0.1:${port}`, PATH: '/nowhere' }, folder);
+      const child = await runChild(
+        code,
+        { DOCKER_HOST: `tcp://127.0.0.1:${port}`, PATH: '/nowhere' },
+        folder,
+      );
       expect(await child.ended, child.stderr()).to.deep.equal({ code: 0, signal: null });
       expect(child.stdout()).to.contain(
         '- a container: the package testcontainers is not installed; run "npm install --save-dev testcontainers"',

@@ -60,7 +60,7 @@ describe('waitUntil', () => {
   });
 
   it('leaves no timer behind, so that a process ends at once', async () => {
-    const child = runChild(`
+    const child = await runChild(`
       import { waitUntil } from './src/testing/wait.ts';
       await waitUntil(() => true, 'it holds', 600_000);
       console.log('done', process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length);

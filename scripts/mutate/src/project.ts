@@ -1,8 +1,9 @@
 /** A copy of the project whose sources have all mutants in them, and its tests as plain files. */
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { ownAddresses } from '../../lib/harness/bundle.ts';
 import { mutantsOf, type SrcMutant } from './mutants.ts';
 import { PREAMBLE } from './switch.ts';
 
@@ -93,23 +94,8 @@ export async function copyProject(folder: string, texts: ReadonlyMap<string, str
     format: 'esm',
     target: 'node20',
     logLevel: 'error',
-    plugins: [ownAddresses(folder)],
+    plugins: [ownAddresses],
   });
-}
-
-/** Files beside a source, named by its `import.meta.url`, are found beside it also where it is a part of another file. */
-function ownAddresses(folder: string): Plugin {
-  return {
-    name: 'own addresses',
-    setup(plugin) {
-      plugin.onLoad({ filter: /\.ts$/, namespace: 'file' }, ({ path }) => {
-        if (relative(folder, path).startsWith('..')) return undefined;
-        const url = JSON.stringify(pathToFileURL(path).href);
-        const contents = readFileSync(path, 'utf8').replaceAll('import.meta.url', url);
-        return { contents, loader: 'ts' };
-      });
-    },
-  };
 }
 
 function posix(path: string): string {
