@@ -15,8 +15,8 @@ const CLOCK_MS = 1;
 /**
  * A fence belongs to one claim, and a claim that Redis granted is executed at most once, by the process that got it and
  * as the attempt that it is. A request is granted again only after its holder gave it back, which it wrote down, or
- * after its lease: then a try was counted (`triesSpent`), and by the clock of Redis, which fences tell in µs, a lease
- * has passed. Claims with a loss of data between them are not compared.
+ * after its lease: then a try was counted (`triesSpent`), and by the clock of Redis, which fences tell in µs until it was
+ * set back, a lease has passed. Claims with a loss of data between them are not compared.
  */
 export function checkHolders(lives: Iterable<Life>, evidence: HolderEvidence, fault: HolderFault): void {
   const { losses } = evidence;
@@ -59,16 +59,17 @@ function whyNotAgain(
     return isBack ? undefined : `while ${describe(one.by)} held ${one.fence} and had not given it back`;
   }
   const ms = (parseInt(next.fence, 16) - parseInt(one.fence, 16)) / 1000;
-  return ms > leaseMs - CLOCK_MS || standsStill(clockSteps, one, next)
+  return ms > leaseMs - CLOCK_MS || mayLag(clockSteps, next)
     ? undefined
     : `${Math.round(ms)} ms ${after} for ${leaseMs} ms`;
 }
 
-/** The clock that fences tell stood between the two claims: that of Redis had been set back, and had to catch up first. */
-function standsStill(clockSteps: readonly ClockStep[], one: Grant, next: Grant): boolean {
-  const back = clockSteps.filter(({ byMs }) => byMs < 0);
-  const leadMs = back.reduce((sum, { byMs }) => sum - byMs, 0);
-  return back.some(({ at }) => at < next.at && one.at < at + leadMs);
+/**
+ * Fences follow the clock of Redis, until it was set back. From then on they are ahead of it, for a hundred times as long as it
+ * was set back, and slower than it: a process counts from when it heard the last one (lua/README.md#ticks).
+ */
+function mayLag(clockSteps: readonly ClockStep[], next: Grant): boolean {
+  return clockSteps.some(({ at, byMs }) => byMs < 0 && at < next.at);
 }
 
 function checkExecutions({ granted, claimed }: Life, fault: (message: string) => void): void {

@@ -1,6 +1,7 @@
 // A planted fault for every rule of the checker that the paper histories of demo and chaos do not break already, and
 // for what it forgives only in a run with outages: without the fault, or with the excuse, the same story is kept.
 import { expect } from 'chai';
+import type { ClockStep } from '../../../scripts/lib/checker/evidence.ts';
 import {
   OWNER,
   RUNNER,
@@ -129,6 +130,20 @@ describe('the checker, of planted faults,', () => {
       const other = lost().saw(OWNER, put('r2'), { what: 'accepted', id: 'r2' });
       expect(kinds(runs(runs(other, '05', 'r2', '02'), '06').check())).to.include('holder');
     });
+  });
+
+  it('measures a lease by fences, until the clock of Redis was set back', () => {
+    const story = (): Story =>
+      accepted()
+        .pass(3_600_000)
+        .saw(RUNNER, ...claimed('05'), sent('05', 1, false))
+        .saw(OWNER, chunk('05', 1), ...claimed('09', '01', 'r1', 1), sent('09', 1, true))
+        .saw(OWNER, restart(), finished('09', 1));
+    const judge = (...clockSteps: ClockStep[]): string[] => kinds(story().check({ leaseMs: 2, clockSteps }));
+    expect(judge()).to.deep.equal(['holder']);
+    expect(judge({ at: 1_000, byMs: 500 })).to.deep.equal(['holder']);
+    expect(judge({ at: 4_000_000, byMs: -500 })).to.deep.equal(['holder']);
+    expect(judge({ at: 1_000, byMs: -500 })).to.deep.equal([]);
   });
 
   describe('knows what a later claim of a request looks like', () => {
