@@ -19,8 +19,9 @@ import {
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
 import { sooner, waitUntil } from '../support/server.ts';
 
-/** A commandTimeout within which a busy machine connects, and much shorter than Redis is away here. */
+/** A commandTimeout within which a busy machine connects, and for how much longer Redis is away here: as long as that is busy. */
 const SHORT_MS = 1_000;
+const AWAY_MS = 5_000;
 
 describe('when Redis is down', () => {
   const redis = useOwnRedis(DURABLE);
@@ -50,7 +51,7 @@ describe('when Redis is down', () => {
     const [claim] = await take(node, 1);
     const other = node.submit(request('s'));
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
-    await redis.restart(2_500);
+    await redis.restart(AWAY_MS);
     const calls: Record<string, Promise<unknown>> = {
       putRequests: node.putRequests([request('t')]),
       getRequests: node.getRequests(room(), { waitMs: 5_000 }),
@@ -73,7 +74,7 @@ describe('when Redis is down', () => {
 
   it('a put that timed out is adopted by its retry, or cancelled: it is never executed behind its caller’s back', async () => {
     const owner = await fleet.start('owner', { commandTimeout: SHORT_MS });
-    await redis.restart(2_500);
+    await redis.restart(AWAY_MS);
     const [retried, given] = await Promise.all(
       ['retried', 'given-up'].map((id) => rejection(owner.putRequests([request(id)]))),
     );
@@ -95,7 +96,7 @@ describe('when Redis is down', () => {
     const owner = await fleet.start('owner');
     const impatient = await fleet.start('impatient', { commandTimeout: SHORT_MS, minLoadScore: 1 });
     await owner.putRequests(requests('r', 4));
-    await redis.hang(2_500);
+    await redis.hang(AWAY_MS);
     const given = impatient.getRequests(room(), { waitMs: 60_000 });
     expect(await rejection(given)).to.have.property('code', 'TIMEOUT');
     const claimed = async (): Promise<boolean> =>
@@ -111,7 +112,7 @@ describe('when Redis is down', () => {
     const pending = node.submit(request('r'));
     const run = node.run(() => 1, { budget: room(0) });
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
-    await redis.restart(5_000);
+    await redis.restart(AWAY_MS);
     const late = await rejection(node.getRequests(room(), { waitMs: 60_000 }));
     await sooner(2_500, 'it was closed', node.close());
     expect(await rejection(pending.result())).to.have.property('code', 'CLOSED');

@@ -166,7 +166,7 @@ describe('npm run demo', () => {
   });
 
   it('ends all its processes at Ctrl-C, with exit code 130 and no stack trace', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const demo = start(['--nodes', '2', '--no-kill']);
     await demo.says('accepted');
     demo.interrupt();
