@@ -75,7 +75,7 @@ function shard.read(stored)
     shard.expiry = stored[2]
   else
     -- a new shard, or one that lost this table: what the others have left still stands
-    shard.expiry = format('%d', max(0, floor(server_us / 1000) + call('PTTL', tables.REQUEST)))
+    shard.expiry = format('%d', floor(server_us / 1000) + call('PTTL', tables.REQUEST))
     shard.outlast(shard.now + shard.ttl)
     shard.moved = true
   end

@@ -67,6 +67,9 @@ describe('a claim by the policy oldest', () => {
     expect([0, 2, 3, 5].map((i) => String(reply[i]))).to.deep.equal(['IDLE', '', '-1', '51']);
     expect((await shard.view()).idle, 'the search is not over').to.deep.equal({});
     expect(await claimed(shard, 'a', { total: 999, askOn: 51 })).to.deep.equal(['smallx']);
+    await shard.run(put(shard, 'small', ['y'], { at: 980 }));
+    const last = await shard.run(claim(shard, 'a', { total: 999, askOn: 51 }));
+    expect(String(last[3]), 'until one behind the fifty is free').to.equal('30');
   });
 
   it('says that its search is over if there were fewer than fifty, though not at once that few', async () => {

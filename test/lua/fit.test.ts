@@ -208,6 +208,19 @@ describe('a ticket that does not fit', () => {
       expect(await wakeUps()).to.deep.equal(['idle: claim 0 0']);
     });
 
+    it('has another rung for the least of what is given back, in whatever order it comes', async () => {
+      for (const order of [['a', 'b'] as const, ['b', 'a'] as const]) {
+        const shard = new TestShard();
+        await shard.run(put(shard, 'front', [small('a'), large('b')]));
+        await asked(shard, 'engine', 60);
+        await idleWith(shard, 'idle', 60);
+        await wakeUps();
+        const held = await Promise.all(order.map((id) => shard.held(`front|${id}`)));
+        await shard.run(pushBack(shard, 'engine', held, { at: 70 }));
+        expect(await wakeUps(), String(order)).to.deep.equal(['idle: claim 0 0']);
+      }
+    });
+
     it('has the caller rung for the least of a put, in whatever order it comes', async () => {
       for (const order of [[50, 500] as const, [500, 50] as const]) {
         const shard = new TestShard();

@@ -79,6 +79,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves a write: what is kept is at or above every tick that was given, either way',
   })),
   { file: 'lua/lib/leave.lua', before: 'shard.moved', after: 'true', why: AS_IT_STANDS },
+  { file: 'lua/lib/shard.lua', before: 'shard.ttl > ttl', after: 'true', why: AS_IT_STANDS },
   { file: 'lua/lib/shorten.lua', before: 'is_short', after: 'true', why: AS_IT_STANDS },
   {
     ...{ file: 'lua/lib/arrival_of.lua', before: 'not record', after: 'true' },
