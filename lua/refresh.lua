@@ -58,7 +58,7 @@ if #dues > 0 then
   call('ZADD', tables.DUE, unpack(dues))
 end
 
-local unknown = mend_pending(pending, ended)
+local unknown = mend_pending(pending)
 end_requests(ends)
 if cursor ~= '' then
   call('ZREMRANGEBYLEX', tables.OUT, '[' .. caller.node .. '|', '(' .. caller.node .. '|' .. cursor .. '}')

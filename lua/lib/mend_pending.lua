@@ -1,8 +1,7 @@
 -- Compares the caller's pending tickets with what the shard holds, and mends that if a table was lost. Answers the indexes
--- from 0 of the tickets that the shard does not know: nothing of them is left then, and the caller puts them again. `ended`:
--- fields of requests that this call ends.
+-- from 0 of the tickets that the shard does not know: nothing of them is left then, and the caller puts them again.
 --
--- GIVES  mend_pending(pending, ended)
+-- GIVES  mend_pending(pending)
 -- WRITES waiting, due, body
 local caller = require('lib.caller')
 local is_current = require('lib.is_current')
@@ -11,7 +10,7 @@ local mend_line = require('lib.mend_line')
 local tables = require('lib.tables')
 local call = redis.call
 
-local function mend_pending(pending, ended)
+local function mend_pending(pending)
   local records = #pending.fields > 0 and call('HMGET', tables.REQUEST, unpack(pending.fields)) or {}
   local standing, unknown, gone, bodies = {}, {}, {}, {}
   for i = 1, #pending.tickets do
@@ -19,7 +18,7 @@ local function mend_pending(pending, ended)
     if not is_current(record, pending.stamps[i]) then
       unknown[#unknown + 1], gone[#gone + 1] = i - 1, ticket
       bodies[#bodies + 1] = not record and field or nil
-    elseif not ended[field] then
+    else
       standing[#standing + 1] = { owner = pending.owners[i], ticket = ticket, field = field, record = record }
     end
   end

@@ -162,6 +162,31 @@ describe('a refresh that mends', () => {
     ]);
   });
 
+  it('puts back at once what its caller names, wherever that is among the records of many', async () => {
+    const shard = new TestShard({ minLoad: 1 });
+    const ids = (from: number): string[] => Array.from({ length: 500 }, (_, i) => `${from + i}`);
+    for (const from of [0, 500]) await shard.run(put(shard, 'b', ids(from)));
+    await shard.run(put(shard, 'a', ids(0).slice(0, 20)));
+    const pending = [...(await shard.requests())].flatMap(([field, { ticket }]) =>
+      field.startsWith('a|') ? [ticket] : [],
+    );
+    await connection().zrem(shard.key('waiting'), ...pending);
+    await shard.run(refresh(shard, 'a', { pending }));
+    expect((await shard.snapshot()).waiting).to.include.members(pending);
+    expect(checkInvariants(await shard.snapshot())).to.deep.equal([]);
+  });
+
+  it('leaves nothing of what it calls unknown: its owner may not put it again', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', ['x', 'y']));
+    const pending = [await shard.ticket('a|x'), await shard.ticket('a|y')];
+    await connection().unlink(shard.key('request'));
+    const reply = await shard.run(refresh(shard, 'a', { pending }));
+    expect(String(reply[3])).to.equal('0 1');
+    const { waiting, body, due, load } = await shard.snapshot();
+    expect([waiting.length, body.size, due.size, load.size]).to.deep.equal([0, 0, 0, 0]);
+  });
+
   it('has what is held due when a lease ends from now, or at its deadline if that is earlier', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', ['far', { id: 'near', deadline: 5_000 }]));

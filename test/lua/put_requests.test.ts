@@ -336,7 +336,9 @@ describe('put_requests', () => {
     it('goes to the owner alone under the policy none', async () => {
       const shard = new TestShard({ policy: 'none' });
       await shard.run(claim(shard, 'b'));
+      await wakeUps();
       await shard.run(put(shard, 'a', ['x']));
+      expect(await wakeUps()).to.deep.equal([]);
       expect((await shard.view()).idle).to.deep.equal({ b: 3_000 });
       await shard.run(claim(shard, 'c'));
       await shard.run(put(shard, 'b', ['x']));
