@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { claim, put } from './calls.ts';
-import { TestShard, connection, connections, tickAt, type Options } from './support.ts';
+import { cancel, claim, put } from './calls.ts';
+import { TestShard, connection, connections, tickAt, wakeUps, type Options } from './support.ts';
 import { parseClaims, type ClaimBounds, type PutItem } from './wire.ts';
 
 interface Line {
@@ -302,6 +302,22 @@ describe('the policy lucky', () => {
       const big = Array.from({ length: 64 }, (_, i) => ({ id: `${i}`, tokens: 1_000 }));
       const shard = await busy(big);
       expect(await claimed(shard, 'a', 3_000, { ...looking, total: 999 })).to.deep.equal(['a1', 'a2']);
+    });
+
+    it('and at no other once it keeps room for one: no need of others is known to it', async () => {
+      const shard = new TestShard(lucky);
+      await shard.run(put(shard, 'gone', [{ id: 'huge', tokens: 10_000 }]));
+      await claimed(shard, 'idle', 1, { total: 200 }, { minLoad: 1 });
+      await shard.run(cancel(shard, 'gone', [await shard.ticket('gone|huge')]));
+      expect((await shard.view()).rooms).to.deep.equal({ idle: 200 });
+      await shard.run(put(shard, 'b', [{ id: 'big', tokens: 1_000 }], { at: 2 }));
+      await shard.run(put(shard, 'c', ['1', '2'], { at: 3 }));
+      await wakeUps();
+      expect((await shard.view()).idle).to.have.property('idle');
+      const options = { minLoad: 1 };
+      expect(await claimed(shard, 'a', 2_100, { ...looking, alone: 999 }, options)).to.deep.equal([]);
+      expect((await shard.view()).kept).to.equal('a 6100 b|big@2000');
+      expect(await wakeUps()).to.deep.equal([]);
     });
 
     it('and keeps room for it, if it is large, or leaves it to its keeper', async () => {
