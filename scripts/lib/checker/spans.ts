@@ -40,6 +40,19 @@ export function within(spans: readonly Span[], frame: Span): Span[] {
   return inner.filter(({ from, to }) => from < to);
 }
 
+/** The spans and one more, in place: those that it touches become one with it. */
+export function join(spans: Span[], { from, to }: Span): Span[] {
+  const first = firstWhere(spans, (one) => one.to >= from);
+  const behind = firstWhere(spans, (one) => one.from > to);
+  const touched = spans.slice(first, behind);
+  const joined = {
+    from: Math.min(from, touched[0]?.from ?? from),
+    to: Math.max(to, touched.at(-1)?.to ?? to),
+  };
+  spans.splice(first, touched.length, joined);
+  return spans;
+}
+
 /** The place of the first of which it is true, as it is of all that follow. */
 export function firstWhere<T>(list: readonly T[], isTrue: (one: T) => boolean): number {
   let [low, high] = [0, list.length];

@@ -2,6 +2,7 @@
 import { describe, type ProcessHistory } from '../harness/happenings.ts';
 import { enginesOf, type EngineHistory } from './engines.ts';
 import type { Evidence } from './evidence.ts';
+import { oldestOf } from './oldest.ts';
 import { areApart, lengthOf, within, without, type Span } from './spans.ts';
 import { waitsOf, type Wait } from './waits.ts';
 
@@ -55,6 +56,7 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
   const waits = lives.all.flatMap((life) => waitsOf(life, losses, until, leaseMs));
   const engines = enginesOf(lives, until);
   const patient = waits.filter(({ from, to }) => to - from > bounds.patienceMs);
+  const oldest = oldestOf(waits);
   let longestMs = 0;
   for (const wait of waits) {
     // a lease ends by the clock of Redis, which had to come to that time again
@@ -64,6 +66,7 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
     )
       continue;
     const bound = bounds.foundMs + wait.lapses * (leaseMs + bounds.reapedMs);
+    const struck = strikes(wait, watch);
     for (const engine of engines) {
       // most waits are over long before any bound
       const least = Math.min(longestMs, bound);
@@ -71,7 +74,7 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
       const turns = engine.turns(wait, wait.order, bounds.aheadMs, least);
       const idle = turns.flatMap((turn) => engine.roomFor(wait.tokens, turn));
       if (longestOf(idle, turns) <= least) continue;
-      const watched = counted(idle, wait, engine, watch);
+      const watched = without(idle, struck(engine));
       if (longestOf(watched, turns) <= least) continue;
       const ms = longestOf(without(watched, keeping(wait, patient, engine, bounds)), turns);
       longestMs = Math.max(longestMs, ms - wait.lapses * (leaseMs + bounds.reapedMs));
@@ -80,7 +83,7 @@ export function checkWaits(evidence: WatchedEvidence, watch: Watch, fault: WaitF
       fault(wait.id, `it waited ${Math.round(ms)} ms in shard ${wait.shard} ${had}: at most ${bound}`);
       break;
     }
-    checkRoom(wait, { waits, engines, watch }, fault);
+    checkRoom(wait, oldest.get(wait) ?? [], { engines, struck, bounds }, fault);
   }
   return Math.round(longestMs);
 }
@@ -90,13 +93,13 @@ function longestOf(spans: readonly Span[], turns: readonly Span[]): number {
   return Math.max(0, ...turns.map((turn) => lengthOf(within(spans, turn))));
 }
 
-/** The time of the wait that counts for this engine. */
-function counted(spans: readonly Span[], wait: Wait, engine: EngineHistory, { windows }: Watch): Span[] {
-  const strikes = ({ labels, shards, ...time }: Window): boolean =>
-    !areApart(time, wait) &&
-    (shards?.has(wait.shard) ?? true) &&
-    (isOf(engine.by, labels) || isOf(wait.claimedBy, labels));
-  return without(spans, windows.filter(strikes));
+/** The windows of the wait that strike an engine, found when first asked for. */
+function strikes(wait: Wait, { windows }: Watch): (engine: EngineHistory) => Window[] {
+  let ofWait: Window[] | undefined;
+  return (engine) => {
+    ofWait ??= windows.filter((one) => !areApart(one, wait) && (one.shards?.has(wait.shard) ?? true));
+    return ofWait.filter(({ labels }) => isOf(engine.by, labels) || isOf(wait.claimedBy, labels));
+  };
 }
 
 function isOf(process: ProcessHistory | undefined, labels: ReadonlySet<string> | undefined): boolean {
@@ -120,20 +123,22 @@ function keeping(
   return older.map(({ from, to }) => ({ from: from + patienceMs, to }));
 }
 
+interface RoomContext {
+  engines: readonly EngineHistory[];
+  struck: (engine: EngineHistory) => Window[];
+  bounds: Bounds;
+}
+
 /** While it was the oldest of its shard some engine that could hold it had to make room. */
 function checkRoom(
   wait: Wait,
-  { waits, engines, watch }: { waits: readonly Wait[]; engines: readonly EngineHistory[]; watch: Watch },
+  oldest: readonly Span[],
+  { engines, struck, bounds: { roomMs } }: RoomContext,
   fault: WaitFault,
 ): void {
-  const { roomMs } = watch.bounds;
-  if (roomMs === undefined || wait.to - wait.from <= roomMs || wait.lapses > 0) return;
-  const older = waits.filter(
-    (one) => one.shard === wait.shard && one.order < wait.order && !areApart(one, wait),
-  );
+  if (roomMs === undefined || lengthOf(oldest) <= roomMs || wait.lapses > 0) return;
   for (const engine of engines.filter((one) => one.couldHold(wait.tokens))) {
-    const first = without(counted(within([engine.serves], wait), wait, engine, watch), older);
-    const ms = lengthOf(first);
+    const ms = lengthOf(without(within(oldest, engine.serves), struck(engine)));
     if (ms <= roomMs) continue;
     const made = `and ${describe(engine.by)}, which could hold its ${wait.tokens} tokens, made no room`;
     fault(
