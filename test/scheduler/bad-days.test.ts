@@ -22,6 +22,8 @@ import { sooner, waitUntil } from '../support/server.ts';
 /** A commandTimeout within which a busy machine connects, and for how much longer Redis is away here: as long as that is busy. */
 const SHORT_MS = 1_000;
 const AWAY_MS = 5_000;
+/** Within which what waits for it is done. */
+const BACK_MS = AWAY_MS + 15_000;
 
 describe('when Redis is down', () => {
   const redis = useOwnRedis(DURABLE);
@@ -84,7 +86,7 @@ describe('when Redis is down', () => {
       expect(outcome?.[0]!.error?.code, 'the retry is no duplicate').to.equal(undefined);
       return outcome !== undefined;
     };
-    await waitUntil(again, 'the retry has been accepted');
+    await waitUntil(again, 'the retry has been accepted', BACK_MS);
     const cancelled = async (): Promise<boolean> => (await fleet.redis.hlen(fleet.key('request'))) === 1;
     await waitUntil(cancelled, 'the other has been cancelled');
     const executed = serve(owner);
@@ -101,7 +103,7 @@ describe('when Redis is down', () => {
     expect(await rejection(given)).to.have.property('code', 'TIMEOUT');
     const claimed = async (): Promise<boolean> =>
       (await fleet.redis.hexists(fleet.key('calls'), 'impatient|claim')) === 1;
-    await waitUntil(claimed, 'the claim has been executed');
+    await waitUntil(claimed, 'the claim has been executed', BACK_MS);
     const claims = await take(owner, 4);
     expect(claims.map(({ attempt }) => attempt)).to.deep.equal([1, 1, 1, 1]);
   });
