@@ -48,6 +48,7 @@ export function checkStream(life: Life, evidence: StreamEvidence, fault: Fault):
       const isLate = first !== undefined && mayRepeat(first, since, outageMs);
       if (isLate && (isSame(first, telling) || isByItself(first, outageMs))) toldAgain += 1;
       else if (first && isUndone(life, losses, first, telling, namesakes)) toldAgain += 1;
+      else if (first && isOutlived(life, first, telling, evidence)) toldAgain += 1;
       else if (isFinal(telling) && before.some(isFinal)) {
         const { by } = before.find(isFinal)!;
         fault('duplicated', `it ended for ${describe(by)}, and again for ${describe(teller)}`);
@@ -100,6 +101,18 @@ function checkTellers({ told }: Life, owner: ProcessHistory, evidence: StreamEvi
 /** An owner that Redis does not answer says by itself that a deadline has passed: its successor may hear otherwise. */
 function isByItself({ kind }: Telling, outageMs: number): boolean {
   return outageMs > 0 && kind === 'expired';
+}
+
+/** It said by itself that a deadline had passed, and had not heard of its successor, which had been told the end before. */
+function isOutlived(
+  { taken }: Life,
+  first: Telling,
+  again: Telling,
+  { outageMs, lives: { started } }: StreamEvidence,
+): boolean {
+  const since = (process: ProcessHistory): number => started.findIndex(({ by }) => by === process);
+  const heard = taken.some(({ by, final }) => by === again.by && final);
+  return isByItself(again, outageMs) && !heard && since(first.by) > since(again.by);
 }
 
 /** @param succeededAt when the other teller took the name: from then on the first could acknowledge nothing */

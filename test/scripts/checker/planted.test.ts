@@ -1,6 +1,7 @@
 // A planted fault for every rule of the checker that the paper histories of demo and chaos do not break already, and
 // for what it forgives only in a run with outages: without the fault, or with the excuse, the same story is kept.
 import { expect } from 'chai';
+import type { Happening } from '../../../scripts/lib/harness/happenings.ts';
 import type { ClockStep } from '../../../scripts/lib/checker/evidence.ts';
 import {
   OWNER,
@@ -76,6 +77,21 @@ describe('the checker, of planted faults,', () => {
           .saw(HEIR, finished('05', 1));
       onlyWithOutages(cutOff(0), 'duplicated');
       broken(cutOff(120_000), 'duplicated');
+    });
+
+    it('by the process that put it also after its successor, of which it had not heard', () => {
+      const succeeded = (kind: 'expired' | 'cancelled', ...heard: Happening[]): Story =>
+        new Story()
+          .process(OWNER)
+          .saw(OWNER, put('r1', { deadlineMs: 1_000 }), { what: 'accepted', id: 'r1' })
+          .process(HEIR, OWNER, true)
+          .pass(1_200)
+          .saw(HEIR, taken('00', 0, true), { what: 'told', id: 'r1', kind: 'expired' })
+          .pass(300)
+          .saw(OWNER, ...heard, { what: 'told', id: 'r1', kind });
+      onlyWithOutages(succeeded('expired'), 'duplicated');
+      broken(succeeded('cancelled'), 'duplicated');
+      broken(succeeded('expired', taken('00', 0, true)), 'duplicated');
     });
   });
 
