@@ -158,7 +158,6 @@ export class Heartbeat {
       if (done) break;
     }
     this.#refreshedAt.set(shard, monotonic());
-    if (missing.length === 0) return;
     // such an end may also be why it is unknown: the next refresh looks again
     const ending = this.#claims.ending();
     const unknown = missing.filter((ticket) => !ending.has(ticket));

@@ -92,6 +92,14 @@ describe('the checker, of planted faults,', () => {
       onlyWithOutages(succeeded('expired'), 'duplicated');
       broken(succeeded('cancelled'), 'duplicated');
       broken(succeeded('expired', taken('00', 0, true)), 'duplicated');
+      const heirAlone = new Story()
+        .process(OWNER)
+        .saw(OWNER, put('r1', { deadlineMs: 1_000 }), { what: 'accepted', id: 'r1' })
+        .process(HEIR, OWNER, true)
+        .pass(1_200)
+        .saw(OWNER, { what: 'told', id: 'r1', kind: 'cancelled' })
+        .saw(HEIR, { what: 'told', id: 'r1', kind: 'expired' });
+      broken(heirAlone, 'duplicated', 'ending');
     });
   });
 
