@@ -73,7 +73,7 @@ export class Place {
       this.#warn(`${this.#name}: Redis does not answer, ${waited}; ${why}`);
       this.#onSlow?.(oldest.operation, ms, oldest.said);
     }
-    this.#lookIn(Math.max(WARN_MS - ms, WARN_MS / 5));
+    this.#lookIn(ms < WARN_MS ? WARN_MS - ms : WARN_MS / 5);
   }
 
   #lookIn(ms: number): void {
