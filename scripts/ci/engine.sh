@@ -33,6 +33,8 @@ start_engine() {
   export DOCKER_HOST="unix://$engine_dir/docker.sock"
   # testcontainers would guess otherwise, and pull an image for it, where this machine is itself a container
   export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1
+  # it runs on this machine: containers may listen on its loopback, without a proxy between
+  export SCHED_LUA_CONTAINER_NETWORK=host
   local tries
   for ((tries = 0; tries < 60; tries++)); do
     if timeout 10 docker info >/dev/null 2>&1; then

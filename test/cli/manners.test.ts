@@ -1,7 +1,7 @@
 // What every command does alike. A command that is missing here fails the first test.
 import { expect } from 'chai';
 import { freshTopic, redisUrl } from '../support/server.ts';
-import { runCli } from './support.ts';
+import { runCli, runCliProcess } from './support.ts';
 
 const topic = freshTopic();
 const entry = ['0:1-1', topic];
@@ -32,13 +32,14 @@ describe('every command of sched-lua', () => {
     const name = args.filter((word) => !entry.includes(word)).join(' ');
 
     it(`${name}: one JSON object with --json, nothing with --quiet, the same exit code and errors`, async () => {
-      const [plain, json, quiet] = await Promise.all(
-        [args, [...args, '--json'], [...args, '--quiet']].map((given) => runCli(given, redisUrl())),
-      );
+      const [plain, json, quiet] = await Promise.all([
+        runCliProcess(args, redisUrl()),
+        ...['--json', '--quiet'].map((option) => runCli([...args, option], redisUrl())),
+      ]);
       const { ok, error } = json!.json();
       expect(json!.stdout.trimEnd().split('\n')).to.have.length(1);
       expect(quiet!.stdout).to.equal('');
-      for (const { code, stderr } of [plain!, json!, quiet!]) {
+      for (const { code, stderr } of [plain, json!, quiet!]) {
         expect(code).to.equal(ok === true ? 0 : 1);
         if (error) expect(stderr).to.include(`sched-lua: ${error.message}\n`);
         else expect(stderr).not.to.include('sched-lua: ');

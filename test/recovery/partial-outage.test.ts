@@ -142,7 +142,7 @@ async function traffic(
       await front.submit(request(`${base}.${front.node}.${i}`)).result();
       count += 1;
       longestMs = Math.max(longestMs, monotonic() - from);
-      await sleep(5);
+      await sleep(20);
     }
   });
   await Promise.all(flows);

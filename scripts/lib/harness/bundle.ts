@@ -14,6 +14,8 @@ export const ONE_FILE = {
   format: 'esm',
   target: 'node20',
   banner: { js: REQUIRE },
+  minifyWhitespace: true,
+  legalComments: 'none',
   logLevel: 'error',
 } as const satisfies BuildOptions;
 

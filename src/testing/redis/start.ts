@@ -13,7 +13,8 @@ export interface StartRedisOptions {
    *
    * `binary`: the `redis-server` or `valkey-server` on PATH.
    * `container`: a container of the image in `SCHED_LUA_REDIS_IMAGE`, by default `redis:7-alpine`. It needs a
-   * container engine and the package `testcontainers`, an optional peer dependency.
+   * container engine and the package `testcontainers`, an optional peer dependency. With
+   * `SCHED_LUA_CONTAINER_NETWORK=host` it listens on the loopback of this machine, not behind a forwarded port.
    */
   prefer?: 'binary' | 'container';
   /** More arguments for the server, like `['--maxmemory', '10mb']`. */

@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { integer, parse } from '../../../scripts/lib/tool/arguments.ts';
 import { LARGEST_SEED } from './shuffle.ts';
 
-/** Files mostly wait for Redis, for leases and for processes: two for each core use it well. */
-const PER_CORE = 2;
+/** Files mostly wait for Redis, for leases and for processes: more than two for each core use it well. */
+const PER_CORE = 2.5;
 
 export interface RunOptions {
   /** Files and folders; empty: all tests. */
@@ -53,7 +53,7 @@ export function parseOptions(args: readonly string[]): RunOptions | undefined {
 }
 
 function defaultJobs(): number {
-  return PER_CORE * Math.max(availableParallelism(), 2);
+  return Math.round(PER_CORE * Math.max(availableParallelism(), 2));
 }
 
 /** `--shuffle` without a number gets one; what follows it may be a file. */

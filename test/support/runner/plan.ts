@@ -11,21 +11,36 @@ const RECORD = join(root, 'node_modules/.cache/sched-lua/test-ms.json');
 export const KNOWN_TO_BE_LONG: readonly string[] = [
   'test/scripts/fleet/fleet.test.ts',
   'test/scripts/chaos/chaos.test.ts',
+  'test/recovery/partial-outage.test.ts',
+  'test/support/runner/runner.test.ts',
+  'test/recovery/lying-connections.test.ts',
+  'test/scheduler/bad-days.test.ts',
+  'test/recovery/deadlines.test.ts',
+  'test/scripts/mutate/src.test.ts',
   'test/recovery/outage.test.ts',
   'test/scripts/demo/demo.test.ts',
+  'test/scheduler/every-shard.test.ts',
   'test/cli/trouble.test.ts',
-  'test/support/runner/runner.test.ts',
-  'test/model/model.test.ts',
-  'test/reference/loss-of-requests.test.ts',
-  'test/cli/dead.test.ts',
-  'test/scheduler/bad-days.test.ts',
-  'test/recovery/lost-data.test.ts',
   'test/reference/api.test.ts',
-  'test/cli/usage.test.ts',
-  'test/recovery/dead-runner.test.ts',
-  'test/scheduler/wait-replicas.test.ts',
-  'test/recovery/stalled-node.test.ts',
+  'test/recovery/lost-tables.test.ts',
+  'test/scheduler/processes.test.ts',
+  'test/testing/redis.test.ts',
+  'test/reference/loss-of-requests.test.ts',
   'test/reference/loss-of-results.test.ts',
+  'test/scheduler/lost-rings.test.ts',
+  'test/cli/manners.test.ts',
+  'test/lua/limits.test.ts',
+  'test/model/model.test.ts',
+  'test/cli/dead.test.ts',
+  'test/recovery/dead-runner.test.ts',
+  'test/recovery/stalled-node.test.ts',
+  'test/recovery/lost-data.test.ts',
+  'test/scripts/mutate/lua.test.ts',
+  'test/protocol/resend.test.ts',
+  'test/cli/usage.test.ts',
+  'test/recovery/error-replies.test.ts',
+  'test/scripts/chaos/mortal-redis.test.ts',
+  'test/lua/mend.test.ts',
 ];
 
 /** ms per file. */
@@ -52,7 +67,7 @@ export function findFiles(paths: readonly string[]): string[] {
 export function longestFirst(files: readonly string[], recorded: Durations): string[] {
   const assumed = (file: string): number => {
     const rank = KNOWN_TO_BE_LONG.indexOf(file);
-    return rank < 0 ? 1_000 : 30_000 - rank * 1_000;
+    return rank < 0 ? 1_000 : 60_000 - rank * 1_000;
   };
   const ms = (file: string): number => recorded[file] ?? assumed(file);
   return [...files].sort((a, b) => ms(b) - ms(a));
