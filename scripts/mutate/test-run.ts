@@ -10,6 +10,8 @@ import { descendants, kill, members } from '../../test/support/runner/processes.
 const mocha = fileURLToPath(new URL('../../node_modules/mocha/bin/mocha.js', import.meta.url));
 /** What clears up after itself has so long for it. */
 const TERM_MS = 500;
+/** Of what a run that broke said last. */
+const SAID_LENGTH = 2_000;
 
 export interface TestRunOptions {
   folder: string;
@@ -49,7 +51,7 @@ export async function runTests(options: TestRunOptions): Promise<TestRun> {
     {
       cwd: folder,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       // a group of its own: it is ended with all that it started
       detached: true,
     },
@@ -78,6 +80,8 @@ async function outcome(
   let ending: Promise<void> | undefined;
   const over = once(child, 'close') as Promise<[number | null, string | null]>;
   const end = (): void => void (ending ??= endAll(child, over));
+  let said = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-SAID_LENGTH)));
   const timer = setTimeout(() => {
     broken = `no end within ${timeoutMs / 1000} s`;
     end();
@@ -103,7 +107,8 @@ async function outcome(
   const [code, signal] = await over;
   clearTimeout(timer);
   await ending;
-  if (failed.length === 0 && !hasEnded) broken ??= `the run ended with ${signal ?? `code ${code}`}`;
+  if (failed.length === 0 && !hasEnded)
+    broken ??= `the run ended with ${signal ?? `code ${code}`}${said && `, saying:\n${said}`}`;
   return { failed, file, broken, times };
 }
 

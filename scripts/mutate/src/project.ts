@@ -30,7 +30,7 @@ const TESTS = [
 const NO_JUDGES = /^test\/lua\/header\.|^test\/scheduler\/bundle\./;
 
 const COPIED = [
-  ...['src', 'test', 'docs', 'scripts', 'package.json', 'tsconfig.json'],
+  ...['src', 'test', 'lua', 'docs', 'scripts', 'package.json', 'tsconfig.json'],
   ...['.mocharc.json', '.prettierrc.json', '.prettierignore'],
 ];
 
