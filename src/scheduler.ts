@@ -149,7 +149,8 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * Sends results of claims, in order; per item what became of it, see {@link ResultStatus}.
    * @throws SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
    */
-  putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
+  async putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
+    if (this.over.aborted) throw this.over.reason;
     const answers = Promise.all(results.map((result) => this.#node.claims.put(result)));
     return this.#membership.within('putResults', answers);
   }

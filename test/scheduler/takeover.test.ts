@@ -166,6 +166,19 @@ describe('takeover', () => {
       await finish(runner, [claim!]);
     });
 
+    for (const [when, knows] of [
+      ['as long as it does not know', false],
+      ['once it knows', true],
+    ] as const)
+      it(`has its results refused ${when}`, async () => {
+        await runner.putRequests([request('r')]);
+        const [claim] = await take(first, 1);
+        await takeOver();
+        if (knows) await rejection(first.putRequests([request('x')]));
+        const late = first.putResults([{ claim: claim!.claim, output: 'late', finished: true }]);
+        expect(await rejection(late)).to.have.property('code', 'EVICTED');
+      });
+
     it('cannot change anything any more, also with what was under way', async () => {
       await runner.putRequests(requests('r', 2));
       const claims = await take(first, 2);
