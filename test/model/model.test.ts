@@ -8,7 +8,7 @@ import type { Rules } from './state.ts';
 import { World } from './world.ts';
 
 /** ms that the suite gives to this test; SCHED_LUA_MODEL_MS asks for longer. */
-const BUDGET_MS = Number(process.env.SCHED_LUA_MODEL_MS ?? 10_000);
+const BUDGET_MS = Number(process.env.SCHED_LUA_MODEL_MS ?? 6_000);
 /** `SCHED_LUA_MODEL_SHRINK=no`: a failure is enough, nobody reads it. */
 const endOnFailure = process.env.SCHED_LUA_MODEL_SHRINK === 'no';
 const SEED = Number(process.env.SCHED_LUA_SEED ?? Math.floor(Math.random() * 2 ** 31));
