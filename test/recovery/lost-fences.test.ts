@@ -71,7 +71,7 @@ describe('when Redis lost fences', function () {
         const other = await fleet.start('other', {
           ...QUIET,
           redis: await link.open(),
-          commandTimeout: 1_000,
+          commandTimeout: 2_000,
         });
         try {
           await known.putRequests(requests('r', 60));

@@ -74,8 +74,8 @@ describe('the interface, on a server of its own', () => {
   const fleet = useFleet(() => redis.url);
 
   it('d28: a put that Redis did not answer is an error, and its retry is not called a duplicate', async () => {
-    const owner = await fleet.start('owner', { commandTimeout: 1_000 });
-    await redis.restart(2_500);
+    const owner = await fleet.start('owner', { commandTimeout: 2_000 });
+    await redis.restart(4_000);
     const list = requests('r', 5);
     expect(await rejection(owner.putRequests(list))).to.have.property('code', 'TIMEOUT');
     const retried = async (): Promise<boolean> => {
@@ -106,18 +106,18 @@ describe('the interface, on a server of its own', () => {
   });
 
   it('reading: a server that hangs hangs no caller for longer than commandTimeout', async () => {
-    const node = await fleet.start('a', { commandTimeout: 1_000 });
+    const node = await fleet.start('a', { commandTimeout: 2_000 });
     const claims = (await node.putRequests([request('r')]), await take(node, 1));
-    await redis.hang(3_500);
+    await redis.hang(7_000);
     const calls = [
-      node.getRequests(room(), { waitMs: 5_000 }),
+      node.getRequests(room(), { waitMs: 20_000 }),
       node.putRequests([request('s')]),
       node.putResults(claims.map(({ claim }) => ({ claim, finished: true }))),
     ];
     const rejected = Promise.all(calls.map(rejection));
-    for (const error of await sooner(2_500, 'all had rejected', rejected)) {
+    for (const error of await sooner(6_000, 'all had rejected', rejected)) {
       expect(error.code).to.equal('TIMEOUT');
-      expect(error.message).to.match(/within 1000 ms \(option commandTimeout\)/);
+      expect(error.message).to.match(/within 2000 ms \(option commandTimeout\)/);
     }
     await ended(node, ['r']);
   });

@@ -11,7 +11,7 @@ import { sleep } from '../../../src/base/clock.ts';
 import { QUICK, request, useFleet } from '../../support/fleet.ts';
 import { waitUntil } from '../../support/server.ts';
 
-const DEADLINE_MS = 1_000;
+const DEADLINE_MS = 4_000;
 
 describe('a client of a chaos node', () => {
   const fleet = useFleet();
@@ -23,7 +23,7 @@ describe('a client of a chaos node', () => {
     const peer = await startOurs({
       scheduler: {
         ...{ redis: await link.open(), topic: fleet.topic, node: 'owner', takeover: false },
-        ...{ ...QUICK, loadShards: 1, commandTimeout: 200 },
+        ...{ ...QUICK, loadShards: 1, commandTimeout: 1_500 },
       },
       ...{ history, budget: undefined, execute: () => expect.fail('it has no engine') },
     });
