@@ -194,7 +194,7 @@ describe('in an outage', function () {
     let placed = 0;
     events.on('placed', () => (placed += 1));
     const node = await fleet.start('node', {
-      commandTimeout: 2_000,
+      commandTimeout: 1_000,
       events,
       codec: {
         encode: (one: Prompt): Buffer => {
