@@ -64,6 +64,8 @@ stop_engine() {
   if [ -n "$engine_made_bridge" ] && command -v ip >/dev/null; then
     ip link delete docker0 2>/dev/null || true
   fi
-  rm -rf "$engine_dir"
+  # dockerd leaves this mounted when a container was on the machine's own network
+  umount "$engine_dir/exec/netns/default" 2>/dev/null || true
+  rm -rf "$engine_dir" || echo "not removed: $engine_dir" >&2
   engine_dir=
 }
