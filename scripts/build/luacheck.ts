@@ -39,7 +39,10 @@ function luacheck(...args: readonly string[]): string[] {
       `cannot run luacheck (${run.error.message}); install it with "apt-get install lua-check" or "luarocks install luacheck"`,
     );
   }
-  if (run.status === null || run.status > 2) throw new Error(`luacheck failed:\n${run.stdout}${run.stderr}`);
+  if (run.status === null || run.status > 2)
+    throw new Error(
+      `luacheck ended with ${run.signal ?? `exit code ${run.status}`}:\n${run.stdout}${run.stderr}`,
+    );
   return run.stdout.split('\n').filter((line) => line !== '');
 }
 

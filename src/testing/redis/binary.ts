@@ -14,7 +14,7 @@ import { serverArgs } from './server.ts';
 import type { PrivateRedis } from './server.ts';
 
 /** Ports that are tried, should each be taken between finding and binding it. */
-const portTries = 5;
+export const portTries = 5;
 const startMs = 10_000;
 /** How long a server has for SIGTERM before SIGKILL. */
 const endMs = 1_000;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { messageOf } from '../../base/errors.ts';
-import { freePort } from './binary.ts';
+import { freePort, portTries } from './binary.ts';
 import { onProcessEnd } from './cleanup.ts';
 import { ensureImage, findEngine } from './docker.ts';
 import type { ContainerEngine } from './docker.ts';
@@ -30,17 +30,20 @@ export async function startContainer(args: readonly string[] = [], log?: Log): P
     // No Ryuk, testcontainers' own cleaner. It is a second image to pull, in a container that gets the engine's socket,
     // and only needed after SIGKILL: the hook below covers every other end.
     .withAutoCleanup(false);
-  const hostPort = process.env.SCHED_LUA_CONTAINER_NETWORK === 'host' ? await freePort() : undefined;
-  const container =
-    hostPort === undefined
-      ? await unstarted
+  const { started: container, port: hostPort } = isOnHost()
+    ? await onFreePort((port) =>
+        unstarted
+          .withNetworkMode('host')
+          .withCommand(['--port', String(port), '--bind', '127.0.0.1', ...serverArgs(args)])
+          .start(),
+      )
+    : {
+        started: await unstarted
           .withExposedPorts(redisPort)
           .withCommand(['--protected-mode', 'no', ...serverArgs(args)])
-          .start()
-      : await unstarted
-          .withNetworkMode('host')
-          .withCommand(['--port', String(hostPort), '--bind', '127.0.0.1', ...serverArgs(args)])
-          .start();
+          .start(),
+        port: undefined,
+      };
   const forget = onProcessEnd(() => removeNow(engine, container.getId()));
   let stopped: Promise<unknown> | undefined;
   const stop = async () => {
@@ -58,6 +61,28 @@ export async function startContainer(args: readonly string[] = [], log?: Log): P
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** @throws Error for a network that we do not know */
+function isOnHost(): boolean {
+  const network = process.env.SCHED_LUA_CONTAINER_NETWORK ?? '';
+  if (network !== '' && network !== 'host')
+    throw new Error('SCHED_LUA_CONTAINER_NETWORK must be host or unset');
+  return network === 'host';
+}
+
+/** Starts on a free port of this machine, and on another one if that is taken before it is bound. */
+async function onFreePort<Started>(
+  start: (port: number) => Promise<Started>,
+): Promise<{ started: Started; port: number }> {
+  for (let tries = 1; ; tries += 1) {
+    const port = await freePort();
+    try {
+      return { started: await start(port), port };
+    } catch (error) {
+      if (tries === portTries) throw error;
+    }
   }
 }
 
