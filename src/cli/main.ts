@@ -1,81 +1,8 @@
 #!/usr/bin/env node
-/** The command `sched-lua`: its global options, its commands, and how each ends; exit codes are in `EXIT`. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { ConfigError } from '../base/errors.ts';
-import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
-import { addDead } from './commands/dead.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addLoad } from './commands/load.ts';
-import { addStatus } from './commands/status.ts';
-import { addVerify } from './commands/verify.ts';
-import { interruptedCode, listenForInterrupts } from './interrupt.ts';
-import { EXIT, print, reportOf, UsageError } from './output.ts';
-import { withRedis, type GlobalOptions, type Run } from './session.ts';
-import { VERSION } from './version.ts';
-
-const MAX_TIMEOUT_MS = 3_600_000;
-
-function createProgram(): Command {
-  const program = new Command('sched-lua')
-    .description('Looks after the Redis of a sched-lua fleet.')
-    .version(VERSION)
-    .option('--url <url>', `Redis to use (default: ${REDIS_URL_VARIABLE}, else ${DEFAULT_REDIS_URL})`)
-    .option('--timeout <ms>', 'how long Redis may take to answer', milliseconds, 5000)
-    .option('--json', 'print one JSON object')
-    .option('--quiet', 'print nothing but errors')
-    .helpOption('-h, --help', 'show this help')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeErr: () => undefined })
-    .exitOverride()
-    .addHelpText(
-      'after',
-      `\nA password belongs into ${REDIS_URL_VARIABLE}: arguments can be seen by others.\n` +
-        'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage; 130 interrupted.',
-    );
-  const run: Run = async (command) => {
-    const options = program.opts<GlobalOptions>();
-    const report = await withRedis(options, command);
-    await print(report, options);
-    process.exitCode = interruptedCode() ?? (report.failure ? EXIT.failed : EXIT.fine);
-  };
-  addLoad(program, run);
-  addStatus(program, run);
-  addVerify(program, run);
-  addDead(program, run);
-  addDoctor(program, run);
-  return program;
-}
-
-function milliseconds(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= MAX_TIMEOUT_MS) return value;
-  throw new InvalidArgumentError(`Allowed is an integer from 1 to ${MAX_TIMEOUT_MS}.`);
-}
-
-/** The same error, as a UsageError if it is about what the user gave. */
-function asUsage(error: unknown): unknown {
-  if (error instanceof ConfigError) return new UsageError(error.message);
-  if (!(error instanceof CommanderError)) return error;
-  if (error.code === 'commander.help') return new UsageError('no command given');
-  const [, message, suggestion] = /^(?:error: )?([^]*?)(?:\n\(Did (you mean [^\n]*)\))?$/.exec(
-    error.message,
-  )!;
-  return new UsageError(message!, suggestion && `did ${suggestion}`);
-}
-
-async function main(args: readonly string[]): Promise<void> {
-  const program = createProgram();
-  try {
-    await program.parseAsync(args, { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return;
-    const reason = asUsage(error);
-    // looked for here, because parsing may have failed before it came to these options
-    const has = (option: string): boolean => args.includes(option);
-    await print(reportOf(reason), { json: has('--json'), quiet: has('--quiet') });
-    process.exitCode = reason instanceof UsageError ? EXIT.usage : (interruptedCode() ?? EXIT.failed);
-  }
-}
+/** The process of the command `sched-lua`: its arguments, its terminal, and its end. */
+import { listenForInterrupts } from './interrupt.ts';
+import { EXIT } from './output.ts';
+import { runProgram } from './program.ts';
 
 // when the reader goes away (`| head`), the command goes on and its exit code still says how it ended
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -86,6 +13,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => undefined);
 listenForInterrupts();
 
-await main(process.argv.slice(2));
+process.exitCode = await runProgram(process.argv.slice(2), process);
 // do not wait for open sockets: a server that hangs would keep its half-closed one, and this process, for ever
 process.stdout.write('', () => process.exit());

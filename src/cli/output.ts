@@ -36,22 +36,33 @@ export interface OutputOptions {
   quiet?: boolean | undefined;
 }
 
+/** Where a command writes, and the environment that it reads; `process` is one. */
+export interface Terminal {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+}
+
 /** Prints a report; resolves when it is written. */
-export async function print(report: Report, { json, quiet }: OutputOptions): Promise<void> {
+export async function print(
+  report: Report,
+  { json, quiet }: OutputOptions,
+  { stdout, stderr }: Terminal = process,
+): Promise<void> {
   const { failure, note } = report;
   const object = { ok: failure === undefined, ...report.json, ...(failure && { error: failure }) };
   const text = json ? JSON.stringify(object) : report.text;
-  if (!quiet && text !== '') await write(process.stdout, text);
+  if (!quiet && text !== '') await write(stdout, text);
   const lines = [
     ...(note === undefined ? [] : [`note: ${note}`]),
     ...(failure === undefined ? [] : [`sched-lua: ${failure.message}`]),
     ...(failure?.hint === undefined ? [] : [`hint: ${failure.hint}`]),
   ];
-  if (lines.length > 0) await write(process.stderr, lines.join('\n'));
+  if (lines.length > 0) await write(stderr, lines.join('\n'));
 }
 
 /** Resolves also when the reader has gone away; main.ts handles that error. */
-function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+function write(stream: NodeJS.WritableStream, text: string): Promise<void> {
   return new Promise((resolve) => stream.write(`${text}\n`, () => resolve()));
 }
 

@@ -5,7 +5,7 @@ import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import type { RedisSource } from '../base/options.ts';
 import { describeRedis, openClient, ready } from '../redis/connection.ts';
 import type { Client } from '../redis/run-script.ts';
-import { UsageError, type OutputOptions, type Report } from './output.ts';
+import { UsageError, type OutputOptions, type Report, type Terminal } from './output.ts';
 
 /** The options that every command has. */
 export interface GlobalOptions extends OutputOptions {
@@ -21,6 +21,8 @@ export interface Session {
   /** The same server, for a command that needs connections of its own. */
   source: RedisSource;
   options: GlobalOptions;
+  /** Tells a person at the terminal how the work goes on; the answer is the report. */
+  say: (line: string) => void;
 }
 
 export type Work = (session: Session) => Promise<Report>;
@@ -32,14 +34,21 @@ export type Run = (command: Work) => Promise<void>;
  * Connects, runs the command and disconnects.
  * @throws UsageError for a bad URL; SchedulerError REDIS or TIMEOUT when the server refuses or does not answer in time
  */
-export async function withRedis(options: GlobalOptions, command: Work): Promise<Report> {
-  const source = sourceOf(options.url);
+export async function withRedis(
+  options: GlobalOptions,
+  { stderr, env }: Terminal,
+  command: Work,
+): Promise<Report> {
+  const source = sourceOf(options.url, env);
+  const say = (line: string): void => {
+    if (!options.quiet) stderr.write(`${line}\n`);
+  };
   const client = openClient(source);
   try {
     await ready(client, source, options.timeout);
     // not before: a command that timed out while it waits for the connection would hide why there is none
     (client as Redis).options.commandTimeout = options.timeout;
-    return await command({ client, source, options });
+    return await command({ client, source, options, say });
   } catch (error) {
     throw named(error, describeRedis(source), options.timeout);
   } finally {
@@ -59,8 +68,11 @@ function named(error: unknown, server: string, timeoutMs: number): unknown {
 }
 
 /** A client that never connects, rather than the URL: no message about this source can then hold a password. */
-function sourceOf(option: string | undefined): Redis {
-  const [name, url] = option === undefined ? fromEnvironment() : ['--url', option];
+function sourceOf(option: string | undefined, env: Terminal['env']): Redis {
+  const [name, url] =
+    option === undefined
+      ? [REDIS_URL_VARIABLE, env[REDIS_URL_VARIABLE] || DEFAULT_REDIS_URL]
+      : ['--url', option];
   // the value is not shown: in a URL that cannot be parsed the password cannot be found and hidden
   const bad = new UsageError(
     `${name} is no Redis URL`,
@@ -74,10 +86,6 @@ function sourceOf(option: string | undefined): Redis {
   } catch {
     throw bad;
   }
-}
-
-function fromEnvironment(): [name: string, url: string] {
-  return [REDIS_URL_VARIABLE, process.env[REDIS_URL_VARIABLE] || DEFAULT_REDIS_URL];
 }
 
 /** A server that must hold the scripts, and where it is. */

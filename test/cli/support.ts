@@ -1,11 +1,12 @@
-// The real command, as it ships (`npm test` builds it first) but in one file, which starts faster: as a process, or in a
-// thread of its own, which has arguments, an environment, output and an exit code too and costs half as much. And a topic
-// for it to look at.
+// The command: as a process, as it ships (`npm test` builds it first) but in one file, which starts faster; or in this
+// process, with arguments, an environment, output and an exit code of its own. And a topic for it to look at.
 import { spawn } from 'node:child_process';
-import { once, type EventEmitter } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import { runProgram } from '../../src/cli/program.ts';
 import { openClient } from '../../src/redis/connection.ts';
 import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
@@ -39,33 +40,25 @@ export interface Outcome {
   json: () => Record<string, unknown> & { error?: { code: string; message: string; hint?: string } };
 }
 
-/** What a thread that runs `sched-lua <args>` says, and how it ends. */
-export function runCli(args: readonly string[], url?: string): Promise<Outcome> {
-  const thread = new Worker(command, {
-    ...{ argv: [...args], execArgv: [], env: environment(url), stdout: true, stderr: true },
-  });
-  return outcomeOf(thread, 'exit');
+/** What `sched-lua <args>` says, and how it ends. */
+export async function runCli(args: readonly string[], url?: string): Promise<Outcome> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const said = Promise.all([text(stdout), text(stderr)]);
+  const code = await runProgram(args, { stdout, stderr, env: environment(url) });
+  for (const stream of [stdout, stderr]) stream.end();
+  return outcomeOf(code, await said);
 }
 
 /** The same of a process. */
-export function runCliProcess(args: readonly string[], url?: string): Promise<Outcome> {
-  return outcomeOf(startCli(args, url), 'close');
+export async function runCliProcess(args: readonly string[], url?: string): Promise<Outcome> {
+  const started = startCli(args, url);
+  const said = Promise.all([text(started.stdout), text(started.stderr)]);
+  const [code] = (await once(started, 'close')) as [number | null];
+  return outcomeOf(code, await said);
 }
 
-async function outcomeOf(
-  started: Pick<Worker, 'stdout' | 'stderr'> & EventEmitter,
-  end: 'exit' | 'close',
-): Promise<Outcome> {
-  const [stdout, stderr]: [string[], string[]] = [[], []];
-  started.stdout.setEncoding('utf8').on('data', (text: string) => stdout.push(text));
-  started.stderr.setEncoding('utf8').on('data', (text: string) => stderr.push(text));
-  const [code] = (await once(started, end)) as [number | null];
-  return {
-    code,
-    stdout: stdout.join(''),
-    stderr: stderr.join(''),
-    json: () => JSON.parse(stdout.join('')) as ReturnType<Outcome['json']>,
-  };
+function outcomeOf(code: number | null, [stdout, stderr]: readonly [string, string]): Outcome {
+  return { code, stdout, stderr, json: () => JSON.parse(stdout) as ReturnType<Outcome['json']> };
 }
 
 /** Runs `use` with a plain client. */

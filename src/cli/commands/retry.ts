@@ -20,7 +20,7 @@ const POLL_MS = 2000;
 
 /** Puts the request again, waits until it has ended, and removes the entry if it ended well. */
 export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
-  const { client, name, options, registry, source } = topic;
+  const { client, name, options, registry, source, say } = topic;
   if (entry.body === undefined) return refused(name, entry);
   const interrupted = catchInterrupt();
   const node = await Scheduler.start<Uint8Array, Uint8Array>({
@@ -40,9 +40,6 @@ export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
     onWarning: () => undefined,
   });
   try {
-    const say = options.quiet
-      ? (): void => undefined
-      : (line: string): void => void process.stderr.write(`${line}\n`);
     const ended = await outcome(node, entry.body, say, interrupted);
     if (ended.kind === 'finished') await removeEntry(client, name, entry);
     return report(name, entry, ended, interrupted.aborted);
