@@ -4,12 +4,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { plainPath } from '../../lib/harness/bundle.ts';
 import type { Judge } from '../judge.ts';
 import { JudgeServer } from '../server.ts';
 import { runTests, type TestRun } from '../test-run.ts';
 import { NOTES, ORDER, type Order, type TestNote } from './hooks.ts';
 import type { SrcMutant } from './mutants.ts';
-import { HOOKS, PLAIN, allMutants, copyProject, plain, testFiles } from './project.ts';
+import { HOOKS, PLAIN, allMutants, copyProject, testFiles } from './project.ts';
 import { HOLDS, REACHED } from './switch.ts';
 
 export interface SrcJudgeOptions {
@@ -51,7 +52,7 @@ async function learn(folder: string, options: SrcJudgeOptions, url: string): Pro
     ...placeOf(folder),
     files: testFiles()
       .filter((name) => options.tests.test(name))
-      .map(plain),
+      .map(plainPath),
     env: { ...envOf(options, url), [NOTES]: file, [REACHED]: join(folder, 'reached') },
     timeoutMs: ALL_MS,
     all: true,
@@ -119,7 +120,7 @@ export function judgesOf(
 
 function placeOf(folder: string): { folder: string; hooks: string[] } {
   const home = join(folder, PLAIN);
-  return { folder: home, hooks: HOOKS.map((file) => join(home, plain(file))) };
+  return { folder: home, hooks: HOOKS.map((file) => join(home, plainPath(file))) };
 }
 
 function envOf({ seed, modelMs }: SrcJudgeOptions, url: string): Record<string, string> {

@@ -2,8 +2,7 @@
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { ownAddresses } from '../../lib/harness/bundle.ts';
+import { writePlain } from '../../lib/harness/bundle.ts';
 import { mutantsOf, type SrcMutant } from './mutants.ts';
 import { PREAMBLE } from './switch.ts';
 
@@ -72,30 +71,12 @@ export function testFiles(): string[] {
   ).filter((file) => !NO_JUDGES.test(file));
 }
 
-/** A test file, or hooks, as it is in {@link PLAIN}. */
-export function plain(file: string): string {
-  return file.replace(/\.ts$/, '.js');
-}
-
 /** Makes the copy in a new folder. */
 export async function copyProject(folder: string, texts: ReadonlyMap<string, string>): Promise<void> {
   for (const name of COPIED) cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   for (const [file, text] of texts) writeFileSync(join(folder, file), text);
-  await build({
-    absWorkingDir: folder,
-    entryPoints: [...HOOKS, ...testFiles()],
-    outbase: '.',
-    outdir: PLAIN,
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'error',
-    plugins: [ownAddresses],
-  });
+  await writePlain(folder, [...HOOKS, ...testFiles()], PLAIN);
 }
 
 function posix(path: string): string {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 import Mocha from 'mocha';
+import { plainPath } from '../../../scripts/lib/harness/bundle.ts';
 import type { Outcome, Settings } from './messages.ts';
 import { root } from './paths.ts';
 import { shuffleSuite } from './shuffle.ts';
@@ -39,7 +40,7 @@ export async function runFile(file: string, settings: Settings, teller: Teller):
   });
   try {
     teller.begun('loading the file');
-    await load(mocha, resolve(root, file));
+    await load(mocha, resolve(settings.plain, plainPath(file)));
     if (settings.seed !== undefined) shuffleSuite(mocha.suite, settings.seed, file);
     // mocha's errors are of the file too, like that of forbidOnly
     await new Promise<void>((resolve) => void mocha.run(() => resolve()));

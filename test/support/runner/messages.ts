@@ -5,6 +5,8 @@ import type { RedisServer } from '../../../scripts/lib/redis/find.ts';
 export interface Settings {
   /** The worker's Redis. The runner started it, and stops it. */
   redis: Pick<RedisServer, 'url' | 'kind' | 'description'>;
+  /** The folder of the test files as plain files. */
+  plain: string;
   /** Tests whose full title matches, as mocha's `--grep` has it. Default: all. */
   grep?: string | undefined;
   /** Of the random order within suites. Default: the order in which they are written. */

@@ -2,10 +2,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UsageError } from '../../../src/cli/output.ts';
-import { nameOf, root } from './paths.ts';
+import { CACHE, nameOf, root } from './paths.ts';
 
 /** Not in the tree: it is of one machine. */
-const RECORD = join(root, 'node_modules/.cache/sched-lua/test-ms.json');
+const RECORD = join(CACHE, 'test-ms.json');
 
 /** Those that took more than 5 s each when nothing was recorded yet, the longest first. */
 export const KNOWN_TO_BE_LONG: readonly string[] = [

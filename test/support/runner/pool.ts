@@ -1,13 +1,15 @@
 // Workers that take files from one queue. Each has a Redis of its own for as long as the run lasts.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RedisServer } from '../../../scripts/lib/redis/find.ts';
+import { writePlain } from '../../../scripts/lib/harness/bundle.ts';
 import { startAnother, startServer } from '../start-server.ts';
 import type { Settings } from './messages.ts';
-import { WorkerProcess, type FileReport } from './worker-process.ts';
+import { CACHE, root } from './paths.ts';
+import { WORKER, WorkerProcess, type FileReport } from './worker-process.ts';
 
-export interface PoolOptions extends Omit<Settings, 'redis'> {
+export interface PoolOptions extends Omit<Settings, 'redis' | 'plain'> {
   jobs: number;
   fileTimeoutMs: number;
   /** For people, one line each. */
@@ -21,6 +23,8 @@ export interface PoolOptions extends Omit<Settings, 'redis'> {
 export class Pool {
   readonly #options: PoolOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'sched-lua-tests-'));
+  /** Below node_modules, where the packages are found. */
+  readonly #plain: string;
   readonly #servers = new Set<RedisServer>();
   readonly #workers = new Set<WorkerProcess>();
   #isClosed = false;
@@ -28,12 +32,15 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    mkdirSync(CACHE, { recursive: true });
+    this.#plain = mkdtempSync(join(CACHE, 'tests-'));
   }
 
-  /** Runs the files, begun in their order; rejects only if Redis or a worker cannot be started. */
+  /** Runs the files, begun in their order; rejects only if they cannot be read, or Redis or a worker cannot be started. */
   async run(files: readonly string[]): Promise<void> {
     const queue = [...files];
     const jobs = Math.min(this.#options.jobs, files.length);
+    await writePlain(root, [WORKER, ...files], this.#plain, { sourcemap: 'linked' });
     // the first may have to be installed, which two cannot do at once
     const first = this.#keep(await startServer((line) => this.#options.log(line)));
     this.#options.log(
@@ -52,7 +59,7 @@ export class Pool {
     this.#isClosed = true;
     await Promise.all([...this.#workers].map((worker) => worker.abort()));
     await Promise.all([...this.#servers].map((server) => server.stop()));
-    rmSync(this.#folder, { recursive: true, force: true });
+    for (const folder of [this.#folder, this.#plain]) rmSync(folder, { recursive: true, force: true });
   }
 
   async #work(queue: string[], redis: RedisServer): Promise<void> {
@@ -86,7 +93,7 @@ export class Pool {
     const { url, kind, description } = redis;
     const log = join(this.#folder, `worker-${(this.#started += 1)}.log`);
     const worker = await WorkerProcess.start(
-      { redis: { url, kind, description }, grep, seed, forbidOnly, colors },
+      { redis: { url, kind, description }, plain: this.#plain, grep, seed, forbidOnly, colors },
       log,
     );
     this.#workers.add(worker);

@@ -2,11 +2,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { plainPath } from '../../../scripts/lib/harness/bundle.ts';
 import type { News, Order, Outcome, Settings } from './messages.ts';
 import { descendants, kill, members } from './processes.ts';
 
-const program = fileURLToPath(new URL('./worker.ts', import.meta.url));
+/** Its program, from the project's folder. */
+export const WORKER = 'test/support/runner/worker.ts';
 /** A worker that cannot end by itself says so after 3 s. */
 const END_MS = 15_000;
 /** In which what it started ends after it. */
@@ -32,12 +34,13 @@ export class WorkerProcess {
   #isOver = false;
   #read = 0;
 
-  private constructor(log: string) {
+  private constructor(plain: string, log: string) {
     this.#log = log;
     // a file takes the output: it is in order, and whole when the process crashes
     const file = openSync(log, 'a');
-    this.#child = fork(program, {
-      execArgv: ['--import', 'tsx'],
+    this.#child = fork(join(plain, plainPath(WORKER)), {
+      // errors name the lines of the sources
+      execArgv: ['--enable-source-maps'],
       stdio: ['ignore', file, file, 'ipc'],
       // a group of its own: Ctrl-C reaches the runner alone, which ends the worker
       detached: true,
@@ -52,7 +55,7 @@ export class WorkerProcess {
    * @throws with what it said if it ends while it starts
    */
   static async start(settings: Settings, log: string): Promise<WorkerProcess> {
-    const worker = new WorkerProcess(log);
+    const worker = new WorkerProcess(settings.plain, log);
     const ready = new Promise<undefined>((resolve) => {
       worker.#hear = ({ what }) => {
         if (what === 'ready') resolve(undefined);
