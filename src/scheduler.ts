@@ -47,8 +47,8 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   readonly #owner: Owner<Output>;
   readonly #door: Door<Request, Output>;
   readonly #news: News<Output>;
-  readonly #loops = new Map<RunLoop<Request, Output>, Promise<void>>();
-  readonly #stopLoops = new AbortController();
+  #loop: RunLoop<Request, Output> | undefined;
+  readonly #stopLoop = new AbortController();
   #closing: Promise<void> | undefined;
 
   private constructor(settings: Settings<Request, Output>) {
@@ -161,22 +161,24 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   }
 
   /**
-   * Serves until the scheduler closes, which is when it resolves.
-   * @throws ConfigError if the budget is bad; EVICTED if another instance took the name
+   * Serves until the scheduler closes, which is when it resolves. What the engine's code throws, asked for its room, is
+   * warned of and asked for again.
+   * @throws ConfigError if the handler is no function, or the budget is bad from the beginning; SchedulerError CONFIG if it
+   *   serves already; EVICTED if another instance took the name
    */
   async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
     this.#assertOpen('run');
-    const stop = AbortSignal.any([this.#stopLoops.signal, this.over]);
+    if (this.#loop) throw new SchedulerError('CONFIG', 'run', `scheduler ${this.node} serves already`);
     const loop = new RunLoop(this.#node.claimer, this.#node.claims, handler, options.budget, {
       pollMs: this.#settings.pollMs,
-      stop,
+      stop: AbortSignal.any([this.#stopLoop.signal, this.over]),
+      onWarning: this.#node.warn,
     });
-    const served = loop.serve();
-    this.#loops.set(loop, served);
+    this.#loop = loop;
     try {
-      await served;
+      await loop.serve();
     } finally {
-      this.#loops.delete(loop);
+      this.#loop = undefined;
     }
     const reason = this.over.reason as SchedulerError | undefined;
     if (reason?.code === 'EVICTED') throw reason;
@@ -220,9 +222,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   async #close({ drainMs = 0, pending = 'keep' }: CloseOptions): Promise<void> {
     if (!this.over.aborted) {
-      this.#stopLoops.abort();
+      this.#stopLoop.abort();
       this.#node.claimer.stop();
-      const drained = Promise.all([...this.#loops.keys()].map((loop) => loop.drained()));
+      const drained = Promise.resolve(this.#loop?.drained());
       const early = new AbortController();
       await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);
       await this.#node.leave(pending);

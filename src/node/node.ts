@@ -47,11 +47,18 @@ export class Node<Request, Output> {
   readonly #engines: Engines;
   readonly #heartbeat: Heartbeat;
 
+  /** Tells the user, and whoever listens; never throws. */
+  readonly warn: (message: string) => void;
+
   /** @param sinkOf where results of requests go that a predecessor put */
   constructor(given: Settings<Request, Output>, sinkOf: (id: string) => Sink<Output>) {
     const tell = harmless(given.onWarning);
     this.teller = new Teller(given.events, () => this.#origin(), tell);
-    const settings = { ...given, onWarning: (message: string) => this.#warn(tell, message) };
+    this.warn = (message) => {
+      this.teller.heard('warning')?.({ message });
+      tell(message);
+    };
+    const settings = { ...given, onWarning: this.warn };
     this.#settings = settings;
     this.#client = this.#open('commands', {
       resends: 'caller',
@@ -153,11 +160,6 @@ export class Node<Request, Output> {
 
   #origin(): { topic: string; node: string } {
     return { topic: this.#settings.topic, node: this.membership.name };
-  }
-
-  #warn(tell: (message: string) => void, message: string): void {
-    this.teller.heard('warning')?.({ message });
-    tell(message);
   }
 
   /** With `takeover` it has joined when every shard has heard of it. If it cannot, it is over. */

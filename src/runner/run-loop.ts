@@ -1,22 +1,25 @@
 /**
  * `run`: claims, hands each request to the handler with its signal, and sends what the handler yields. A loop that ends
- * only with the scheduler: errors of Redis are waited out, errors of a handler end that request as failed.
+ * only with the scheduler: errors of Redis and of the engine are waited out, errors of a handler end that request as failed.
  */
 import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import { chunksOf, type Chunks } from './chunks.ts';
 import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
 import type { ResultStatus, RunnerResult } from './outbox.ts';
 
 /**
- * Executes one request. An async generator yields chunks, its return value is the final output; any other function
- * returns the final output. A throw ends the request as failed, not retried. After `request.signal` fired, what it
- * yields is dropped.
+ * Executes one request, and answers its final output, or chunks: an async generator, whose return value is the final
+ * output, any other async iterable, like a stream of Node.js, or a web ReadableStream; each also by a promise. A throw
+ * ends the request as failed, not retried. After `request.signal` fired, what it yields is dropped.
  */
 export type Handler<Request, Output> = (
   request: ClaimedRequest<Request>,
-) => AsyncGenerator<Output, Final<Output>, undefined> | Promise<Final<Output>> | Final<Output>;
+) => Answer<Output> | Promise<Answer<Output>>;
+
+type Answer<Output> = AsyncIterable<Output, Final<Output>, undefined> | Final<Output>;
 
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler may return nothing
 type Final<Output> = Output | undefined | void;
@@ -35,6 +38,9 @@ export interface Engine {
  */
 export type BudgetSource = Budget | (() => Budget) | Engine;
 
+/** Told what the engine's code throws. */
+export type OnEngineTrouble = (message: string) => void;
+
 /** A full engine is asked again after so long: it may get room while no handler yields or ends. Redis is not asked. */
 const LOOK_AGAIN_MS = 100;
 
@@ -51,16 +57,23 @@ export class RunLoop<Request, Output> {
   readonly #running = new Map<string, { tokens: number; done: Promise<void> }>();
   /** The engine said so, and nothing was asked for since. */
   #readyAt = Infinity;
+  readonly #onWarning: OnEngineTrouble;
+  /** The engine has said at least once what can be understood. */
+  #hasClaimed = false;
+  /** It was warned of, and has not answered since. */
+  #complained = false;
   /** Fires when a handler has yielded or ended: the budget may have grown. */
   #stale = new AbortController();
 
+  /** @throws ConfigError */
   constructor(
     claimer: Claimer<Request>,
     claims: Claims<Request, Output>,
     handler: Handler<Request, Output>,
     source: BudgetSource,
-    options: { pollMs: number; stop: AbortSignal },
+    options: { pollMs: number; stop: AbortSignal; onWarning: OnEngineTrouble },
   ) {
+    if (typeof handler !== 'function') throw new ConfigError('handler', handler, 'a function');
     if (typeof source !== 'function' && !isEngine(source)) {
       validateBudget(source);
       if (source.readyInMs !== undefined)
@@ -76,6 +89,7 @@ export class RunLoop<Request, Output> {
     this.#source = source;
     this.#pollMs = options.pollMs;
     this.#stop = options.stop;
+    this.#onWarning = options.onWarning;
     this.#stop.addEventListener('abort', () => this.#stale.abort());
   }
 
@@ -85,21 +99,38 @@ export class RunLoop<Request, Output> {
       try {
         this.#stale = new AbortController();
         const stale = this.#stale.signal;
-        const budget = this.#room();
-        if (budget.batch < 1 || budget.availableBlocks <= budget.reservedOutputBlocks) {
-          await this.#untilRoom(stale);
-          continue;
-        }
+        const budget = await this.#whenFree(stale);
+        if (budget === undefined) continue;
         const requests = await this.#claim(budget, stale);
-        failures = 0;
+        [failures, this.#complained] = [0, false];
+        this.#hasClaimed = true;
         for (const request of requests) this.#start(request);
       } catch (error) {
-        // a bad budget, or what the budget's function threw
-        if (!(error instanceof SchedulerError) || error.code === 'CONFIG') throw error;
-        await sleep(backoff((failures += 1)), this.#stop);
+        // an engine that never said what can be understood is a mistake of its code, and none that passes
+        if (error instanceof ConfigError && !this.#hasClaimed) throw error;
+        failures += 1;
+        if (!(error instanceof SchedulerError) || error instanceof ConfigError) this.#complain(error);
+        await sleep(backoff(failures), this.#stop);
       }
     }
     await this.drained();
+  }
+
+  /** Once, until the engine has answered. */
+  #complain(error: unknown): void {
+    if (this.#complained) return;
+    this.#complained = true;
+    this.#onWarning(`run: the engine's budget cannot be had, it is asked again: ${messageOf(error)}`);
+  }
+
+  /** The engine's room, if it has any; else undefined, once it is worth another look. Throws what the engine throws. */
+  async #whenFree(stale: AbortSignal): Promise<Budget | undefined> {
+    const budget = this.#room();
+    // one that is no number must not pass for a full engine
+    validateBudget(budget);
+    if (budget.batch >= 1 && budget.availableBlocks > budget.reservedOutputBlocks) return budget;
+    await this.#untilRoom(stale);
+    return undefined;
   }
 
   /** The time at which the engine is ready stands until it has come: handlers that yield often would put it off for ever. */
@@ -154,38 +185,38 @@ export class RunLoop<Request, Output> {
   async #execute(request: ClaimedRequest<Request>): Promise<void> {
     const { claim, signal } = request;
     try {
-      const answer = this.#handler(request);
-      const output = isGenerator(answer) ? await this.#chunks(request, answer) : await answer;
+      const answer = await this.#handler(request);
+      const chunks = chunksOf<Output, Output>(answer);
+      const output = chunks ? await this.#chunks(request, chunks) : (answer as Output | undefined);
       if (signal.aborted) return;
-      await this.#send({
-        claim,
-        finished: true,
-        ...(output === undefined ? {} : { output: output as Output }),
-      });
+      await this.#send({ claim, finished: true, ...(output === undefined ? {} : { output }) });
     } catch (error) {
       if (!signal.aborted) await this.#send({ claim, failed: messageOf(error) });
     }
   }
 
   async #chunks(
-    request: ClaimedRequest<Request>,
-    chunks: AsyncGenerator<Output, Final<Output>, undefined>,
+    { claim, signal }: ClaimedRequest<Request>,
+    chunks: Chunks<Output, Output>,
   ): Promise<Output | undefined> {
     let unanswered = 0;
-    for (;;) {
-      const next = await chunks.next();
-      if (request.signal.aborted) {
-        await chunks.return(undefined);
-        return undefined;
+    // its end may take as long as it likes, and may fail: nobody wants it any more
+    const end = (): void => void chunks.end().catch(() => undefined);
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+    try {
+      for (;;) {
+        const next = await chunks.next();
+        if (signal.aborted) return undefined;
+        this.#stale.abort();
+        if (next.done) return next.value;
+        // a lane keeps the order, and a handler does not wait for Redis, unless it is far ahead of it
+        unanswered += 1;
+        const sent = this.#send({ claim, output: next.value }).then(() => void (unanswered -= 1));
+        if (unanswered >= MAX_AHEAD) await sent;
       }
-      this.#stale.abort();
-      if (next.done) return next.value as Output | undefined;
-      // a lane keeps the order, and a handler does not wait for Redis, unless it is far ahead of it
-      unanswered += 1;
-      const sent = this.#send({ claim: request.claim, output: next.value }).then(
-        () => void (unanswered -= 1),
-      );
-      if (unanswered >= MAX_AHEAD) await sent;
+    } finally {
+      signal.removeEventListener('abort', end);
     }
   }
 
@@ -214,8 +245,4 @@ function refusal(status: 'too_large' | 'encode'): string {
   return status === 'encode'
     ? 'a result could not be encoded'
     : 'a result was over maxResultBytes; send it in chunks';
-}
-
-function isGenerator(value: unknown): value is AsyncGenerator<never, never, undefined> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value;
 }

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
 import { expect } from 'chai';
 import { ConfigError, type Budget, type BudgetSource, type Result } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
@@ -14,6 +16,13 @@ import {
   type Node,
 } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
+
+const ROOM = room();
+
+/** What a run warns of, and not what a server of the tests is like. */
+const collect = (warnings: string[]) => (message: string) => {
+  if (message.startsWith('run: ')) warnings.push(message);
+};
 
 describe('run', () => {
   const fleet = useFleet();
@@ -232,15 +241,130 @@ describe('run', () => {
       }
     });
 
-    it('and rejects with what the function throws', async () => {
-      const run = runner.run(() => 1, {
-        budget: () => {
-          throw new RangeError('the engine is gone');
+    for (const [what, engine] of [
+      ['a function', (room: () => Budget) => room],
+      ['the room of an engine', (room: () => Budget) => ({ room, whenRoom: () => Promise.resolve() })],
+      [
+        'the wait for room of an engine',
+        (room: () => Budget) => {
+          let full = true;
+          const whenRoom = async (): Promise<void> => void (await Promise.resolve(), room(), (full = false));
+          return { room: () => (full ? { ...ROOM, batch: 0 } : ROOM), whenRoom };
         },
+      ],
+    ] as const)
+      it(`and goes on, warned once, when ${what} throws for a while`, async () => {
+        const warnings: string[] = [];
+        const node = await fleet.start('warned', { onWarning: collect(warnings) });
+        let thrown = 0;
+        const run = node.run(({ id }) => id, {
+          budget: engine(() => {
+            if ((thrown += 1) <= 3) throw new RangeError('the engine is gone');
+            return ROOM;
+          }),
+        });
+        await node.putRequests([request('r')]);
+        await ended(node, ['r']);
+        expect(thrown).to.be.greaterThan(3);
+        expect(warnings).to.deep.equal([
+          "run: the engine's budget cannot be had, it is asked again: the engine is gone",
+        ]);
+        await node.close();
+        await run;
       });
-      const error: unknown = await run.catch((reason: unknown) => reason);
-      expect(error).to.be.instanceOf(RangeError).with.property('message', 'the engine is gone');
+
+    it('and goes on when what an engine said well before cannot be understood for a while', async () => {
+      const warnings: string[] = [];
+      const node = await fleet.start('warned', { pollMs: 50, onWarning: collect(warnings) });
+      let bad = false;
+      void node.run(({ id }) => id, { budget: () => (bad ? { ...ROOM, availableBlocks: NaN } : ROOM) });
+      await node.putRequests([request('before')]);
+      await ended(node, ['before']);
+      bad = true;
+      await waitUntil(() => warnings.length > 0, 'it is warned of');
+      bad = false;
+      await node.putRequests([request('after')]);
+      await ended(node, ['after']);
+      expect(warnings).to.have.length(1);
+      expect(warnings[0]).to.match(/^run: .* budget\.availableBlocks is NaN; /);
     });
+  });
+
+  describe('takes chunks from', () => {
+    const PARTS = ['one', 'two'];
+    const CHUNKS = PARTS.map((output) => ({ kind: 'chunk', output }));
+
+    /** An iterable that is no generator, and cannot be ended. */
+    const plain = (): AsyncIterable<string> => ({
+      [Symbol.asyncIterator]: () => {
+        const parts = PARTS.values();
+        return { next: () => Promise.resolve(parts.next()) };
+      },
+    });
+
+    for (const [what, answer] of [
+      ['an async iterable', plain],
+      ['a web ReadableStream', () => ReadableStream.from(PARTS)],
+      ['a stream of Node.js', () => Readable.from(PARTS)],
+    ] as const)
+      for (const [how, handler] of [
+        ['', answer],
+        [' that a promise gives', () => Promise.resolve(answer())],
+      ] as const)
+        it(`${what}${how}`, async () => {
+          void runner.run(handler as () => AsyncIterable<string>, { budget: room() });
+          await owner.putRequests([request('r')]);
+          expect(await resultsOf('r')).to.deep.equal([...CHUNKS, { kind: 'finished' }]);
+        });
+
+    it('a promised generator, whose return value is the final', async () => {
+      async function* parts(): AsyncGenerator<string, string> {
+        yield* await Promise.resolve(PARTS);
+        return 'all';
+      }
+      void runner.run(() => Promise.resolve(parts()), { budget: room() });
+      await owner.putRequests([request('r')]);
+      expect(await resultsOf('r')).to.deep.equal([...CHUNKS, { kind: 'finished', output: 'all' }]);
+    });
+
+    for (const [what, silent] of [
+      ['a web ReadableStream', (over: () => void) => new ReadableStream<string>({ cancel: over })],
+      [
+        'a stream of Node.js',
+        (over: () => void) => new Readable({ read: () => undefined, destroy: () => over() }),
+      ],
+    ] as const)
+      it(`${what} until the request is taken away, which ends it`, async () => {
+        let [started, over] = [false, false];
+        const handler = () => ((started = true), silent(() => (over = true)));
+        void runner.run(handler, { budget: room(1) });
+        const submission = owner.submit(request('r'));
+        await waitUntil(() => started, 'it runs');
+        await submission.cancel();
+        await waitUntil(() => over, 'the stream is over');
+      });
+
+    it('a stream that fails after some, and the request fails', async () => {
+      const failing = Readable.from(
+        (async function* () {
+          yield await Promise.resolve('one');
+          throw new Error('the engine hung up');
+        })(),
+      );
+      void runner.run(() => failing, { budget: room() });
+      await owner.putRequests([request('r')]);
+      expect(await resultsOf('r')).to.deep.equal([
+        { kind: 'chunk', output: 'one' },
+        { kind: 'failed', reason: 'the engine hung up' },
+      ]);
+    });
+  });
+
+  it('rejects a handler that is no function', async () => {
+    const run = runner.run(undefined as unknown as () => void, { budget: room() });
+    expect(await rejection(run))
+      .to.be.instanceOf(ConfigError)
+      .with.property('option', 'handler');
   });
 
   describe('when the request is taken away', () => {
@@ -326,17 +450,13 @@ describe('run', () => {
     expect(await resultsOf('r')).to.deep.equal([{ kind: 'finished', output: false }]);
   });
 
-  it('may be called twice: the two share the work of the node', async () => {
-    const counts = [0, 0];
-    for (const i of [0, 1])
-      void runner.run(({ signal }) => ((counts[i]! += 1), sleep(20, signal)), { budget: room(1) });
-    const list = requests('r', 10);
-    await owner.putRequests(list);
-    await ended(
-      owner,
-      list.map(({ request_id }) => request_id),
-    );
-    expect(counts[0]! + counts[1]!).to.equal(10);
-    expect(Math.min(...counts)).to.be.greaterThan(0);
+  it('serves once at a time: a second call rejects, and the first goes on', async () => {
+    const first = runner.run(({ id }) => id, { budget: room() });
+    const second = await rejection(runner.run(() => 'other', { budget: room() }));
+    expect(second).to.include({ code: 'CONFIG', operation: 'run' });
+    await owner.putRequests([request('r')]);
+    expect(await resultsOf('r')).to.deep.equal([{ kind: 'finished', output: 'r' }]);
+    await runner.close();
+    await first;
   });
 });
