@@ -1,5 +1,5 @@
 import type { Budget } from './base/budget.ts';
-import { sleep } from './base/clock.ts';
+import { Alarm, unless } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
@@ -18,16 +18,22 @@ import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
 
 export interface CloseOptions {
   /**
-   * How long handlers may go on, Infinity for as long as they do; then they are aborted and their requests given back.
-   * Default 0.
+   * How long handlers of `run` may go on, Infinity for as long as they do; then they are aborted and their requests given
+   * back. Default 30,000. Of several calls, the one that ends first holds.
    */
   drainMs?: number;
-  /** Own pending requests stay in Redis for a successor (`keep`), or are cancelled. Default `keep`. */
+  /**
+   * Own pending requests stay in Redis for a successor (`keep`), or are cancelled. Default `keep`; of several calls the last
+   * one that says so holds.
+   */
   pending?: 'keep' | 'cancel';
 }
 
+/** As long as Kubernetes waits between SIGTERM and SIGKILL, if nothing else is said. */
+const DRAIN_MS = 30_000;
+
 /** @throws ConfigError */
-function checkCloseOptions({ drainMs = 0, pending = 'keep' }: CloseOptions): void {
+function checkCloseOptions({ drainMs = DRAIN_MS, pending = 'keep' }: CloseOptions): void {
   if (typeof drainMs !== 'number' || !(drainMs >= 0))
     throw new ConfigError('drainMs', drainMs, 'ms of at least 0');
   if (!['keep', 'cancel'].includes(pending)) throw new ConfigError('pending', pending, 'one of keep, cancel');
@@ -50,6 +56,10 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   #loop: RunLoop<Request, Output> | undefined;
   readonly #stopLoop = new AbortController();
   #closing: Promise<void> | undefined;
+  /** Handlers have had their time to end. */
+  readonly #drainOver = new AbortController();
+  readonly #drain = new Alarm(() => this.#drainOver.abort());
+  #pending: 'keep' | 'cancel' = 'keep';
 
   private constructor(settings: Settings<Request, Output>) {
     this.#settings = settings;
@@ -205,14 +215,17 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   }
 
   /**
-   * Stops claiming, gives back what was not handed out, waits `drainMs` for handlers, aborts the rest and gives their
-   * requests back, and leaves the topic. Own pending requests stay for a successor and reject with CLOSED, unless they
-   * are cancelled. Leaves no timer and no socket behind.
+   * Stops claiming, gives back what was not handed out, waits `drainMs` for handlers (event `draining`), aborts the rest and
+   * gives their requests back, and leaves the topic. Own pending requests stay for a successor and reject with CLOSED, unless
+   * they are cancelled. Leaves no timer and no socket behind. A later call may shorten the wait.
    * @throws ConfigError for bad options; nothing was closed then
    */
   async close(options: CloseOptions = {}): Promise<void> {
     checkCloseOptions(options);
-    this.#closing ??= this.#close(options);
+    const { drainMs = DRAIN_MS, pending } = options;
+    if (pending !== undefined) this.#pending = pending;
+    if (!this.over.aborted) this.#drain.within(drainMs);
+    this.#closing ??= this.#close(drainMs);
     return this.#closing;
   }
 
@@ -220,16 +233,25 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     await this.close();
   }
 
-  async #close({ drainMs = 0, pending = 'keep' }: CloseOptions): Promise<void> {
+  async #close(drainMs: number): Promise<void> {
     if (!this.over.aborted) {
       this.#stopLoop.abort();
       this.#node.claimer.stop();
-      const drained = Promise.resolve(this.#loop?.drained());
-      const early = new AbortController();
-      await Promise.race([drained.finally(() => early.abort()), sleep(drainMs, early.signal)]);
-      await this.#node.leave(pending);
+      await this.#drained(drainMs);
+      await this.#node.leave(this.#pending);
     }
+    this.#drain.clear();
     await this.#node.ended();
+  }
+
+  /** The handlers have ended, or had their time for it, or the node is over. */
+  async #drained(drainMs: number): Promise<void> {
+    const loop = this.#loop;
+    if (loop === undefined || loop.running.length === 0) return;
+    this.#node.teller.heard('draining')?.({ ids: loop.running, drainMs });
+    const ended = AbortSignal.any([this.#drainOver.signal, this.over]);
+    await unless(ended, loop.drained()).catch(() => undefined);
+    this.#drain.clear();
   }
 
   #assertOpen(operation: string): void {

@@ -76,6 +76,8 @@ export interface EventMap {
   connectionUp: { connection: ConnectionName };
   /** A usable connection broke. `reason`: the last error, if there was one. */
   connectionDown: { connection: ConnectionName; reason: string | undefined };
+  /** `close` waits for the handlers of these requests, at most so long. */
+  draining: { ids: readonly string[]; drainMs: number };
   /** What `onWarning` is told. */
   warning: { message: string };
 }
@@ -106,6 +108,7 @@ export const EVENT_NAMES = [
   'slowShard',
   'connectionUp',
   'connectionDown',
+  'draining',
   'warning',
 ] as const satisfies readonly EventName[];
 

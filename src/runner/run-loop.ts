@@ -54,7 +54,7 @@ export class RunLoop<Request, Output> {
   readonly #source: BudgetSource;
   readonly #pollMs: number;
   readonly #stop: AbortSignal;
-  readonly #running = new Map<string, { tokens: number; done: Promise<void> }>();
+  readonly #running = new Map<string, { id: string; tokens: number; done: Promise<void> }>();
   /** The engine said so, and nothing was asked for since. */
   #readyAt = Infinity;
   readonly #onWarning: OnEngineTrouble;
@@ -144,6 +144,11 @@ export class RunLoop<Request, Output> {
     return requests;
   }
 
+  /** Ids of the requests whose handlers have not ended. */
+  get running(): string[] {
+    return [...this.#running.values()].map(({ id }) => id);
+  }
+
   async drained(): Promise<void> {
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
@@ -179,7 +184,7 @@ export class RunLoop<Request, Output> {
       this.#running.delete(request.claim);
       this.#stale.abort();
     });
-    this.#running.set(request.claim, { tokens: request.promptTokens, done });
+    this.#running.set(request.claim, { id: request.id, tokens: request.promptTokens, done });
   }
 
   async #execute(request: ClaimedRequest<Request>): Promise<void> {

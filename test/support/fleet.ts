@@ -137,7 +137,7 @@ export class Fleet {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#nodes.splice(0).map((node) => node.close()));
+    await Promise.all(this.#nodes.splice(0).map((node) => node.close({ drainMs: 0 })));
     try {
       await this.verify();
     } finally {

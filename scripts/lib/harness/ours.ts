@@ -125,8 +125,8 @@ class Ours<Request extends RunRequest> implements Peer<Request> {
 
   async close(): Promise<void> {
     this.#history.write({ what: 'closing' });
-    const { drainMs } = this.#options;
-    await this.#scheduler!.close(drainMs === undefined ? {} : { drainMs });
+    const { drainMs = 0 } = this.#options;
+    await this.#scheduler!.close({ drainMs });
     await this.#served;
     this.#collect();
   }
