@@ -3,8 +3,8 @@
 -- passes a wake-up on. What it asks for: lib/wanted.lua.
 --
 -- RETURNS status, tick, claims: fence, tries left, tries spent (14, 2, 2 hex digits), b if its body follows else -,
---         length (4 hex digits), ticket; then ms until a peer's head may be stolen, ms to the first due, and where to ask
---         on at once, as this call's looks are used up (-1: none), bodies
+--         length (4 hex digits), ticket; then ms until a peer's head may be stolen, or the caller may take one that it gave
+--         back, ms to the first due, and where to ask on at once, as this call's looks are used up (-1: none), bodies
 -- STATUS OK IDLE BLOCKED KEEPING
 -- COST   O(limit log waiting)
 -- WRITES nothing
@@ -36,7 +36,8 @@ local function choose(take)
 end
 
 local take = { limit = wanted.limit, looks = wanted.limit + LOOKS, picks = {}, expired = {}, tokens = 0, bytes = 0,
-  never = 0, not_now = 0, least = math.huge, removed = 0, kept_order = math.huge, next = -1, spent = false, full = false }
+  never = 0, paused = 0, not_now = 0, least = math.huge, free_in = math.huge, removed = 0, kept_order = math.huge,
+  next = -1, spent = false, full = false }
 local refused = enter('claim')
 if refused then
   return refused
@@ -60,6 +61,9 @@ local status = claims ~= '' and 'OK' or take.keeper == caller.node and 'KEEPING'
 -- where the caller asks on at once; what it removed has gone, so that the same search goes on behind it
 local on = take.spent and #take.picks == 0 and (take.removed > 0 and wanted.ask_on or take.next) or -1
 local again = rest(status, take, on, lines)
+if take.free_in < (again == '-1' and math.huge or tonumber(again)) then
+  again = format('%d', take.free_in)
+end
 -- behind requests whose bodies are gone others may wait
 again = #lost > 0 and AT_ONCE or again
 local reply = { status, format('%014x', shard.tick), claims, again, due.next_in(first_due, first), format('%d', on) }

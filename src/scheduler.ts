@@ -14,7 +14,7 @@ import { Submission } from './owner/submission.ts';
 import type { Membership } from './protocol/membership.ts';
 import type { ClaimedRequest } from './runner/claims.ts';
 import type { ResultStatus, RunnerResult } from './runner/outbox.ts';
-import { RunLoop, type BudgetSource, type Handler } from './runner/run-loop.ts';
+import { RunLoop, type Handler, type RunOptions } from './runner/run-loop.ts';
 
 export interface CloseOptions {
   /**
@@ -172,17 +172,19 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   /**
    * Serves until the scheduler closes, which is when it resolves. What the engine's code throws, asked for its room, is
-   * warned of and asked for again.
+   * warned of and asked for again. An engine that fails several requests in a row is left alone, and tried again, see
+   * {@link RunOptions}.
    * @throws ConfigError if the handler is no function, or the budget is bad from the beginning; SchedulerError CONFIG if it
    *   serves already; EVICTED if another instance took the name
    */
-  async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
+  async run(handler: Handler<Request, Output>, options: RunOptions): Promise<void> {
     this.#assertOpen('run');
     if (this.#loop) throw new SchedulerError('CONFIG', 'run', `scheduler ${this.node} serves already`);
-    const loop = new RunLoop(this.#node.claimer, this.#node.claims, handler, options.budget, {
+    const loop = new RunLoop(this.#node.claimer, this.#node.claims, handler, options, {
       pollMs: this.#settings.pollMs,
       stop: AbortSignal.any([this.#stopLoop.signal, this.over]),
       onWarning: this.#node.warn,
+      teller: this.#node.teller,
     });
     this.#loop = loop;
     try {

@@ -12,7 +12,7 @@ local layout = require('lib.layout')
 local post = require('lib.post')
 local tables = require('lib.tables')
 local tell = require('lib.tell')
-local call, sub = redis.call, string.sub
+local call = redis.call
 
 local function end_requests(ends, mails)
   local fields, tickets, lines = {}, {}, {}
@@ -20,7 +20,7 @@ local function end_requests(ends, mails)
   for i = 1, #ends do
     local one = ends[i]
     fields[i], tickets[i] = one.field, one.ticket
-    local runner = is_claimed(one.record) and sub(one.record, layout.RUNNER) or nil
+    local runner = is_claimed(one.record) and layout.runner_of(one.record) or nil
     if one.final then
       mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, fence = one.fence, number = one.number,
         kind = one.final, runner = runner or '', payload = one.reason }

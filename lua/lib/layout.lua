@@ -4,15 +4,16 @@
 -- code is hot.
 --
 -- GIVES  ORDER, TOKENS, DEADLINE, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH,
---        hex(text, from, width), owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner)
+--        hex(text, from, width), owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner), runner_of(record)
 -- WRITES nothing
 local sub = string.sub
 local layout = {}
 -- where each field of a record begins; in a ticket `#owner + 1` later
 layout.ORDER, layout.TOKENS, layout.DEADLINE, layout.LEFT, layout.SPENT, layout.BYTES = 1, 16, 25, 38, 41, 44
 layout.ARRIVAL, layout.HOLDER, layout.RUNNER = 53, 68, 83
--- lengths of a stamp, and of the record of a waiting request: over 64 bytes, so that Redis keeps records in a hash table
--- from the start. A listpack is read from its begin for each request, and ends with the first claim anyway
+-- lengths of a stamp, and of the record of a waiting request that nobody has given back (pauses.lua): over 64 bytes, so that
+-- Redis keeps records in a hash table from the start. A listpack is read from its begin for each request, and ends with the
+-- first claim anyway
 layout.STAMP, layout.WAITING_LENGTH = 36, 66
 
 function layout.hex(text, from, width)
@@ -30,6 +31,11 @@ end
 
 function layout.stamp_of(ticket, owner)
   return sub(ticket, #owner + 2, #owner + layout.STAMP + 1)
+end
+
+-- of a claimed request
+function layout.runner_of(record)
+  return string.match(record, '^[^/]*', layout.RUNNER)
 end
 
 return layout

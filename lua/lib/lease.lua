@@ -27,6 +27,11 @@ local function bodies_of(picks)
   return bodies
 end
 
+-- the record with its holder; what it says of nodes that gave it back stays at its end (pauses.lua)
+local function claimed(record, holder)
+  return sub(record, 1, layout.WAITING_LENGTH) .. holder .. sub(record, layout.WAITING_LENGTH + 1)
+end
+
 local function lease(picks)
   local marks, dues, bodies, claims, first, lengths, lost = {}, {}, {}, {}, math.huge, {}, {}
   local node, lease_end, all = caller.node, shard.now + caller.lease, bodies_of(picks)
@@ -35,12 +40,14 @@ local function lease(picks)
     local one = picks[i]
     if one.body and not all[i] then
       -- as if claimed: it is out of line already
-      one.record, one.final, one.reason, one.told = one.record .. NOBODY, 'lost', '', true
+      one.record, one.final, one.reason, one.told = claimed(one.record, NOBODY), 'lost', '', true
       lost[#lost + 1] = one
     else
       local fence, length, record = shard.next_tick(), #one.ticket, one.record
       lengths[length] = lengths[length] or format('%04x', length)
-      marks[#marks + 1], marks[#marks + 2] = one.field, record .. '|' .. fence .. '|' .. node
+      marks[#marks + 1] = one.field
+      marks[#marks + 1] = #record == layout.WAITING_LENGTH and record .. '|' .. fence .. '|' .. node
+        or claimed(record, '|' .. fence .. '|' .. node)
       first = min(first, lease_end, one.deadline)
       dues[#dues + 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text
       dues[#dues + 1] = one.ticket

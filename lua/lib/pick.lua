@@ -1,12 +1,13 @@
 -- Decides about the ticket in front of a line (lua/README.md#what-does-not-fit). It is taken if the call's bounds allow; the
 -- first ticket of a call may be larger than the sum of several. One that the engine can never hold, or has no room for now,
--- stays in line, and those behind it are looked at. An expired ticket is set aside to be ended. A ticket whose record is
--- of another request (a table was lost) leaves the line.
+-- stays in line, and those behind it are looked at; so does one that the caller gave back a short while ago. An expired ticket
+-- is set aside to be ended. A ticket whose record is of another request (a table was lost) leaves the line.
 --
 -- `take` is the record of what the call has taken: { limit: most tickets, looks: tickets that it may still look at, picks,
--- expired, tokens and bytes: taken, never and not_now: tickets that were stepped over, least: least tokens of one, removed:
--- tickets that leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which
--- ticket, spent: nothing more may be looked at, full: nothing more may be taken }.
+-- expired, tokens and bytes: taken, never, paused and not_now: tickets that were stepped over, least: least tokens of one that
+-- does not fit, aside: the first that is paused, free_in: ms until the caller may take a paused one, removed: tickets that
+-- leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which ticket, spent:
+-- nothing more may be looked at, full: nothing more may be taken }.
 --
 -- GIVES  pick(line, take)
 -- WRITES nothing
@@ -20,15 +21,23 @@ local lines = require('lib.lines')
 local peek = require('lib.peek')
 local shard = require('lib.shard')
 local wanted = require('lib.wanted')
--- most tickets that one call steps over, as its engine can never hold them
+-- most tickets that one call steps over, as its engine can never hold them, or as it gave them back
 local NEVER = 64
+
+-- `tokens`: of one that others are rung for as it does not fit here; infinite if it does
+local function leave_in_line(line, take, tokens)
+  take.spent = take.never + take.paused == NEVER
+  take.full = take.spent
+  require('lib.step_over')(line, take, tokens)
+end
 
 local function weigh_up(line, take, one)
   local is_first = #take.picks == 0
   if one.tokens > wanted.total_tokens then
     take.never = take.never + 1
-    take.full, take.spent = take.never == NEVER, take.never == NEVER
-    require('lib.step_over')(line, take, one.tokens)
+    leave_in_line(line, take, one.tokens)
+  elseif #one.record > layout.WAITING_LENGTH and require('lib.is_paused')(one, take) then
+    leave_in_line(line, take, math.huge)
   elseif take.tokens + one.tokens > (is_first and wanted.alone_tokens or wanted.sum_tokens) then
     require('lib.not_now')(line, take, one)
   elseif take.keeper == caller.node and line.order > take.kept_order

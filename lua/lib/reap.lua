@@ -9,23 +9,11 @@ local enqueue = require('lib.enqueue')
 local is_current = require('lib.is_current')
 local layout = require('lib.layout')
 local least_tokens = require('lib.least_tokens')
+local lose_try = require('lib.lose_try')
 local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
-local call, format, min, sub = redis.call, string.format, math.min, string.sub
-
-local function give_up(one, tries_spent)
-  require('lib.copy_to_dead')(one.ticket, one.field, 'no tries left', tries_spent)
-  one.final, one.reason = 'failed', 'no tries left: ' .. format('%d', tries_spent) .. ' runners lost it'
-  return one
-end
-
--- the record of a request that waits again, one try fewer
-local function next_try(record)
-  local tries_left, tries_spent = layout.hex(record, layout.LEFT, 2) - 1, layout.hex(record, layout.SPENT, 2) + 1
-  return sub(record, 1, layout.LEFT - 1) .. format('%02x|%02x', tries_left, tries_spent)
-    .. sub(record, layout.BYTES - 1, layout.WAITING_LENGTH)
-end
+local call, format, min = redis.call, string.format, math.min
 
 local function reap(limit, grace)
   local tickets = call('ZRANGEBYSCORE', tables.DUE, '-inf', format('%d', shard.now), 'LIMIT', '0', format('%d', limit))
@@ -45,12 +33,15 @@ local function reap(limit, grace)
       ends[#ends + 1] = one
     elseif grace > shard.now then
       call('ZADD', tables.DUE, format('%d', min(grace, deadline)), ticket)
-    elseif layout.hex(record, layout.LEFT, 2) <= 1 then
-      ends[#ends + 1] = give_up(one, layout.hex(record, layout.SPENT, 2) + 1)
     else
-      call('HSET', tables.REQUEST, field, next_try(record))
-      lines[owner] = lines[owner] or {}
-      table.insert(lines[owner], ticket)
+      local waiting = lose_try(one, 'lost it')
+      if waiting then
+        call('HSET', tables.REQUEST, field, waiting)
+        lines[owner] = lines[owner] or {}
+        table.insert(lines[owner], ticket)
+      else
+        ends[#ends + 1] = one
+      end
     end
   end
   end_requests(ends)

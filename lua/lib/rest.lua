@@ -1,6 +1,7 @@
 -- The end of a claim. A caller that got nothing is idle from now on, and `room` says what it could take: absent, anything.
 -- Who else has room is rung for what the caller left or stepped over. So a ring goes from node to node until one has room,
--- and ends: each is asked for more than the one before could take. A caller that asks on at once does neither.
+-- and ends: each is asked for more than the one before could take. For what the caller gave back, one is rung that did not. A
+-- caller that asks on at once does none of this.
 --
 -- Answers ms until a peer's head may be stolen; '-1': there is none, or the caller is not idle.
 --
@@ -36,11 +37,16 @@ local function rest(status, take, on, lines)
   elseif take.limit == 0 then
     least = 0
   end
-  if left and call('EXISTS', tables.IDLE) == 1 then
+  if (left or take.aside) and call('EXISTS', tables.IDLE) == 1 then
     if not is_idle then
       call('ZREM', tables.IDLE, caller.node)
     end
-    require('lib.ring_first')(least)
+    if take.aside then
+      require('lib.ring')(take.aside.owner, take.aside.tokens, 0, nil, caller.node, take.aside.record)
+    end
+    if left then
+      require('lib.ring_first')(least)
+    end
   end
   return is_idle and require('lib.again_in')(lines, max(0, wanted.ask_on - 1)) or '-1'
 end

@@ -9,9 +9,9 @@
 --
 -- `from`: 3 is left out for a head of a lower order, its time was told before. `claims_in`: ms in which the owner claims
 -- by itself. The owner is not woken then, and nobody is for work that may not be stolen before. `except`: the node that
--- gave the work back.
+-- gave the work back. `record`: of the one request that it is about; nobody is woken who gave it back a short while ago.
 --
--- GIVES  ring(owner, need, from, claims_in, except)
+-- GIVES  ring(owner, need, from, claims_in, except, record)
 -- WRITES idle
 local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
@@ -28,10 +28,10 @@ local function wake(node)
   tell(node, 'claim')
 end
 
-local function ring(owner, need, from, claims_in, except)
+local function ring(owner, need, from, claims_in, except, record)
   call('ZREMRANGEBYSCORE', tables.IDLE, '-inf', format('(%d', shard.now))
   if not claims_in and owner ~= except and call('ZSCORE', tables.IDLE, owner)
-    and require('lib.has_room')(owner, need) then
+    and require('lib.has_room')(owner, need, record) then
     return wake(owner)
   end
   local order = caller.policy ~= 'none' and tonumber(call('ZSCORE', tables.HEAD, owner) or nil)
@@ -47,7 +47,7 @@ local function ring(owner, need, from, claims_in, except)
     call('ZREM', tables.IDLE, owner)
   end
   if delay == 0 or order >= from then
-    local runner = require('lib.idle_with_room')(need, delay > 0, except)
+    local runner = require('lib.idle_with_room')(need, delay > 0, except, record)
     if runner and delay == 0 then
       wake(runner)
     elseif runner then

@@ -11,6 +11,8 @@
 -- ARGV[22] patience     ms after which room is kept for a ticket that does not fit
 -- ARGV[23] keep_for     ms for which the caller then keeps it without asking again; 0: it keeps room for none
 -- ARGV[24] ask_on       what the last answer named, to look on from there; 0: a new search
+-- ARGV[25] elsewhere    most tokens of a ticket that another living engine of the topic can ever hold; -1: none lives, as far
+--                       as the caller knows
 --
 -- WRITES nothing
 local bounds = require('lib.bounds')
@@ -20,9 +22,11 @@ wanted.limit, wanted.alone_tokens = min(bounds.ITEMS, tonumber(ARGV[14])), tonum
 wanted.sum_tokens, wanted.total_tokens, wanted.max_bytes = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
 wanted.since, wanted.idle_for, wanted.entropy = ARGV[19], tonumber(ARGV[20]), tonumber(ARGV[21])
 wanted.patience, wanted.keep_for, wanted.ask_on = tonumber(ARGV[22]), tonumber(ARGV[23]), tonumber(ARGV[24])
+wanted.elsewhere = tonumber(ARGV[25])
 assert(wanted.limit >= 0 and wanted.limit % 1 == 0 and wanted.alone_tokens >= 0 and wanted.sum_tokens >= 0
   and wanted.total_tokens >= 0 and wanted.max_bytes >= 0 and #wanted.since == 14
   and wanted.idle_for >= 0 and wanted.idle_for <= bounds.MS and wanted.entropy >= 0 and wanted.patience >= 0
-  and wanted.keep_for >= 0 and wanted.keep_for <= bounds.MS and wanted.ask_on >= 0 and wanted.ask_on % 1 == 0,
+  and wanted.keep_for >= 0 and wanted.keep_for <= bounds.MS and wanted.ask_on >= 0 and wanted.ask_on % 1 == 0
+  and wanted.elsewhere >= -1,
   'an argument is out of its range')
 return wanted

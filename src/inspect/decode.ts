@@ -80,19 +80,34 @@ export interface RequestRecord {
   /** Of the claim; undefined while the request waits. */
   fence: Tick | undefined;
   runner: string | undefined;
+  /** Of the nodes that gave it back, the last one last. */
+  pauses: readonly Pause[];
+}
+
+/** A node does not take a request again that it gave back. */
+export interface Pause {
+  node: string;
+  /** ms of the server's clock. */
+  until: number;
+  /** How often it has given it back. */
+  count: number;
+  /** Not before another node has had it, while another living engine can hold it. */
+  elsewhere: boolean;
 }
 
 const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|]+))?$/;
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|/]+))?((?:\/[0-9a-f]{14}[e-][^|/]+)*)$/;
+const PAUSE = /\/([0-9a-f]{12})([0-9a-f]{2})([e-])([^/]+)/g;
 
 /**
- * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed.
+ * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed, and
+ * `/`, until, count, `e` or `-`, and the node for each that gave it back.
  * @returns undefined if the text is no record
  */
 export function parseRecord(text: string): RequestRecord | undefined {
   const match = RECORD.exec(text);
   if (!match) return undefined;
-  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, arrival, fence, runner] = match;
+  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, arrival, fence, runner, pauses] = match;
   return {
     stamp: stamp!,
     order: order!,
@@ -103,7 +118,17 @@ export function parseRecord(text: string): RequestRecord | undefined {
     arrival: parseInt(arrival!, 16) / 1000,
     fence,
     runner,
+    pauses: pausesOf(pauses!),
   };
+}
+
+function pausesOf(text: string): Pause[] {
+  return [...text.matchAll(PAUSE)].map(([, until, count, mark, node]) => ({
+    node: node!,
+    until: parseInt(until!, 16),
+    count: parseInt(count!, 16),
+    elsewhere: mark === 'e',
+  }));
 }
 
 /** The name under which `request` and `body` hold a ticket's request: `owner|id`. */

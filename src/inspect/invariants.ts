@@ -58,7 +58,10 @@ function readRecords({ request }: ShardSnapshot, report: Report): Records {
   for (const [field, text] of request) {
     const record = parseRecord(text);
     if (record) records.set(field, record);
-    else report(`request ${show(field)} has a malformed record: ${show(text)}`);
+    const nodes = record?.pauses.map(({ node }) => node) ?? [];
+    if (new Set(nodes).size < nodes.length)
+      report(`request ${show(field)} has two pauses of one node: ${show(text)}`);
+    if (!record) report(`request ${show(field)} has a malformed record: ${show(text)}`);
   }
   return records;
 }

@@ -143,6 +143,7 @@ export class Node<Request, Output> {
       timedOut: (operation) => this.membership.timedOut(operation),
       holdsAny: () => this.claims.any,
       engineHolds: (tokens) => this.#engineHolds(tokens),
+      elsewhereHold: () => (this.claims.wantsOthers ? this.#engines.ofOthers() : -1),
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
       claim: (shard, item) => shardOf(shard).claim(item),
       look: (shards, found) => this.#lookout.look(shards, found),

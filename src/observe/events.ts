@@ -76,6 +76,13 @@ export interface EventMap {
   connectionUp: { connection: ConnectionName };
   /** A usable connection broke. `reason`: the last error, if there was one. */
   connectionDown: { connection: ConnectionName; reason: string | undefined };
+  /**
+   * The engine of `run` failed so many times in a row (`Retry`, `isEngineFailure`): nothing is claimed for `pauseMs`, then one
+   * request to try it. Again after each such trial that fails.
+   */
+  engineDown: { failures: number; pauseMs: number; reason: string };
+  /** A trial worked: this node claims again what its engine has room for. */
+  engineUp: Record<never, never>;
   /** `close` waits for the handlers of these requests, at most so long. */
   draining: { ids: readonly string[]; drainMs: number };
   /** What `onWarning` is told. */
@@ -108,6 +115,8 @@ export const EVENT_NAMES = [
   'slowShard',
   'connectionUp',
   'connectionDown',
+  'engineDown',
+  'engineUp',
   'draining',
   'warning',
 ] as const satisfies readonly EventName[];

@@ -63,6 +63,12 @@ export class Engines {
     return this.#reading;
   }
 
+  /** Tokens of the largest prompt that another node's engine can ever hold, as far as is remembered; -1: no other has one. */
+  ofOthers(): number {
+    if (monotonic() >= this.#readAgainAt) void this.read();
+    return this.#others ?? -1;
+  }
+
   /** Infinity: no engine is known, so that the request waits for one. */
   get #largest(): number {
     const { engine } = this.#member;

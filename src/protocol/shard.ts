@@ -14,6 +14,7 @@ import { runScript, type Argument, type Client } from '../redis/run-script.ts';
 import type { SideConnection } from '../redis/side-connection.ts';
 import type { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import { cutPuts, cutResults, isLarge } from './cuts.ts';
+import { givenBackArguments, type GivenBack } from './give-back.ts';
 import { HOLLOW_PUT, HOLLOW_RESULT } from './hollow.ts';
 import { Lane, type LaneCall } from './lane.ts';
 import type { Membership } from './membership.ts';
@@ -133,10 +134,10 @@ export class Shard {
     return this.#since?.epoch === this.#context.membership.epoch ? this.#since.tick : NEVER;
   }
 
-  async pushBack(claims: readonly wire.Held[]): Promise<void> {
+  async pushBack(claims: readonly GivenBack[]): Promise<void> {
     this.#teller.givenBack(claims);
     for (let from = 0; from < claims.length; from += wire.MAX_ITEMS)
-      await this.#persist('push_back', wire.heldArguments(claims.slice(from, from + wire.MAX_ITEMS)));
+      await this.#persist('push_back', givenBackArguments(claims.slice(from, from + wire.MAX_ITEMS)));
   }
 
   /** @param limit 0: none is taken, those up to the cursor are removed */

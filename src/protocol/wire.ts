@@ -39,6 +39,8 @@ export interface ClaimItem {
   keepForMs: number;
   /** What the last answer named; 0: a new search. */
   askOn: number;
+  /** Most tokens that another living engine of the topic can ever hold; -1: none lives, as far as is known. */
+  elsewhereTokens: number;
 }
 
 export interface ClaimedTicket {
@@ -56,7 +58,7 @@ export interface ClaimAnswer {
   claims: ClaimedTicket[];
   /** The answer came from the lane's memory, which keeps no bodies. */
   remembered: boolean;
-  /** ms until a peer's first request may be stolen. */
+  /** ms until a peer's first request may be stolen, or this node may take one again that it gave back. */
   againMs?: number;
   /** ms to the first `due`. */
   dueMs?: number;
@@ -152,6 +154,7 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
     String(item.patienceMs),
     String(Math.ceil(item.keepForMs)),
     String(item.askOn),
+    String(item.elsewhereTokens),
   ];
 }
 

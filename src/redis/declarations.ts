@@ -65,10 +65,15 @@ export const SCRIPTS = {
       'patience',
       'keep_for',
       'ask_on',
+      'elsewhere',
     ],
     ['OK', 'IDLE', 'BLOCKED', 'KEEPING'],
   ),
-  push_back: shardScript([], ['OK', 'LOST'], ['ticket', 'fence']),
+  push_back: shardScript(
+    [],
+    ['OK', 'LOST', 'FAILED'],
+    ['ticket', 'fence', 'after', 'elsewhere', 'counted', 'reason'],
+  ),
   put_results: shardScript(
     ['max_results'],
     ['OK', 'ORPHAN', 'LOST', 'OVERFLOW'],

@@ -7,11 +7,13 @@ import { SchedulerError, messageOf } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
+import type { GiveBackOptions, GivenBack } from '../protocol/give-back.ts';
 import type { Membership } from '../protocol/membership.ts';
 import type { Shard } from '../protocol/shard.ts';
-import type { ClaimedTicket, Held } from '../protocol/wire.ts';
+import type { ClaimedTicket } from '../protocol/wire.ts';
 import { Claim } from './claim.ts';
 import { Outbox, type OwnRequests, type ResultStatus, type RunnerResult } from './outbox.ts';
+import { checkGiveBack } from './retry.ts';
 
 /** A request to execute. */
 export interface ClaimedRequest<Request> {
@@ -26,8 +28,12 @@ export interface ClaimedRequest<Request> {
   signal: AbortSignal;
   /** Names the claim in `putResults`. */
   claim: string;
-  /** Returns the request to its place in line; no attempt is counted. */
-  giveBack(): Promise<void>;
+  /**
+   * Returns the request to its place in line: others may take it at once, this node after a while. No attempt is counted unless
+   * asked for. What this node sends for it afterwards is refused.
+   * @throws ConfigError for bad options: the request is still held then
+   */
+  giveBack(options?: GiveBackOptions): Promise<void>;
 }
 
 export class Claims<Request, Output> {
@@ -37,6 +43,7 @@ export class Claims<Request, Output> {
   readonly #own: OwnRequests;
   readonly #outbox: Outbox<Output>;
   readonly #teller: Teller;
+  #wantsOthers = false;
 
   constructor(membership: Membership, settings: Settings<Request, Output>, own: OwnRequests, teller: Teller) {
     this.#membership = membership;
@@ -80,7 +87,7 @@ export class Claims<Request, Output> {
         return claim.signal;
       },
       claim: key,
-      giveBack: () => this.#giveBack(claim),
+      giveBack: async (options = {}) => this.#giveBack(claim, checkGiveBack(options)),
     };
   }
 
@@ -117,14 +124,32 @@ export class Claims<Request, Output> {
     return new Set(ending.map(({ ticket }) => ticket));
   }
 
-  async #giveBack(claim: Claim): Promise<void> {
+  /** Whether the claim stands, and neither its final nor its give-back is on its way. */
+  holds(key: string): boolean {
+    return this.#byKey.get(key)?.ending === false;
+  }
+
+  /** Whether this node has left a request to other engines: then it matters which live. */
+  get wantsOthers(): boolean {
+    return this.#wantsOthers;
+  }
+
+  /** The claim with this key, if it is still held; see {@link pushBack}. */
+  async giveBack(key: string, how: GivenBack['how']): Promise<void> {
+    const claim = this.#byKey.get(key);
+    if (claim) await this.#giveBack(claim, how);
+  }
+
+  async #giveBack(claim: Claim, how: GivenBack['how']): Promise<void> {
     if (claim.ending || !this.#byKey.delete(claim.key)) return;
     claim.ending = true;
-    await this.pushBack(claim.shard, [claim]);
+    this.#wantsOthers ||= how?.elsewhere === true;
+    const { ticket, fence } = claim;
+    await this.pushBack(claim.shard, [{ ticket, fence, ...(how ? { how } : {}) }]);
   }
 
   /** Never rejects: what could not be given back returns after its lease. */
-  async pushBack(shard: Shard, claims: readonly Held[]): Promise<void> {
+  async pushBack(shard: Shard, claims: readonly GivenBack[]): Promise<void> {
     if (claims.length === 0) return;
     try {
       await shard.pushBack(claims);
@@ -166,7 +191,8 @@ export class Claims<Request, Output> {
   /** Redis refuses this claim's results: its handler is aborted, and the request given back. */
   async surrender(key: string): Promise<void> {
     const claim = this.#byKey.get(key);
-    if (claim && this.#drop(claim, notHeld(claim))) await this.pushBack(claim.shard, [claim]);
+    if (!claim || !this.#drop(claim, notHeld(claim))) return;
+    await this.pushBack(claim.shard, [{ ticket: claim.ticket, fence: claim.fence, how: {} }]);
   }
 
   /** Aborts every claim of a shard and gives those that are not ending back. */

@@ -1,19 +1,23 @@
 /**
  * `run`: claims, hands each request to the handler with its signal, and sends what the handler yields. A loop that ends
- * only with the scheduler: errors of Redis and of the engine are waited out, errors of a handler end that request as failed.
+ * only with the scheduler: errors of Redis and of the engine are waited out, errors of a handler end that request as failed,
+ * unless they are the engine's fault.
  */
 import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import type { Teller } from '../observe/events.ts';
 import { chunksOf, type Chunks } from './chunks.ts';
 import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
+import { EngineWatch, type EngineWatchOptions } from './engine-watch.ts';
 import type { ResultStatus, RunnerResult } from './outbox.ts';
 
 /**
  * Executes one request, and answers its final output, or chunks: an async generator, whose return value is the final
  * output, any other async iterable, like a stream of Node.js, or a web ReadableStream; each also by a promise. A throw
- * ends the request as failed, not retried. After `request.signal` fired, what it yields is dropped.
+ * ends the request as failed, not retried, unless it is a `Retry` or `isEngineFailure` says that it is one. After
+ * `request.signal` fired, what it yields is dropped.
  */
 export type Handler<Request, Output> = (
   request: ClaimedRequest<Request>,
@@ -38,8 +42,19 @@ export interface Engine {
  */
 export type BudgetSource = Budget | (() => Budget) | Engine;
 
-/** Told what the engine's code throws. */
-export type OnEngineTrouble = (message: string) => void;
+export interface RunOptions extends EngineWatchOptions {
+  budget: BudgetSource;
+}
+
+/** What the loop needs of its scheduler. */
+interface LoopContext {
+  pollMs: number;
+  /** Ends the loop. */
+  stop: AbortSignal;
+  /** Told what the engine's code throws. */
+  onWarning: (message: string) => void;
+  teller: Teller;
+}
 
 /** A full engine is asked again after so long: it may get room while no handler yields or ends. Redis is not asked. */
 const LOOK_AGAIN_MS = 100;
@@ -57,7 +72,8 @@ export class RunLoop<Request, Output> {
   readonly #running = new Map<string, { id: string; tokens: number; done: Promise<void> }>();
   /** The engine said so, and nothing was asked for since. */
   #readyAt = Infinity;
-  readonly #onWarning: OnEngineTrouble;
+  readonly #watch: EngineWatch;
+  readonly #onWarning: (message: string) => void;
   /** The engine has said at least once what can be understood. */
   #hasClaimed = false;
   /** It was warned of, and has not answered since. */
@@ -70,8 +86,8 @@ export class RunLoop<Request, Output> {
     claimer: Claimer<Request>,
     claims: Claims<Request, Output>,
     handler: Handler<Request, Output>,
-    source: BudgetSource,
-    options: { pollMs: number; stop: AbortSignal; onWarning: OnEngineTrouble },
+    { budget: source, ...watch }: RunOptions,
+    { pollMs, stop, onWarning, teller }: LoopContext,
   ) {
     if (typeof handler !== 'function') throw new ConfigError('handler', handler, 'a function');
     if (typeof source !== 'function' && !isEngine(source)) {
@@ -87,9 +103,10 @@ export class RunLoop<Request, Output> {
     this.#claims = claims;
     this.#handler = handler;
     this.#source = source;
-    this.#pollMs = options.pollMs;
-    this.#stop = options.stop;
-    this.#onWarning = options.onWarning;
+    this.#watch = new EngineWatch(watch, onWarning, teller);
+    this.#pollMs = pollMs;
+    this.#stop = stop;
+    this.#onWarning = onWarning;
     this.#stop.addEventListener('abort', () => this.#stale.abort());
   }
 
@@ -99,12 +116,14 @@ export class RunLoop<Request, Output> {
       try {
         this.#stale = new AbortController();
         const stale = this.#stale.signal;
-        const budget = await this.#whenFree(stale);
+        const most = this.#watch.most();
+        if (most === 0) await sleep(this.#watch.restMs(), stale);
+        const budget = most === 0 ? undefined : await this.#whenFree(stale);
         if (budget === undefined) continue;
-        const requests = await this.#claim(budget, stale);
+        const requests = await this.#claim({ ...budget, batch: Math.min(budget.batch, most) }, stale);
         [failures, this.#complained] = [0, false];
         this.#hasClaimed = true;
-        for (const request of requests) this.#start(request);
+        for (const request of requests) this.#begin(request);
       } catch (error) {
         // an engine that never said what can be understood is a mistake of its code, and none that passes
         if (error instanceof ConfigError && !this.#hasClaimed) throw error;
@@ -179,9 +198,17 @@ export class RunLoop<Request, Output> {
     }
   }
 
+  /** The engine may have failed since the request was asked for. */
+  #begin(request: ClaimedRequest<Request>): void {
+    if (this.#watch.most() > 0) this.#start(request);
+    else void request.giveBack({ afterMs: this.#watch.restMs() < Infinity ? this.#watch.restMs() : 0 });
+  }
+
   #start(request: ClaimedRequest<Request>): void {
+    this.#watch.began(request.claim);
     const done = this.#execute(request).finally(() => {
       this.#running.delete(request.claim);
+      this.#watch.ended(request.claim);
       this.#stale.abort();
     });
     this.#running.set(request.claim, { id: request.id, tokens: request.promptTokens, done });
@@ -194,9 +221,13 @@ export class RunLoop<Request, Output> {
       const chunks = chunksOf<Output, Output>(answer);
       const output = chunks ? await this.#chunks(request, chunks) : (answer as Output | undefined);
       if (signal.aborted) return;
+      if (this.#claims.holds(claim)) this.#watch.worked(claim);
       await this.#send({ claim, finished: true, ...(output === undefined ? {} : { output }) });
     } catch (error) {
-      if (!signal.aborted) await this.#send({ claim, failed: messageOf(error) });
+      if (signal.aborted) return;
+      const how = this.#watch.failed(claim, error);
+      if (how) await this.#claims.giveBack(claim, how);
+      else await this.#send({ claim, failed: messageOf(error) });
     }
   }
 
@@ -213,6 +244,7 @@ export class RunLoop<Request, Output> {
       for (;;) {
         const next = await chunks.next();
         if (signal.aborted) return undefined;
+        if (!next.done) this.#watch.worked(claim);
         this.#stale.abort();
         if (next.done) return next.value;
         // a lane keeps the order, and a handler does not wait for Redis, unless it is far ahead of it

@@ -142,6 +142,7 @@ export async function seedNode(
     patience: 2_000,
     keepFor: 4_000,
     askOn: 0,
+    elsewhere: -1,
   };
   if (claims > 0)
     await run('claim', shardKeys(topic, home), [...caller, ...claimArgs({ ...bounds, since: NO_TICK })]);

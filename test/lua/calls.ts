@@ -2,11 +2,14 @@
 import type { Tick, Ticket } from '../../src/base/ticket.ts';
 import type { Call, Options, TestShard } from './support.ts';
 import {
+  AT_ONCE,
   claimArgs,
+  pushBackArgs,
   putArgs,
   refreshArgs,
   resultArgs,
   type ClaimBounds,
+  type GiveBack,
   type Held,
   type PutItem,
   type ResultItem,
@@ -33,18 +36,20 @@ export function claim(
   const all: ClaimBounds = {
     ...{ limit: 8, alone: NO_BOUND, sum: NO_BOUND, total: NO_BOUND, bytes: 262_144 },
     ...{ since: 'ffffffffffffff', idleFor: 3_000, entropy: 1, patience: 2_000, keepFor: 4_000, askOn: 0 },
+    elsewhere: -1,
     ...bounds,
   };
   return shard.call('claim', node, claimArgs(all), options);
 }
 
-export function pushBack(shard: TestShard, node: string, held: readonly Held[], options: Options = {}): Call {
-  return shard.call(
-    'push_back',
-    node,
-    held.flatMap(({ ticket, fence }) => [ticket, fence]),
-    options,
-  );
+/** @param how default: it may be taken again at once, and no try is counted */
+export function pushBack(
+  shard: TestShard,
+  node: string,
+  held: readonly Held[],
+  { how, ...options }: Options & { how?: Partial<GiveBack> } = {},
+): Call {
+  return shard.call('push_back', node, pushBackArgs(held, { ...AT_ONCE, ...how }), options);
 }
 
 export function putResults(

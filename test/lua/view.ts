@@ -16,7 +16,10 @@ export interface View {
   waiting: string[];
   head: Record<string, number>;
   load: Record<string, number>;
-  /** `owner|id` -> `@order tokens/deadline/left/triesSpent/bytes`, and ` runner#fence` while claimed. */
+  /**
+   * `owner|id` -> `@order tokens/deadline/left/triesSpent/bytes`, and ` runner#fence` while claimed; of each node that gave it
+   * back ` /until count`, `e` or `-`, node.
+   */
   request: Record<string, string>;
   body: Record<string, string>;
   due: Record<string, number>;
@@ -54,10 +57,13 @@ export function showTicket(ticket: Ticket): string {
 function showRecord(text: string): string {
   const record = parseRecord(text);
   if (!record) return `malformed: ${text}`;
-  const { order, deadline, triesLeft, triesSpent, bytes, stamp, fence, runner } = record;
+  const { order, deadline, triesLeft, triesSpent, bytes, stamp, fence, runner, pauses } = record;
   const tokens = parseInt(stamp.slice(15, 23), 16);
   const shown = `@${ticks(order)} ${tokens}/${deadline - START}/${triesLeft}/${triesSpent}/${bytes}`;
-  return fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`;
+  const back = pauses.map(
+    ({ node, until, count, elsewhere }) => ` /${until - START} ${count}${elsewhere ? 'e' : '-'}${node}`,
+  );
+  return (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) + back.join('');
 }
 
 export function showMail(member: Buffer): string {

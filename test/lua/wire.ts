@@ -107,11 +107,12 @@ export interface ClaimBounds {
   patience: number;
   keepFor: number;
   askOn: number;
+  elsewhere: number;
 }
 
 export function claimArgs(bounds: ClaimBounds): Argument[] {
   const { limit, alone, sum, total, bytes, since, idleFor, entropy, patience, keepFor, askOn } = bounds;
-  const rest = [idleFor, entropy, patience, keepFor, askOn];
+  const rest = [idleFor, entropy, patience, keepFor, askOn, bounds.elsewhere];
   return [...[limit, alone, sum, total, bytes].map(String), since, ...rest.map(String)];
 }
 
@@ -135,6 +136,23 @@ export function resultArgs(maxResults: number, items: readonly ResultItem[]): Ar
 export interface Held {
   ticket: Ticket;
   fence: Tick;
+}
+
+/** How a claim is given back. */
+export interface GiveBack {
+  /** ms; empty: so long as the node gave it back often. */
+  after: number | '';
+  elsewhere: boolean;
+  counted: boolean;
+  reason: string;
+}
+
+/** May be taken again at once. */
+export const AT_ONCE: GiveBack = { after: 0, elsewhere: false, counted: false, reason: '' };
+
+export function pushBackArgs(held: readonly Held[], how: GiveBack = AT_ONCE): Argument[] {
+  const rest = [String(how.after), how.elsewhere ? '1' : '0', how.counted ? '1' : '0', how.reason];
+  return held.flatMap(({ ticket, fence }) => [ticket, fence, ...rest]);
 }
 
 export function refreshArgs(

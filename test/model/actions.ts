@@ -63,6 +63,7 @@ export const action = fc.oneof(
       patience: fc.constantFrom(0, 1_000, 20_000),
       keepFor: fc.constantFrom(0, 50, 4_000, 100_000),
       askOn: fc.constantFrom(0, 0, 0, 0, 1, 2, 3),
+      elsewhere: fc.constantFrom(-1, -1, 50, 5_000),
     }),
   },
   {
@@ -75,8 +76,19 @@ export const action = fc.oneof(
     }),
   },
   {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant('pushBack' as const), who, which: some, any: fc.boolean() }),
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('pushBack' as const),
+      who,
+      which: some,
+      any: fc.boolean(),
+      how: fc.record({
+        after: fc.constantFrom<number | ''>('', '', 0, 0, 50, 1_000, 40_000),
+        elsewhere: fc.boolean(),
+        counted: fc.constantFrom(false, false, true),
+        reason: fc.constantFrom('', 'gone', 'ünï | / %d'),
+      }),
+    }),
   },
   {
     weight: 5,
@@ -177,14 +189,15 @@ export async function act(world: World, one: Action): Promise<void> {
       return world.put(life, items, 100, undefined);
     }
     case 'claim': {
-      const { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn } = one;
-      const bounds = { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn };
+      const { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn, elsewhere } = one;
+      const rest = { idleFor, entropy, patience, keepFor, askOn, elsewhere };
+      const bounds = { limit, alone, sum, total, bytes, ...rest };
       return world.claim(life, { ...bounds, since: one.own ? '0'.repeat(14) : life.seen.last });
     }
     case 'pushBack': {
       const from = one.any ? world.claims : life.held;
       const held = from.length === 0 ? [] : one.which.map((n) => from[n % from.length]!);
-      return held.length > 0 ? world.pushBack(life, held) : undefined;
+      return held.length > 0 ? world.pushBack(life, held, one.how) : undefined;
     }
     case 'putResults':
       return putResults(world, life, one);

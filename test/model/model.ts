@@ -4,7 +4,8 @@
  * all before it.
  */
 import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
-import type { Claim, ClaimBounds, Held, PutItem, ResultItem } from '../lua/wire.ts';
+import type { Claim, ClaimBounds, GiveBack, Held, PutItem, ResultItem } from '../lua/wire.ts';
+import { pause } from './pauses.ts';
 import { pick, type Picking } from './pick.ts';
 import { ShardState, byScore, leastTokens, stampOf, type Mail, type Request } from './state.ts';
 
@@ -58,7 +59,7 @@ export class ShardModel extends ShardState {
       const request: Request = {
         ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, triesLeft, triesSpent },
         arrival: this.now,
-        ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until },
+        ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until, pauses: [] },
       };
       this.requests.set(`${owner}|${id}`, request);
       this.ends.set(ticket, 0);
@@ -104,7 +105,9 @@ export class ShardModel extends ShardState {
     const status = claims.length > 0 ? 'OK' : keeps ? 'KEEPING' : walk.notNow > 0 ? 'BLOCKED' : 'IDLE';
     const next = this.rules.policy === 'oldest' ? walk.reached + 1 : -1;
     const on = walk.spent && claims.length === 0 ? (walk.removed ? bounds.askOn : next) : -1;
-    return { status, claims, again: on >= 0 ? -1 : this.#rest(status, bounds, walk), on, bodies };
+    const rest = on >= 0 ? -1 : this.#rest(status, bounds, walk);
+    const again = Math.min(rest < 0 ? Infinity : rest, walk.freeIn);
+    return { status, claims, again: again === Infinity ? -1 : again, on, bodies };
   }
 
   /** The caller is idle or not, and what is left rings; ms until it may steal something. */
@@ -112,25 +115,35 @@ export class ShardModel extends ShardState {
     const { limit, total, alone, idleFor, askOn } = bounds;
     if (limit === 0 || status === 'OK' || status === 'KEEPING') {
       this.idle.delete(this.node);
+      this.#ringForAside(walk);
       this.ringFirst(limit === 0 ? 0 : walk.least);
       return -1;
     }
     this.idle.set(this.node, this.now + idleFor);
     if (askOn > 0 || walk.never + walk.notNow > 0) {
       this.rooms.set(this.node, Math.min(total, status === 'BLOCKED' ? alone : total));
+      this.#ringForAside(walk);
       this.ringFirst(Math.min(walk.least, total + 1));
     } else {
       this.rooms.delete(this.node);
+      this.#ringForAside(walk);
     }
     return this.#again(walk, Math.max(0, askOn - 1));
   }
 
-  pushBack(held: readonly Held[]): string {
+  /** Somebody else is rung for the first of those that the caller gave back. */
+  #ringForAside({ aside }: Picking): void {
+    if (aside) this.ring(aside.owner, aside.tokens, undefined, this.node, aside);
+  }
+
+  pushBack(held: readonly Held[], how: GiveBack): string {
     const back: Request[] = [];
     const answers = held.map(({ ticket, fence }) => {
       const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
-      this.giveBack(request);
+      if (!how.counted) this.giveBack(request);
+      else if (!this.loseTry(request, `lost it or gave it up: ${how.reason}`)) return 'FAILED';
+      pause(request, this.node, this.now, how);
       back.push(request);
       return 'OK';
     });

@@ -1,6 +1,7 @@
 /** What a claim takes, by lua/README.md#claim: bounds, what is stepped over, the kept ticket, and the policies. */
 import type { ClaimBounds } from '../lua/wire.ts';
 import { Chance } from './chance.ts';
+import { pausedFor } from './pauses.ts';
 import { byBytes, type Request, type ShardState } from './state.ts';
 
 export interface Picked {
@@ -15,6 +16,9 @@ export interface Picking {
   /** How many were stepped over: never here, not now. */
   never: number;
   notNow: number;
+  /** The first that the caller gave back and does not take yet, and in how many ms it may take one of them. */
+  aside: Request | undefined;
+  freeIn: number;
   /** Least tokens of what it left. */
   least: number;
   /** Nothing more may be looked at, though nothing was taken. */
@@ -48,6 +52,8 @@ class Walk implements Picking {
   readonly picks: Picked[] = [];
   never = 0;
   notNow = 0;
+  aside: Request | undefined;
+  freeIn = Infinity;
   least = Infinity;
   spent = false;
   removed = false;
@@ -61,6 +67,7 @@ class Walk implements Picking {
   #bytes = 0;
   #full = false;
   #peers: string[] = [];
+  #paused = 0;
 
   constructor(state: ShardState, bounds: ClaimBounds) {
     this.#state = state;
@@ -222,8 +229,9 @@ class Walk implements Picking {
       this.#state.finish(request, 'expired', '');
     } else if (request.tokens > total) {
       this.never += 1;
-      this.#full = this.spent = this.never === NEVER;
-      this.#stepOver(line);
+      this.#leaveInLine(line, request.tokens);
+    } else if (this.#isPaused(request)) {
+      this.#leaveInLine(line, Infinity);
     } else if (this.#tokens + request.tokens > (isFirst ? alone : sum)) {
       this.#notNow(line, request);
     } else if (kept?.runner === node && request.order > kept.order) {
@@ -235,6 +243,21 @@ class Walk implements Picking {
       if (kept?.ticket === request.ticket) this.#state.kept = undefined;
       this.#accept(request);
     }
+  }
+
+  #isPaused(request: Request): boolean {
+    const { now, node } = this.#state;
+    const ms = pausedFor(request, node, now, request.tokens <= this.#bounds.elsewhere);
+    if (ms === 0) return false;
+    this.#paused += 1;
+    this.aside ??= request;
+    this.freeIn = Math.min(this.freeIn, ms);
+    return true;
+  }
+
+  #leaveInLine(line: Line, tokens: number): void {
+    this.#full = this.spent = this.never + this.#paused === NEVER;
+    this.#stepOver(line, tokens);
   }
 
   #notNow(line: Line, request: Request): void {
@@ -260,13 +283,12 @@ class Walk implements Picking {
     }
     this.notNow += 1;
     this.#full = this.notNow === NOT_NOW;
-    this.#stepOver(line);
+    this.#stepOver(line, request.tokens);
   }
 
-  #stepOver(line: Line): void {
-    const request = line.tickets.shift()!;
-    line.stays.push(request);
-    this.least = Math.min(this.least, request.tokens);
+  #stepOver(line: Line, tokens: number): void {
+    line.stays.push(line.tickets.shift()!);
+    this.least = Math.min(this.least, tokens);
   }
 
   #isBodied({ owner, arrival }: Request): boolean {

@@ -1,6 +1,7 @@
 /** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from lua/README.md#tables. */
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { LoadUnit, Policy } from '../lua/wire.ts';
+import { pausedFor, type Pause } from './pauses.ts';
 
 /** A clock that is behind tells nothing of what was given within so long. */
 const MINUTE_MS = 60_000;
@@ -31,6 +32,8 @@ export interface Request {
   runner: string | undefined;
   fence: Tick | undefined;
   due: number;
+  /** Of the nodes that gave it back, the last one last. */
+  pauses: Pause[];
 }
 
 export interface Mail {
@@ -183,19 +186,24 @@ export class ShardState {
     for (const request of overdue) {
       if (request.deadline <= this.now) this.finish(request, 'expired', '');
       else if (this.grace > this.now) request.due = Math.min(this.grace, request.deadline);
-      else if (request.triesLeft <= 1) {
-        const triesSpent = request.triesSpent + 1;
-        this.copyToDead(request, 'no tries left', triesSpent);
-        this.finish(request, 'failed', `no tries left: ${triesSpent} runners lost it`);
-      } else {
-        request.triesLeft -= 1;
-        request.triesSpent += 1;
-        this.giveBack(request);
-        back.push(request);
-      }
+      else if (this.loseTry(request, 'lost it')) back.push(request);
     }
     for (const [owner, tokens] of leastTokens(back)) this.ring(owner, tokens);
     return overdue.length;
+  }
+
+  /** It waits again with one try fewer, or has ended as none was left. */
+  loseTry(request: Request, how: string): boolean {
+    const triesSpent = request.triesSpent + 1;
+    if (request.triesLeft <= 1) {
+      this.copyToDead(request, 'no tries left', triesSpent);
+      this.finish(request, 'failed', `no tries left: ${triesSpent} runners ${how}`);
+      return false;
+    }
+    request.triesLeft -= 1;
+    request.triesSpent = triesSpent;
+    this.giveBack(request);
+    return true;
   }
 
   giveBack(request: Request): void {
@@ -234,10 +242,14 @@ export class ShardState {
    * @param tokens what the work needs at least
    * @param claimsIn ms in which the owner, who is not idle, claims by itself
    * @param except who gave the work back
+   * @param request the only one that it is about
    */
-  ring(owner: string, tokens: number, claimsIn?: number, except?: string): void {
+  ring(owner: string, tokens: number, claimsIn?: number, except?: string, request?: Request): void {
+    const isAside = (name: string): boolean =>
+      request !== undefined && pausedFor(request, name, this.now, true) > 0;
+    const hasRoom = (name: string): boolean => (this.rooms.get(name) ?? Infinity) >= tokens;
     const mayCome = (name: string): boolean =>
-      name !== except && this.idle.has(name) && (this.rooms.get(name) ?? Infinity) >= tokens;
+      name !== except && this.idle.has(name) && hasRoom(name) && !isAside(name);
     for (const [name, until] of this.idle) if (until < this.now) this.idle.delete(name);
     if (claimsIn === undefined && mayCome(owner)) return void this.idle.delete(owner);
     if (this.rules.policy === 'none') return;

@@ -1,6 +1,7 @@
 /** A shard's whole keyspace in the shape in which the real one and the model's are compared. */
 import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { parseMail } from '../lua/wire.ts';
+import { pausesText } from './pauses.ts';
 import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
 
 export function mailOf(member: Buffer): Mail {
@@ -8,10 +9,12 @@ export function mailOf(member: Buffer): Mail {
   return { ticket, fence, number, kind, runner, payload: payload.toString('latin1') };
 }
 
-function recordOf({ ticket, triesLeft, triesSpent, body, arrival, fence, runner }: Request): string {
+function recordOf(request: Request): string {
+  const { ticket, triesLeft, triesSpent, body, arrival, fence, runner } = request;
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
   const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival * 1000, 14)}`;
-  return fence === undefined ? waiting : `${waiting}|${fence}|${runner!}`;
+  const holder = fence === undefined ? '' : `|${fence}|${runner!}`;
+  return waiting + holder + pausesText(request);
 }
 
 function keptOf({ kept }: ShardState): string {

@@ -9,9 +9,11 @@ import {
   parseMail,
   parseTickets,
   putArgs,
+  pushBackArgs,
   refreshArgs,
   resultArgs,
   type ClaimBounds,
+  type GiveBack,
   type Held,
   type PutItem,
   type ResultItem,
@@ -79,9 +81,9 @@ export class World extends Twin {
     this.claims.push(...claims);
   }
 
-  async pushBack(life: Life, held: readonly Held[]): Promise<void> {
-    const args = held.flatMap(({ ticket, fence }) => [ticket, fence]);
-    await this.#call('push_back', life, undefined, args, (model) => [model.pushBack(held)]);
+  async pushBack(life: Life, held: readonly Held[], how: GiveBack): Promise<void> {
+    const args = pushBackArgs(held, how);
+    await this.#call('push_back', life, undefined, args, (model) => [model.pushBack(held, how)]);
     life.held = life.held.filter((one) => !held.includes(one));
   }
 

@@ -121,6 +121,7 @@ export function idleClaimer({
         ...{ claim: `${shard}.${fence}`, signal: over.signal, giveBack: () => Promise.resolve() },
       };
     },
+    elsewhereHold: () => -1,
     pushBack: (_shard, claims) => {
       givenBack.push(...claims.map(({ ticket }) => parseTicket(ticket).id));
       return Promise.resolve();

@@ -1,0 +1,11 @@
+-- Whether this node gave the request of the record back, and is not to be woken for it yet (pauses.lua).
+--
+-- GIVES  is_aside(record, node)
+-- WRITES nothing
+local pauses = require('lib.pauses')
+
+local function is_aside(record, node)
+  return pauses.left(record, node, true) > 0
+end
+
+return is_aside

@@ -1,0 +1,89 @@
+import { monotonic } from '../base/clock.ts';
+import { ConfigError, messageOf } from '../base/errors.ts';
+import type { Teller } from '../observe/events.ts';
+import type { GivenBack } from '../protocol/give-back.ts';
+import { Breaker, type BreakerOptions } from './breaker.ts';
+import { Retry } from './retry.ts';
+
+export interface EngineWatchOptions {
+  /** When the engine is left alone that fails, and for how long; false: never. */
+  breaker?: BreakerOptions | false;
+  /** Whether the engine failed, and not the request: what a handler threw is then treated as a {@link Retry}. */
+  isEngineFailure?: (error: unknown) => boolean;
+}
+
+/** Says what of that which handlers throw is the engine's fault, and how many requests it may be asked to begin. */
+export class EngineWatch {
+  readonly #breaker: Breaker | undefined;
+  readonly #isEngineFailure: (error: unknown) => boolean;
+  readonly #warn: (message: string) => void;
+  readonly #teller: Teller;
+
+  /** @throws ConfigError */
+  constructor(
+    { breaker, isEngineFailure = () => false }: EngineWatchOptions,
+    warn: (message: string) => void,
+    teller: Teller,
+  ) {
+    if (breaker !== undefined && breaker !== false && (typeof breaker !== 'object' || breaker === null))
+      throw new ConfigError('breaker', breaker, 'an object with failures, pauseMs and maxPauseMs, or false');
+    if (typeof isEngineFailure !== 'function')
+      throw new ConfigError('isEngineFailure', isEngineFailure, 'a function');
+    this.#breaker = breaker === false ? undefined : new Breaker(breaker);
+    this.#isEngineFailure = isEngineFailure;
+    this.#warn = warn;
+    this.#teller = teller;
+  }
+
+  /** How many requests may be begun now. */
+  most(): number {
+    return this.#breaker?.most(monotonic()) ?? Infinity;
+  }
+
+  /** ms until that grows by time alone. */
+  restMs(): number {
+    return this.#breaker?.restMs(monotonic()) ?? Infinity;
+  }
+
+  began(claim: string): void {
+    this.#breaker?.began(claim);
+  }
+
+  worked(claim: string): void {
+    if (this.#breaker?.worked(claim)) this.#teller.heard('engineUp')?.({});
+  }
+
+  ended(claim: string): void {
+    this.#breaker?.ended(claim);
+  }
+
+  /** How the request goes back that the engine failed; undefined: the request is to blame, and ends as failed. */
+  failed(claim: string, error: unknown): GivenBack['how'] {
+    const isRetry = error instanceof Retry;
+    if (!isRetry && !this.#isItsFault(error)) return undefined;
+    const reason = messageOf(error);
+    // an engine that is known to fail is tried at nobody's cost
+    const countTry = !this.#breaker?.isTrial(claim);
+    const wasOpen = this.#breaker?.pauseMs !== undefined;
+    if (this.#breaker?.failed(claim, monotonic())) this.#tellDown(this.#breaker, reason, wasOpen);
+    return { countTry, ...(isRetry ? error.options : {}), reason };
+  }
+
+  /** What cannot say whose fault it is says that it is the request's. */
+  #isItsFault(error: unknown): boolean {
+    try {
+      return this.#isEngineFailure(error);
+    } catch (thrown) {
+      this.#warn(`run: isEngineFailure threw: ${messageOf(thrown)}`);
+      return false;
+    }
+  }
+
+  #tellDown({ failures, pauseMs = 0 }: Breaker, reason: string, wasOpen: boolean): void {
+    this.#teller.heard('engineDown')?.({ failures, pauseMs, reason });
+    if (wasOpen) return;
+    this.#warn(
+      `run: the engine failed ${failures} times in a row, one request at a time tries whether it works again: ${reason}`,
+    );
+  }
+}
