@@ -5,7 +5,8 @@
 local pauses = require('lib.pauses')
 
 local function is_aside(record, node)
-  return pauses.left(record, node, true) > 0
+  local ms = pauses.left(record, node, true)
+  return ms > 0
 end
 
 return is_aside

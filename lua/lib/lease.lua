@@ -29,7 +29,8 @@ end
 
 -- the record with its holder; what it says of nodes that gave it back stays at its end (pauses.lua)
 local function claimed(record, holder)
-  return sub(record, 1, layout.WAITING_LENGTH) .. holder .. sub(record, layout.WAITING_LENGTH + 1)
+  local rest = sub(record, layout.WAITING_LENGTH + 1)
+  return sub(record, 1, layout.WAITING_LENGTH) .. holder .. rest
 end
 
 local function lease(picks)

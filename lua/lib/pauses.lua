@@ -50,7 +50,7 @@ function pauses.added(record, node, after, elsewhere)
   if ms == 0 and not elsewhere then
     return pauses.of(record)
   end
-  if #list == MOST_NODES - 1 then
+  if #list == MOST_NODES then
     table.remove(list, 1)
   end
   list[#list + 1] = format('/%012x%02x', shard.now + ms, min(255, count + 1)) .. (elsewhere and 'e' or '-') .. node

@@ -46,6 +46,7 @@ export class Node<Request, Output> {
   readonly #lookout: Lookout;
   readonly #engines: Engines;
   readonly #heartbeat: Heartbeat;
+  #leftToOthers = 0;
 
   /** Tells the user, and whoever listens; never throws. */
   readonly warn: (message: string) => void;
@@ -143,7 +144,7 @@ export class Node<Request, Output> {
       timedOut: (operation) => this.membership.timedOut(operation),
       holdsAny: () => this.claims.any,
       engineHolds: (tokens) => this.#engineHolds(tokens),
-      elsewhereHold: () => (this.claims.wantsOthers ? this.#engines.ofOthers() : -1),
+      elsewhereHold: () => this.#elsewhereHold(),
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
       claim: (shard, item) => shardOf(shard).claim(item),
       look: (shards, found) => this.#lookout.look(shards, found),
@@ -151,6 +152,14 @@ export class Node<Request, Output> {
       open: (shard, claimed) => this.claims.open(shardOf(shard), claimed),
       pushBack: (shard, claims) => this.claims.pushBack(shardOf(shard), claims),
     };
+  }
+
+  /** Asked for only once something was left to other engines, and afresh when more was. */
+  #elsewhereHold(): Promise<number> | number {
+    const { leftToOthers } = this.claims;
+    const isMore = leftToOthers > this.#leftToOthers;
+    this.#leftToOthers = leftToOthers;
+    return leftToOthers > 0 ? this.#engines.ofOthers(isMore) : -1;
   }
 
   #engineHolds(tokens: number): void {

@@ -15,6 +15,8 @@ const READ_MS_PER_NODE = 20;
 const NOBODY_MS = 100;
 /** A registry that does not answer for so long refuses nobody, and holds nobody up. */
 const SLOW_MS = 2_000;
+/** A claim waits no longer for it. */
+const OTHERS_MS = 250;
 
 type EnginesRules = Pick<Rules, 'topic' | 'policy' | 'pollMs'>;
 type Member = Pick<Membership, 'name' | 'engine' | 'answered'>;
@@ -63,9 +65,12 @@ export class Engines {
     return this.#reading;
   }
 
-  /** Tokens of the largest prompt that another node's engine can ever hold, as far as is remembered; -1: no other has one. */
-  ofOthers(): number {
-    if (monotonic() >= this.#readAgainAt) void this.read();
+  /**
+   * Tokens of the largest prompt that another node's engine can ever hold; -1: no other has one. A claim waits for it.
+   * @param afresh not what is remembered, if the registry answers soon
+   */
+  async ofOthers(afresh: boolean): Promise<number> {
+    if (afresh || monotonic() >= this.#readAgainAt) await soon(OTHERS_MS, this.read());
     return this.#others ?? -1;
   }
 

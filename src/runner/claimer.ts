@@ -37,7 +37,7 @@ export interface ClaimerNode<Request> {
   /** Its engine can ever hold a prompt of so many tokens; asked often, it changes rarely. */
   engineHolds(tokens: number): void;
   /** Tokens of the largest prompt that another living engine can ever hold, if that matters to this node; else -1. */
-  elsewhereHold(): number;
+  elsewhereHold(): Promise<number> | number;
   /** Called before a claim: after a stall what is held must be refreshed first. */
   beforeClaim(shard: number): Promise<void>;
   claim(shard: number, item: ClaimItem): Promise<ClaimAnswer>;
@@ -244,7 +244,9 @@ export class Claimer<Request> {
     const idleUntil = monotonic() + idleForMs;
     const { patienceMs } = this.#rules;
     const totalTokens = this.#engineSize.largestPrompt(budget);
-    const elsewhereTokens = this.#node.elsewhereHold();
+    const hold = this.#node.elsewhereHold();
+    // no hop more where it does not matter: a claim leaves right behind its put
+    const elsewhereTokens = typeof hold === 'number' ? hold : await hold;
     const rules = { idleForMs, patienceMs, keepForMs: this.#keepForMs, elsewhereTokens };
     const item = { ...bounds, totalTokens, ...rules, askOn: 0 };
     const answer = await search(

@@ -43,7 +43,7 @@ export class Claims<Request, Output> {
   readonly #own: OwnRequests;
   readonly #outbox: Outbox<Output>;
   readonly #teller: Teller;
-  #wantsOthers = false;
+  #leftToOthers = 0;
 
   constructor(membership: Membership, settings: Settings<Request, Output>, own: OwnRequests, teller: Teller) {
     this.#membership = membership;
@@ -129,9 +129,9 @@ export class Claims<Request, Output> {
     return this.#byKey.get(key)?.ending === false;
   }
 
-  /** Whether this node has left a request to other engines: then it matters which live. */
-  get wantsOthers(): boolean {
-    return this.#wantsOthers;
+  /** How many requests this node has left to other engines: with any it matters which of these live. */
+  get leftToOthers(): number {
+    return this.#leftToOthers;
   }
 
   /** The claim with this key, if it is still held; see {@link pushBack}. */
@@ -143,7 +143,7 @@ export class Claims<Request, Output> {
   async #giveBack(claim: Claim, how: GivenBack['how']): Promise<void> {
     if (claim.ending || !this.#byKey.delete(claim.key)) return;
     claim.ending = true;
-    this.#wantsOthers ||= how?.elsewhere === true;
+    if (how?.elsewhere) this.#leftToOthers += 1;
     const { ticket, fence } = claim;
     await this.pushBack(claim.shard, [{ ticket, fence, ...(how ? { how } : {}) }]);
   }

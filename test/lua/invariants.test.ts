@@ -101,6 +101,24 @@ describe('the checker of the invariants', () => {
     ['a body without a request', 2, /has no request/, (s, r) => r.hset(s.key('body'), 'a|v', '')],
     ['a malformed record', 2, /malformed record/, (s, r) => r.hset(s.key('request'), 'a|x', 'x')],
     [
+      'a malformed pause',
+      2,
+      /malformed record/,
+      async (s, r) =>
+        r.hset(s.key('request'), 'a|x', `${(await r.hget(s.key('request'), 'a|x'))!}/0123456789ab01ec/`),
+    ],
+    [
+      'two pauses of one node',
+      2,
+      /has two pauses of one node/,
+      async (s, r) =>
+        r.hset(
+          s.key('request'),
+          'a|x',
+          `${(await r.hget(s.key('request'), 'a|x'))!}${'/0123456789ab01ec'.repeat(2)}`,
+        ),
+    ],
+    [
       'a fence that two claims share',
       4,
       /is the fence of "a\|[xz]" and the fence of "a\|[xz]"/,
@@ -170,10 +188,16 @@ describe('the checker of the invariants', () => {
   it('reads a record whole, and nothing that is none', () => {
     const stamp = '0660f126000000|00000080|01a2088a32fa';
     const waiting = `${stamp}|03|01|00000009|0660f125c00000`;
-    expect(parseRecord(`${waiting}|0660f126000001|n:1`)).to.deep.equal({
+    const pauses = '/01a2088a32f101-n:1/01a2088a32f2ffe-x.y';
+    expect(parseRecord(`${waiting}${pauses}`)).to.include({ fence: undefined, runner: undefined });
+    expect(parseRecord(`${waiting}|0660f126000001|n:1${pauses}`)).to.deep.equal({
       ...{ stamp, order: '0660f126000000', deadline: 0x01a2088a32fa, triesLeft: 3, triesSpent: 1, bytes: 9 },
       arrival: 0x0660f125c00000 / 1000,
       ...{ fence: '0660f126000001', runner: 'n:1' },
+      pauses: [
+        { node: 'n:1', until: 0x01a2088a32f1, count: 1, elsewhere: false },
+        { node: '-x.y', until: 0x01a2088a32f2, count: 255, elsewhere: true },
+      ],
     });
     for (const text of ['', stamp, `${stamp}|03|01|00000009`, `${waiting}|`, `${waiting}|0660f126000001`]) {
       expect(parseRecord(text)).to.equal(undefined);

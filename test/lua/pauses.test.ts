@@ -1,7 +1,8 @@
 // What a node gave back: for how long it does not take it again, who is rung for it meanwhile, and what a try costs.
 import { expect } from 'chai';
-import { claim, pushBack, put } from './calls.ts';
+import { claim, pushBack, put, refresh } from './calls.ts';
 import { TestShard, connection, connections, wakeUps, type Options } from './support.ts';
+import { START } from './view.ts';
 import { parseClaims, type ClaimBounds, type GiveBack, type PutItem } from './wire.ts';
 
 const numbered = (count: number): PutItem[] => Array.from({ length: count }, (_, i) => ({ id: `n${i}` }));
@@ -38,6 +39,15 @@ async function givenBack(nodes: readonly string[], how: Partial<GiveBack>, optio
 async function giveBack(shard: TestShard, node: string, at: number, how: Partial<GiveBack>): Promise<void> {
   expect((await asked(shard, node, at)).ids, node).to.deep.equal(['x']);
   await shard.run(pushBack(shard, node, [await shard.held('front|x')], { at, how }));
+}
+
+/** From now on these nodes are believed idle, the first of them longest. */
+async function areIdle(shard: TestShard, ...nodes: string[]): Promise<void> {
+  const entries = nodes.flatMap((node, i) => [START + 100_000 + i, node]);
+  await connection().zadd(shard.key('idle'), ...entries);
+  // gives the table its expiry
+  await shard.run(refresh(shard, 'a', {}, { at: 250 }));
+  await wakeUps();
 }
 
 async function pauses(shard: TestShard): Promise<string> {
@@ -167,15 +177,9 @@ describe('a request that a node gave back', () => {
   });
 
   describe('has another rung', () => {
-    /** These nodes wait for work in this order; `a` has given the request back, and was rung for nothing. */
-    async function idle(shard: TestShard, nodes: readonly string[], at: number): Promise<void> {
-      for (const node of nodes) await asked(shard, node, at);
-      await wakeUps();
-    }
-
     it('by a node that may not take it, but none that gave it back as well', async () => {
       const shard = await givenBack(['a', 'b', 'c'], { after: 60_000 });
-      await idle(shard, ['a', 'b', 'd', 'c'], 200);
+      await areIdle(shard, 'a', 'b', 'd', 'c');
       await asked(shard, 'a', 300);
       expect(await wakeUps()).to.deep.equal(['d: claim 0 0']);
       await asked(shard, 'b', 301);
@@ -197,13 +201,7 @@ describe('a request that a node gave back', () => {
         ['front', 'c'],
       ] as const) {
         const shard = await givenBack([node, 'a'], { after: 60_000 });
-        await connection().zadd(
-          shard.key('idle'),
-          Number.MAX_SAFE_INTEGER - 1,
-          'c',
-          Number.MAX_SAFE_INTEGER,
-          'front',
-        );
+        await areIdle(shard, 'c', 'front');
         await asked(shard, 'a', 300);
         expect(await wakeUps()).to.deep.equal([`${rung}: claim 0 0`]);
       }
@@ -212,13 +210,7 @@ describe('a request that a node gave back', () => {
     it('beside whoever is rung for what is left behind it, when the call is full', async () => {
       const shard = await givenBack(['front'], { after: 60_000 });
       await shard.run(put(shard, 'front', ['y', 'z'], { at: 100 }));
-      await connection().zadd(
-        shard.key('idle'),
-        Number.MAX_SAFE_INTEGER - 1,
-        'c',
-        Number.MAX_SAFE_INTEGER,
-        'd',
-      );
+      await areIdle(shard, 'c', 'd');
       await wakeUps();
       expect((await asked(shard, 'front', 300, { limit: 1 })).ids).to.deep.equal(['y']);
       expect((await wakeUps()).sort()).to.deep.equal(['c: claim 0 0', 'd: claim 0 0']);

@@ -137,12 +137,13 @@ export class ShardModel extends ShardState {
   }
 
   pushBack(held: readonly Held[], how: GiveBack): string {
+    const reason = Buffer.from(how.reason).toString('latin1');
     const back: Request[] = [];
     const answers = held.map(({ ticket, fence }) => {
       const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       if (!how.counted) this.giveBack(request);
-      else if (!this.loseTry(request, `lost it or gave it up: ${how.reason}`)) return 'FAILED';
+      else if (!this.loseTry(request, `lost it or gave it up: ${reason}`)) return 'FAILED';
       pause(request, this.node, this.now, how);
       back.push(request);
       return 'OK';

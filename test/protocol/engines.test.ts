@@ -111,6 +111,27 @@ describe('what engines can hold', () => {
     expect(reads).to.equal(2);
   });
 
+  it('of others is what they hold: remembered, read afresh if that is asked for, or after a poll', async () => {
+    engine = 500;
+    const asked = engines();
+    expect(await asked.ofOthers(false)).to.equal(-1);
+    await registered('other', '100');
+    expect(await asked.ofOthers(false), 'remembered for a while').to.equal(-1);
+    expect([await asked.ofOthers(true), await asked.ofOthers(false)]).to.deep.equal([100, 100]);
+    expect(reads).to.equal(2);
+    const polled = engines(1);
+    await polled.read();
+    await registered('other', '200');
+    await waitUntil(async () => (await polled.ofOthers(false)) === 200, 'it has been read again');
+  });
+
+  it('of others holds no claim up when the registry is silent', async () => {
+    await registered('other', '100');
+    const asked = engines(NO_POLL, (read) => (reads > 1 ? new Promise(() => undefined) : read()));
+    await asked.read();
+    expect(await asked.ofOthers(true)).to.equal(100);
+  });
+
   it('refuses nobody when Redis answers with an error', async () => {
     await registered('other', '100');
     let fails = true;

@@ -33,6 +33,20 @@ describe('a search through a shard', () => {
     expect((await searched([NO_WORK])).on).to.deep.equal([0]);
   });
 
+  it('says the first time that any part of it said, when work can be taken', async () => {
+    for (const [times, againMs] of [
+      [[50, 70], 50],
+      [[70, 50], 50],
+      [[undefined, 70], 70],
+      [[70, undefined], 70],
+      [[undefined, undefined], undefined],
+    ] as const) {
+      const [first, last] = times.map((ms) => ({ ...NO_WORK, ...(ms === undefined ? {} : { againMs: ms }) }));
+      const { answer } = await searched([{ ...first!, askOn: 3 }, last!]);
+      expect(answer.againMs).to.equal(againMs);
+    }
+  });
+
   it('ends when the node has stopped', async () => {
     const { on } = await searched([{ ...NO_WORK, askOn: 3 }, NO_WORK], 1);
     expect(on).to.deep.equal([0]);

@@ -2,13 +2,14 @@
 import {
   Scheduler,
   SchedulerError,
+  type BreakerOptions,
   type Budget,
   type ClaimedRequest,
   type Result,
   type ResultStatus,
   type SchedulerOptions,
 } from '../../src/index.ts';
-import { sleep } from '../../src/base/clock.ts';
+import { monotonic, sleep } from '../../src/base/clock.ts';
 import type { Prompt } from './fleet.ts';
 
 /** What the parent may ask for. Answers travel as JSON. */
@@ -23,6 +24,8 @@ export interface Calls {
   result(ids: readonly string[], finished: boolean): Promise<ResultStatus[]>;
   /** Serves from now on: each request takes `ms` and gives `chunks` chunks and its id. */
   serve(budget: Budget, ms: number, chunks: number): Promise<void>;
+  /** Serves from now on by the engine at this address, over HTTP; nobody listening there is the engine's failure. */
+  serveBy(budget: Budget, url: string, breaker: BreakerOptions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,6 +42,10 @@ export type Happening =
   | { what: 'executes'; id: string; attempt: number }
   | { what: 'executed'; id: string }
   | { what: 'aborted'; id: string }
+  /** Its engine was asked, and failed or not. ms of the child's own clock. */
+  | { what: 'asked'; id: string; from: number; till: number; failed: boolean }
+  | { what: 'givenBack'; id: string }
+  | { what: 'engine'; state: 'down' | 'up' }
   | { what: 'news'; id: string; results: Result[] }
   | { what: 'over'; code: string };
 
@@ -68,6 +75,19 @@ async function* handle(
   await sleep(ms / (chunks + 1), signal);
   if (!signal.aborted) tell({ what: 'executed', id });
   return id;
+}
+
+async function askEngine({ id, signal }: ClaimedRequest<Prompt>, url: string): Promise<string> {
+  const from = monotonic();
+  let failed = true;
+  try {
+    const answer = await fetch(url, { method: 'POST', body: id, signal });
+    const text = await answer.text();
+    failed = false;
+    return text;
+  } finally {
+    tell({ what: 'asked', id, from, till: monotonic(), failed });
+  }
 }
 
 function tellNews(): void {
@@ -104,6 +124,16 @@ const calls: Calls = {
     node.putResults(ids.map((id) => ({ claim: claimed.get(id)!.claim, output: id, finished }))),
   serve(budget, ms, chunks) {
     node.run((request) => handle(request, ms, chunks), { budget }).catch(() => undefined);
+    return Promise.resolve();
+  },
+  serveBy(budget, url, breaker) {
+    node.events.on('givenBack', ({ id }) => tell({ what: 'givenBack', id }));
+    node.events.on('engineDown', () => tell({ what: 'engine', state: 'down' }));
+    node.events.on('engineUp', () => tell({ what: 'engine', state: 'up' }));
+    // what fetch throws when nobody listens, or the engine hangs up
+    const isEngineFailure = (error: unknown): boolean => error instanceof TypeError;
+    const options = { budget, isEngineFailure, breaker };
+    node.run((request) => askEngine(request, url), options).catch(() => undefined);
     return Promise.resolve();
   },
   close: () => node.close(),

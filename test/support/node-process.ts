@@ -4,7 +4,7 @@ import { Subprocess } from '../../scripts/lib/harness/subprocess.ts';
 import type { Result, SchedulerOptions } from '../../src/index.ts';
 import { bundle } from './bundle.ts';
 import { QUICK, type Fleet, type Prompt } from './fleet.ts';
-import type { Calls, Message, Question } from './node-child.ts';
+import type { Calls, Happening, Message, Question } from './node-child.ts';
 import { waitUntil } from './server.ts';
 
 const program = new URL('./node-child.ts', import.meta.url);
@@ -18,6 +18,12 @@ export class NodeProcess {
   readonly executed = new Set<string>();
   /** Requests whose signal fired. */
   readonly aborted = new Set<string>();
+  /** Every time it asked its engine, as `serveBy` tells it. */
+  readonly asked: (Happening & { what: 'asked' })[] = [];
+  /** Ids, once for each time that it gave a request back. */
+  readonly givenBack: string[] = [];
+  /** What it told of its engine, in order. */
+  readonly engine: ('down' | 'up')[] = [];
   /** What its `getResults` gave, per id. */
   readonly news = new Map<string, Result[]>();
   /** Why it is over: CLOSED or EVICTED. */
@@ -88,6 +94,9 @@ export class NodeProcess {
     else if (message.what === 'executes') this.executes.push(message);
     else if (message.what === 'executed') this.executed.add(message.id);
     else if (message.what === 'aborted') this.aborted.add(message.id);
+    else if (message.what === 'asked') this.asked.push(message);
+    else if (message.what === 'givenBack') this.givenBack.push(message.id);
+    else if (message.what === 'engine') this.engine.push(message.state);
     else if (message.what === 'news')
       this.news.set(message.id, [...(this.news.get(message.id) ?? []), ...message.results]);
     else this.over = message.code;
