@@ -54,7 +54,7 @@ describe('an engine that is killed behind its living sidecar', function () {
 
     // while it is down it is tried, and not more than that
     while (askedWhileDown(dying).length < 3) {
-      await putMore(BATCH);
+      await putMore(2 * BATCH);
       await waitUntil(haveEnded, 'all have ended', 60_000);
     }
     expect(mostWithinASecond(askedWhileDown(dying))).to.be.at.most(3);
@@ -62,7 +62,7 @@ describe('an engine that is killed behind its living sidecar', function () {
 
     await mortal.start();
     while (!dying.engine.includes('up')) {
-      await putMore(BATCH);
+      await putMore(2 * BATCH);
       await waitUntil(haveEnded, 'all have ended', 60_000);
     }
     const before = dying.asked.length;
