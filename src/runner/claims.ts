@@ -29,8 +29,8 @@ export interface ClaimedRequest<Request> {
   /** Names the claim in `putResults`. */
   claim: string;
   /**
-   * Returns the request to its place in line: others may take it at once, this node after a while. No attempt is counted unless
-   * asked for. What this node sends for it afterwards is refused.
+   * Returns the request to its place in line: others may take it at once, this node after `afterMs`. No attempt is counted
+   * unless asked for. What this node sends for it afterwards is refused.
    * @throws ConfigError for bad options: the request is still held then
    */
   giveBack(options?: GiveBackOptions): Promise<void>;
@@ -87,7 +87,7 @@ export class Claims<Request, Output> {
         return claim.signal;
       },
       claim: key,
-      giveBack: async (options = {}) => this.#giveBack(claim, checkGiveBack(options)),
+      giveBack: async (options = {}) => this.#giveBack(claim, { afterMs: 0, ...checkGiveBack(options) }),
     };
   }
 

@@ -12,6 +12,7 @@ import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
 import { EngineWatch, type EngineWatchOptions } from './engine-watch.ts';
 import type { ResultStatus, RunnerResult } from './outbox.ts';
+import { checkGiveBack } from './retry.ts';
 
 /**
  * Executes one request, and answers its final output, or chunks: an async generator, whose return value is the final
@@ -206,6 +207,8 @@ export class RunLoop<Request, Output> {
 
   #start(request: ClaimedRequest<Request>): void {
     this.#watch.began(request.claim);
+    // this loop asks again by itself: without a pause a handler that gives back would get the same request at once
+    request.giveBack = async (options = {}) => this.#claims.giveBack(request.claim, checkGiveBack(options));
     const done = this.#execute(request).finally(() => {
       this.#running.delete(request.claim);
       this.#watch.ended(request.claim);

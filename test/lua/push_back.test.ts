@@ -112,6 +112,28 @@ describe('push_back', () => {
     });
   });
 
+  it('ends a ticket for whose last try it is given back', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', [{ id: 'w', triesLeft: 1 }]));
+    await shard.run(claim(shard, 'b', {}, { at: 60 }));
+    shard.at = 100;
+    await shard.row(
+      pushBack(shard, 'b', [await shard.held('a|w')], { how: { counted: true, reason: 'gone' } }),
+      {
+        reply: ['OK', 'FAILED'],
+        repeat: ['OK', 'LOST'],
+        rings: ['a: results 0 0'],
+        changes: {
+          request: { 'a|w': undefined },
+          body: { 'a|w': undefined },
+          due: { 'a|w@0': undefined },
+          out: ['100000: a|w@0 b- failed no tries left: 1 runners lost it or gave it up: gone'],
+          dead: ['a|w@0 "no tries left" 1 9 "body of w"'],
+        },
+      },
+    );
+  });
+
   it('rings, but never the caller, who could not take them and stays idle for others', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', ['x']));

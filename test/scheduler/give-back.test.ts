@@ -61,6 +61,14 @@ describe('a request that is given back', function () {
     await ended(owner, ['r']);
   });
 
+  it('is back in its place at once for who asks by getRequests, as often as it likes', async () => {
+    await owner.putRequests(requests('r', 2));
+    for (let i = 0; i < 20; i += 1) {
+      const claim = await givenBack(owner);
+      expect(claim).to.include({ id: 'r0', attempt: 1 });
+    }
+  });
+
   it('is taken by its node when its time is over, without a ring and long before the next poll', async () => {
     const runner = await fleet.start('runner', { pollMs: 20_000 });
     await owner.putRequests([request('r')]);
