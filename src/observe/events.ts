@@ -81,8 +81,8 @@ export interface EventMap {
    * request to try it. Again after each such trial that fails.
    */
   engineDown: { failures: number; pauseMs: number; reason: string };
-  /** A trial worked: this node claims again what its engine has room for. */
-  engineUp: Record<never, never>;
+  /** A trial worked after so many failures in a row: this node claims again what its engine has room for. */
+  engineUp: { failures: number };
   /** `close` waits for the handlers of these requests, at most so long. */
   draining: { ids: readonly string[]; drainMs: number };
   /** What `onWarning` is told. */

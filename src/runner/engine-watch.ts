@@ -25,7 +25,8 @@ export class EngineWatch {
     warn: (message: string) => void,
     teller: Teller,
   ) {
-    if (breaker !== undefined && breaker !== false && (typeof breaker !== 'object' || breaker === null))
+    const given: unknown = breaker;
+    if (given !== undefined && given !== false && (typeof given !== 'object' || given === null))
       throw new ConfigError('breaker', breaker, 'an object with failures, pauseMs and maxPauseMs, or false');
     if (typeof isEngineFailure !== 'function')
       throw new ConfigError('isEngineFailure', isEngineFailure, 'a function');
@@ -50,7 +51,8 @@ export class EngineWatch {
   }
 
   worked(claim: string): void {
-    if (this.#breaker?.worked(claim)) this.#teller.heard('engineUp')?.({});
+    const failures = this.#breaker?.failures ?? 0;
+    if (this.#breaker?.worked(claim)) this.#teller.heard('engineUp')?.({ failures });
   }
 
   ended(claim: string): void {
