@@ -3,7 +3,8 @@
 -- has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
 --
 -- ARGV[14] max_results  results of one owner that may wait in the shard
--- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, failed;
+-- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, done (finished
+--                       without an output), failed;
 --                       dead: 1 copies the request to `dead`
 -- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the fence
 --         holds the request no longer), OVERFLOW (a chunk that its owner had no room for: the request has failed)
@@ -23,7 +24,7 @@ local call, format = redis.call, string.format
 local max_results = tonumber(ARGV[14])
 local FIRST, WIDTH = 15, 6
 local NO_ROOM = 'its owner has no room for more results (option maxResults)'
-local KINDS = { chunk = true, finished = true, failed = true }
+local KINDS = { chunk = true, finished = true, done = true, failed = true }
 local claims = named(FIRST, WIDTH, (#ARGV - FIRST + 1) / WIDTH)
 local fields, owners = claims.fields, claims.owners
 assert(max_results >= 0, 'max_results is no number')

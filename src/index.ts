@@ -6,7 +6,7 @@ export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './ob
 export type { GiveBackOptions } from './protocol/give-back.ts';
 export type { PutOutcome } from './owner/door.ts';
 export type { PutOptions } from './owner/prepare.ts';
-export type { Result } from './owner/results.ts';
+export type { FinalResult, Result } from './owner/results.ts';
 export type { Submission } from './owner/submission.ts';
 export type { ClaimedRequest } from './runner/claims.ts';
 export type { BreakerOptions } from './runner/breaker.ts';

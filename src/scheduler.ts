@@ -1,5 +1,5 @@
 import type { Budget } from './base/budget.ts';
-import { Alarm, unless } from './base/clock.ts';
+import { Alarm, sleep, unless } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
@@ -31,6 +31,18 @@ export interface CloseOptions {
 
 /** As long as Kubernetes waits between SIGTERM and SIGKILL, if nothing else is said. */
 const DRAIN_MS = 30_000;
+
+export interface WaitOptions {
+  /** ms. Default pollMs. */
+  waitMs?: number;
+  /** Ends the wait. */
+  signal?: AbortSignal;
+}
+
+/** @throws ConfigError */
+function checkWaitMs(waitMs: number): void {
+  if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
+}
 
 /** @throws ConfigError */
 function checkCloseOptions({ drainMs = DRAIN_MS, pending = 'keep' }: CloseOptions): void {
@@ -146,12 +158,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * just before one begins. `signal` ends the wait, when the budget has changed, say.
    * @throws ConfigError for a bad budget; SchedulerError TIMEOUT (no shard answers, for commandTimeout), REDIS, CLOSED, EVICTED
    */
-  async getRequests(
-    budget: Budget,
-    options: { waitMs?: number; signal?: AbortSignal } = {},
-  ): Promise<ClaimedRequest<Request>[]> {
+  async getRequests(budget: Budget, options: WaitOptions = {}): Promise<ClaimedRequest<Request>[]> {
     const waitMs = options.waitMs ?? this.#settings.pollMs;
-    if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
+    checkWaitMs(waitMs);
     return this.#node.claimer.getRequests(budget, waitMs, options.signal);
   }
 
@@ -161,13 +170,41 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    */
   async putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
     if (this.over.aborted) throw this.over.reason;
-    const answers = Promise.all(results.map((result) => this.#node.claims.put(result)));
+    const answers = Promise.all(results.map(async (result) => this.#node.claims.put(result)));
     return this.#membership.within('putResults', answers);
   }
 
   /** Results of requests put by `putRequests` since the last call: only ids that have news, each result once. */
-  getResults(): Map<string, Result<Output>[]> {
-    return this.#news.take();
+  getResults(): Map<string, Result<Output>[]>;
+  /**
+   * Waits for them, at most `waitMs` or until `signal` fires; empty: none came.
+   * @throws ConfigError for a bad `waitMs`; SchedulerError CLOSED, EVICTED, once what came before has been read
+   */
+  getResults(options: WaitOptions): Promise<Map<string, Result<Output>[]>>;
+  getResults(options?: WaitOptions): Map<string, Result<Output>[]> | Promise<Map<string, Result<Output>[]>> {
+    return options === undefined ? this.#news.take() : this.#nextResults(options);
+  }
+
+  async #nextResults({
+    waitMs = this.#settings.pollMs,
+    signal,
+  }: WaitOptions): Promise<Map<string, Result<Output>[]>> {
+    checkWaitMs(waitMs);
+    const ends = [this.over, this.#news.next, ...(signal ? [signal] : [])];
+    await sleep(waitMs, AbortSignal.any(ends));
+    const news = this.#news.take();
+    if (news.size === 0 && this.over.aborted) throw this.over.reason;
+    return news;
+  }
+
+  /**
+   * Ends a request of this node at once, waiting or running; its final comes as a result, `cancelled` or what crossed it.
+   * @returns false if no request of this id is pending here
+   * @throws SchedulerError TIMEOUT, REDIS, CLOSED, EVICTED
+   */
+  async cancel(id: string): Promise<boolean> {
+    this.#assertOpen('cancel');
+    return this.#owner.cancelId(id);
   }
 
   /**

@@ -23,7 +23,7 @@ local function end_requests(ends, mails)
     local runner = is_claimed(one.record) and layout.runner_of(one.record) or nil
     if one.final then
       mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, fence = one.fence, number = one.number,
-        kind = one.final, runner = runner or '', payload = one.reason }
+        kind = one.final, record = one.record, payload = one.reason }
     end
     if not runner then
       lines[one.owner] = lines[one.owner] or {}

@@ -53,7 +53,8 @@ local function lease(picks)
       dues[#dues + 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text
       dues[#dues + 1] = one.ticket
       claims[#claims + 1] = fence .. sub(record, layout.LEFT, layout.LEFT + 1)
-        .. sub(record, layout.SPENT, layout.SPENT + 1) .. (one.body and 'b' or '-') .. lengths[length] .. one.ticket
+        .. sub(record, layout.SPENT, layout.SPENT + 1) .. sub(record, layout.ARRIVAL, layout.ARRIVAL + 13)
+        .. (one.body and 'b' or '-') .. lengths[length] .. one.ticket
       bodies[#bodies + 1] = all[i]
     end
   end

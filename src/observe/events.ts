@@ -57,13 +57,16 @@ export interface EventMap {
   news: { id: string };
   /**
    * A request of this node has ended. `afterMs`: since it was put here; missing for a predecessor's. `ranOn`: the node that
-   * held it at its end; missing: it waited, or it was ended here.
+   * held it at its end; missing: it waited, or it was ended here. `attempt`, `queuedMs`, `ranMs`: as in a final result.
    */
   ended: OfRequest & {
     kind: Exclude<ResultWord, 'chunk'>;
     reason: string | undefined;
     afterMs: number | undefined;
     ranOn: string | undefined;
+    attempt: number | undefined;
+    queuedMs: number | undefined;
+    ranMs: number | undefined;
   };
   /** A wake-up came. `delayMs`: the work can be taken so much later. */
   ring: { what: 'claim' | 'results' | 'refresh'; shard: number; delayMs: number };

@@ -3,12 +3,13 @@
  * no pending request is held while a put is unanswered, as it can overtake the put's answer. After a takeover it is a
  * predecessor's, unless its ticket was pending here before. Otherwise it is dropped.
  */
-import { toBuffer, type Codec, type Payload } from '../base/codec.ts';
+import { toBuffer, type Codec } from '../base/codec.ts';
 import { messageOf } from '../base/errors.ts';
 import { parseTicket, type Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Delivered, Mail, ResultKind } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
+import { courseOf } from './course.ts';
 import { RecentTickets, type Pending, type PendingTable } from './pending.ts';
 import { isFinal, type Result, type Sink } from './results.ts';
 
@@ -95,8 +96,7 @@ export class Delivery<Output> {
     if (own?.ended) return;
     const pending = this.#pendings.withTicket(mail.ticket) ?? this.#stranger(shard, mail);
     if (!pending) return;
-    const { kind, payload } = mail;
-    if (kind === 'lost') {
+    if (mail.kind === 'lost') {
       this.#options.onLost(pending);
       return;
     }
@@ -114,7 +114,7 @@ export class Delivery<Output> {
       return;
     }
     if (verdict === 'restart') pending.sink.deliver({ kind: 'restart' });
-    const result = this.#read(kind, payload);
+    const result = this.#read(mail.kind, mail);
     if (result instanceof Error) {
       this.#options.failEarly(pending, `a result could not be decoded: ${result.message}`);
       return;
@@ -124,7 +124,7 @@ export class Delivery<Output> {
       return;
     }
     if (own) own.ended = true;
-    this.#pendings.end(pending, result, mail.runner);
+    this.#pendings.end(pending, result);
   }
 
   /** One more than the reader has room for ends the request, as one more than the mailbox has room for does. */
@@ -160,14 +160,15 @@ export class Delivery<Output> {
     return pending;
   }
 
-  #read(kind: ResultKind, payload: Payload): Result<Output> | Error {
+  #read(kind: ResultKind, { payload, bare, tick, story }: Delivered): Result<Output> | Error {
+    const course = story ? courseOf(story, tick) : {};
     if (kind !== 'chunk' && kind !== 'finished') {
       const reason = payload.toString();
-      return { kind, ...(reason === '' ? {} : { reason }) };
+      return { kind, ...(reason === '' ? {} : { reason }), ...course };
     }
-    if (payload.length === 0) return { kind };
+    if (bare) return { kind, ...course };
     try {
-      return { kind, output: this.#options.outputCodec.decode(toBuffer(payload)) };
+      return { kind, output: this.#options.outputCodec.decode(toBuffer(payload)), ...course };
     } catch (error) {
       return new Error(messageOf(error));
     }

@@ -5,6 +5,7 @@ import type { Result, Sink } from './results.ts';
 export class News<Output> {
   #byId = new Map<string, Result<Output>[]>();
   readonly #teller: Teller;
+  #next: AbortController | undefined;
 
   constructor(teller: Teller) {
     this.#teller = teller;
@@ -18,10 +19,19 @@ export class News<Output> {
         if (results) results.push(result);
         else this.#byId.set(id, [result]);
         this.#teller.heard('news')?.({ id });
+        this.#next?.abort();
+        this.#next = undefined;
       },
       unread: () => this.#byId.get(id)?.length ?? 0,
       fail: () => undefined,
     };
+  }
+
+  /** Fires at the next result; has fired if there are news. */
+  get next(): AbortSignal {
+    if (this.#byId.size > 0) return AbortSignal.abort();
+    this.#next ??= new AbortController();
+    return this.#next.signal;
   }
 
   /** Ids that have news, and their results in order; each is told once. */

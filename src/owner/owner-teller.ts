@@ -21,16 +21,14 @@ export class OwnerTeller {
     this.#teller.heard('putAgain')?.({ id, ticket: lost, shard: shard.number });
   }
 
-  /** @param runner that held the request; empty: it waited, or was ended here */
   ended(
     { id, ticket = '', shard, putAt }: Pending<unknown>,
-    { kind, reason }: FinalResult,
-    runner: string,
+    { kind, reason, node: ranOn, attempt, queuedMs, ranMs }: FinalResult,
   ): void {
     const ended = this.#teller.heard('ended');
     if (!ended) return;
     const afterMs = putAt === undefined ? undefined : monotonic() - putAt;
-    const ranOn = runner === '' ? undefined : runner;
-    ended({ id, ticket, shard: shard.number, kind, reason, afterMs, ranOn });
+    const course = { ranOn, attempt, queuedMs, ranMs };
+    ended({ id, ticket, shard: shard.number, kind, reason, afterMs, ...course });
   }
 }

@@ -209,6 +209,14 @@ export class Owner<Output> {
     await this.#membership.within('cancel', this.#cancelPlaced(pending));
   }
 
+  /** The same by its id; false: no request of that id is pending here. */
+  async cancelId(id: string): Promise<boolean> {
+    const pending = this.#pendings.withId(id);
+    if (pending === undefined || pending.abandoned) return false;
+    await this.cancel(pending);
+    return true;
+  }
+
   async #cancelPlaced(pending: Pending<Output>): Promise<void> {
     await pending.accepted;
     if (pending.ticket === undefined || this.#pendings.withTicket(pending.ticket) !== pending) return;

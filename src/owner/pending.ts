@@ -61,7 +61,7 @@ export class RecentTickets {
   }
 }
 
-type OnEnd<Output> = (pending: Pending<Output>, final: FinalResult<Output>, runner: string) => void;
+type OnEnd<Output> = (pending: Pending<Output>, final: FinalResult<Output>) => void;
 
 /** The pending requests of this node, by id and by ticket. */
 export class PendingTable<Output> {
@@ -107,15 +107,12 @@ export class PendingTable<Output> {
     if (this.#byId.get(pending.id) === pending) this.#byId.delete(pending.id);
   }
 
-  /**
-   * It has ended: its sink gets its final, the last that this node tells of it. Once: it may end while it is put again.
-   * @param runner that held it
-   */
-  end(pending: Pending<Output>, final: FinalResult<Output>, runner = ''): void {
+  /** It has ended: its sink gets its final, the last that this node tells of it. Once: it may end while it is put again. */
+  end(pending: Pending<Output>, final: FinalResult<Output>): void {
     if (pending.abandoned) return;
     pending.abandoned = true;
     this.remove(pending);
-    this.#onEnd(pending, final, runner);
+    this.#onEnd(pending, final);
     pending.sink.deliver(final);
   }
 

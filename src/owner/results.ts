@@ -1,3 +1,4 @@
+import type { Course } from './course.ts';
 import type { ResultKind } from '../protocol/wire.ts';
 
 /**
@@ -22,9 +23,8 @@ export interface Sink<Output> {
 }
 
 /** How a request ended: a {@link Result} that is its last. */
-export type FinalResult<Output = unknown> = Result<Output> & {
-  kind: 'finished' | 'failed' | 'cancelled' | 'expired';
-};
+export type FinalResult<Output = unknown> = Result<Output> &
+  Partial<Course> & { kind: 'finished' | 'failed' | 'cancelled' | 'expired' };
 
 export function isFinal<Output>(result: Result<Output>): result is FinalResult<Output> {
   return result.kind !== 'chunk' && result.kind !== 'restart';

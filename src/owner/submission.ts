@@ -11,8 +11,8 @@ interface Way<Output> {
 
 /**
  * A submitted request: an async iterable of its results, the last of which ends it (finished, failed, cancelled or
- * expired). Each result is read once, whoever iterates; `result()` may be asked as often as one likes, and beside a reader.
- * A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one. Up to `maxResults` results wait to be
+ * expired). Each result is read once, by one reader at a time: a second one is refused (CONFIG). `result()` may be asked as
+ * often as one likes, and beside a reader. A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one. Up to `maxResults` results wait to be
  * read: one more ends the request as failed.
  */
 export class Submission<Output> implements AsyncIterable<Result<Output>> {
@@ -84,6 +84,11 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     throw new SchedulerError(code, 'submit', `request ${this.id} ${kind}${why}`);
   }
 
+  /** How it ended. Undefined: it has not, or this node does not know. */
+  get final(): FinalResult<Output> | undefined {
+    return this.#final;
+  }
+
   #deliver(result: Result<Output>): void {
     if (this.#readers > 0 || !this.#wantsFinal) this.#unread.push(result);
     if (isFinal(result)) {
@@ -115,6 +120,8 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
+    if (this.#readers > 0)
+      throw new SchedulerError('CONFIG', 'submit', `the results of ${this.id} are being read already`);
     this.#readers += 1;
     try {
       for (;;) {

@@ -48,6 +48,8 @@ export interface ClaimedTicket {
   fence: Tick;
   triesLeft: number;
   triesSpent: number;
+  /** When it was put. */
+  arrival: Tick;
   /** Missing: the caller's own request, whose payload it has, or the answer was a remembered one. */
   body?: Buffer;
 }
@@ -78,6 +80,8 @@ export interface ResultItem {
   /** Copy the request to `dead`. */
   dead: boolean;
   payload: Payload;
+  /** Finished without an output, which is not one of zero bytes. */
+  bare?: boolean;
 }
 
 export type ResultAnswer = 'OK' | 'ORPHAN' | 'LOST' | 'OVERFLOW';
@@ -89,9 +93,22 @@ export interface Mail {
   fence: Tick;
   number: number;
   kind: MailKind;
-  /** Of a final: the node that held the request. Empty: it waited, or this is a chunk. */
-  runner: string;
+  /** Of a final: how it went with the request. */
+  story?: Story;
   payload: Buffer;
+  /** Finished without an output. */
+  bare?: boolean;
+}
+
+/** How it went with a request up to its end. */
+export interface Story {
+  triesSpent: number;
+  /** When it was put. */
+  arrival: Tick;
+  /** When it was claimed by the runner that held it; zeros: it waited. */
+  claimedAt: Tick;
+  /** The node that held it. Empty: it waited. */
+  runner: string;
 }
 
 /** A result from the mailbox, or of a request that this node accepted and ran itself. */
@@ -121,6 +138,7 @@ export type PutCall = PutItem | { reset: readonly Ticket[] };
 const KINDS: Record<string, MailKind> = {
   c: 'chunk',
   f: 'finished',
+  d: 'finished',
   x: 'failed',
   k: 'cancelled',
   e: 'expired',
@@ -160,8 +178,8 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
 
 /** What `put_results` is told of one result. */
 export function resultArguments(item: ResultItem): (string | Buffer)[] {
-  const { ticket, fence, number, kind, dead, payload } = item;
-  return [ticket, fence, hex(number, 8), kind, dead ? '1' : '0', payload];
+  const { ticket, fence, number, kind, dead, payload, bare = false } = item;
+  return [ticket, fence, hex(number, 8), bare ? 'done' : kind, dead ? '1' : '0', payload];
 }
 
 /** Claims, by ticket and fence. */
@@ -178,14 +196,15 @@ function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] 
   const claims: ClaimedTicket[] = [];
   let nextBody = 0;
   for (let at = 0; at < text.length;) {
-    const head = text.toString('latin1', at, at + 23);
-    const end = at + 23 + parseInt(head.slice(19, 23), 16);
-    const body = head[18] === 'b' ? bodies[nextBody++] : undefined;
+    const head = text.toString('latin1', at, at + 37);
+    const end = at + 37 + parseInt(head.slice(33, 37), 16);
+    const body = head[32] === 'b' ? bodies[nextBody++] : undefined;
     claims.push({
       fence: head.slice(0, 14),
       triesLeft: parseInt(head.slice(14, 16), 16),
       triesSpent: parseInt(head.slice(16, 18), 16),
-      ticket: text.toString('utf8', at + 23, end),
+      arrival: head.slice(18, 32),
+      ticket: text.toString('utf8', at + 37, end),
       ...(body ? { body } : {}),
     });
     at = end;
@@ -198,19 +217,31 @@ export function parseMail(mail: Buffer): Mail {
   const tick = mail.toString('latin1', owner + 1, owner + 15);
   const length = parseInt(mail.toString('latin1', owner + 16, owner + 20), 16);
   const after = owner + 20 + length;
-  const kind = KINDS[mail.toString('latin1', after + 22, after + 23)]!;
-  // a final names its runner: the length of the name, then the name
-  const runnerAt = after + 25;
-  const runnerEnd =
-    kind === 'chunk' ? after + 23 : runnerAt + parseInt(mail.toString('latin1', after + 23, runnerAt), 16);
+  const letter = mail.toString('latin1', after + 22, after + 23);
+  const kind = KINDS[letter]!;
+  // a final's story: 2, 14, 14 and 2 hex digits, and a name of that length
+  const story = after + 23;
+  const runnerAt = story + 32;
+  const end =
+    kind === 'chunk' ? story : runnerAt + parseInt(mail.toString('latin1', story + 30, runnerAt), 16);
   return {
     tick,
     ticket: mail.toString('utf8', owner + 20, after),
     fence: mail.toString('latin1', after, after + 14),
     number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
     kind,
-    runner: kind === 'chunk' ? '' : mail.toString('latin1', runnerAt, runnerEnd),
-    payload: mail.subarray(runnerEnd),
+    ...(kind === 'chunk'
+      ? {}
+      : {
+          story: {
+            triesSpent: parseInt(mail.toString('latin1', story, story + 2), 16),
+            arrival: mail.toString('latin1', story + 2, story + 16),
+            claimedAt: mail.toString('latin1', story + 16, story + 30),
+            runner: mail.toString('latin1', runnerAt, end),
+          },
+        }),
+    payload: mail.subarray(end),
+    ...(letter === 'd' ? { bare: true } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
-import type { Tick, Ticket } from '../base/ticket.ts';
+import { monotonic } from '../base/clock.ts';
+import { hex, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import type { Held } from '../protocol/wire.ts';
+import type { ClaimedTicket, Held, Story } from '../protocol/wire.ts';
 
 /** What this node holds of one request. */
 export class Claim implements Held {
@@ -10,6 +11,10 @@ export class Claim implements Held {
   readonly fence: Tick;
   readonly owner: string;
   readonly id: string;
+  readonly #triesSpent: number;
+  readonly #arrival: Tick;
+  /** On the monotonic clock. */
+  readonly #grantedAt = monotonic();
   /** Of its last result. */
   number = 0;
   /** Its final result, or its give-back, is on its way. */
@@ -17,13 +22,40 @@ export class Claim implements Held {
   #lost: unknown;
   #controller: AbortController | undefined;
 
-  constructor(key: string, shard: Shard, ticket: Ticket, fence: Tick, owner: string, id: string) {
+  constructor(
+    key: string,
+    shard: Shard,
+    { ticket, fence, triesSpent, arrival }: ClaimedTicket,
+    owner: string,
+    id: string,
+  ) {
     this.key = key;
     this.shard = shard;
     this.ticket = ticket;
     this.fence = fence;
     this.owner = owner;
     this.id = id;
+    this.#triesSpent = triesSpent;
+    this.#arrival = arrival;
+  }
+
+  /** ms from the put to this claim. */
+  get queuedMs(): number {
+    return Math.max(0, (parseInt(this.fence, 16) - parseInt(this.#arrival, 16)) / 1_000);
+  }
+
+  /** What a final of an own request says, as Redis would have written it now. */
+  storyNow(): { tick: Tick; story: Story } {
+    const us = Math.round(1_000 * (monotonic() - this.#grantedAt));
+    return {
+      tick: hex(parseInt(this.fence, 16) + us, 14),
+      story: {
+        triesSpent: this.#triesSpent,
+        arrival: this.#arrival,
+        claimedAt: this.fence,
+        runner: this.owner,
+      },
+    };
   }
 
   /** Made when it is first asked for: an AbortController costs more than everything else here. */

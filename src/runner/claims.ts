@@ -24,6 +24,10 @@ export interface ClaimedRequest<Request> {
   promptTokens: number;
   /** 1 for the first runner; grows when a runner was lost. */
   attempt: number;
+  /** ms from its put to this claim, on the shard's clock. */
+  queuedMs: number;
+  /** Another node accepted it. */
+  stolen: boolean;
   /** Fires when this node no longer holds the request: stop, what it yields is refused. */
   signal: AbortSignal;
   /** Names the claim in `putResults`. */
@@ -73,7 +77,7 @@ export class Claims<Request, Output> {
       return undefined;
     }
     const key = `${shard.number}.${fence}`;
-    const claim = new Claim(key, shard, ticket, fence, owner, id);
+    const claim = new Claim(key, shard, claimed, owner, id);
     this.#byKey.set(key, claim);
     const request = this.#decode(claim, body);
     if (request === undefined) return undefined;
@@ -83,6 +87,8 @@ export class Claims<Request, Output> {
       request: request.value,
       promptTokens: tokens,
       attempt: claimed.triesSpent + 1,
+      queuedMs: claim.queuedMs,
+      stolen: owner !== this.#membership.name,
       get signal() {
         return claim.signal;
       },
@@ -96,7 +102,7 @@ export class Claims<Request, Output> {
       return { value: this.#settings.codec.decode(Buffer.from(body)) };
     } catch (error) {
       const reason = `the request could not be decoded: ${messageOf(error)}`;
-      this.#outbox.send(claim, 'failed', reason, true).catch((unsent: unknown) => {
+      this.#outbox.send(claim, { kind: 'failed', payload: reason, dead: true }).catch((unsent: unknown) => {
         if (this.#membership.over.aborted) return;
         this.#settings.onWarning(`${claim.id}: ${reason}; ${messageOf(unsent)}`);
         void this.surrender(claim.key);
@@ -161,7 +167,8 @@ export class Claims<Request, Output> {
     }
   }
 
-  async put(item: RunnerResult<Output>): Promise<ResultStatus> {
+  /** See {@link Outbox.put}. */
+  put(item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
     const claim = this.#byKey.get(item.claim);
     return !claim || claim.ending ? 'lost' : this.#outbox.put(claim, item);
   }

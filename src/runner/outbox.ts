@@ -9,7 +9,7 @@ import type { Teller } from '../observe/events.ts';
 import type { Membership } from '../protocol/membership.ts';
 import { PoisonError } from '../protocol/resend.ts';
 import type { Shard } from '../protocol/shard.ts';
-import type { Delivered, ResultAnswer } from '../protocol/wire.ts';
+import type { Delivered, ResultAnswer, ResultItem } from '../protocol/wire.ts';
 import type { Claim } from './claim.ts';
 
 /** One result of a claimed request. `finished` ends it with success, `failed` with a reason; else it is a chunk. */
@@ -53,7 +53,8 @@ export interface OutboxRules<Output> {
   maxResultBytes: number;
 }
 
-type ResultKind = 'chunk' | 'finished' | 'failed';
+/** A result as it is sent; `dead`: Redis keeps a copy of the request among its dead letters. */
+type Encoded = Pick<ResultItem, 'kind' | 'payload' | 'bare'> & Partial<Pick<ResultItem, 'dead'>>;
 
 export class Outbox<Output> {
   readonly #membership: Membership;
@@ -76,39 +77,48 @@ export class Outbox<Output> {
     this.#teller = teller;
   }
 
-  /** @throws SchedulerError REDIS if Redis refuses it: the claim stands, and the result was not taken */
-  async put(claim: Claim, item: RunnerResult<Output>): Promise<ResultStatus> {
-    let payload: Payload;
+  /**
+   * What cannot be sent is answered at once, before anything that follows it is sent.
+   * Rejects with SchedulerError REDIS if Redis refuses it: the claim stands, and the result was not taken.
+   */
+  put(claim: Claim, item: RunnerResult<Output>): 'encode' | 'too_large' | Promise<ResultStatus> {
+    let result: Encoded;
     try {
-      payload =
-        item.failed === undefined ? this.#encode(item.output) : cut(item.failed, this.#rules.maxResultBytes);
+      result = this.#encode(item);
     } catch {
       return 'encode';
     }
-    if (Buffer.byteLength(payload) > this.#rules.maxResultBytes) return 'too_large';
-    const kind = item.failed !== undefined ? 'failed' : item.finished ? 'finished' : 'chunk';
+    if (Buffer.byteLength(result.payload) > this.#rules.maxResultBytes) return 'too_large';
+    return this.#put(claim, result);
+  }
+
+  async #put(claim: Claim, result: Encoded): Promise<ResultStatus> {
     try {
-      const answer = await this.send(claim, kind, payload);
+      const answer = await this.send(claim, result);
       return answer.toLowerCase() as ResultStatus;
     } catch (error) {
-      if (error instanceof PoisonError && kind !== 'failed') return 'too_large';
+      if (error instanceof PoisonError && result.kind !== 'failed') return 'too_large';
       throw error;
     }
   }
 
-  #encode(output: Output | undefined): Payload {
-    return output === undefined ? '' : toPayload(this.#rules.outputCodec.encode(output));
+  /** Throws what the codec throws; a chunk must have an output. */
+  #encode({ output, finished, failed }: RunnerResult<Output>): Encoded {
+    if (failed !== undefined) return { kind: 'failed', payload: cut(failed, this.#rules.maxResultBytes) };
+    if (finished && output === undefined) return { kind: 'finished', payload: '', bare: true };
+    const payload = toPayload(this.#rules.outputCodec.encode(output as Output));
+    return { kind: finished ? 'finished' : 'chunk', payload };
   }
 
-  /** @param dead Redis keeps a copy of the request among its dead letters */
-  async send(claim: Claim, kind: ResultKind, payload: Payload, dead = false): Promise<ResultAnswer> {
+  async send(claim: Claim, result: Encoded): Promise<ResultAnswer> {
     const { shard, ticket, fence } = claim;
+    const { kind, payload } = result;
     const number = ++claim.number;
     if (kind !== 'chunk') claim.ending = true;
     const isOwn = claim.owner === this.#membership.name;
     const sent = isOwn ? this.#own.sending(ticket) : undefined;
     try {
-      const answer = await shard.putResult({ ticket, fence, number, kind, dead, payload });
+      const answer = await shard.putResult({ dead: false, ...result, ticket, fence, number });
       this.#tell(claim, number, kind, payload, answer);
       if (answer === 'LOST') {
         this.#held.lose(claim);
@@ -116,8 +126,8 @@ export class Outbox<Output> {
         this.#held.overflowed(claim);
       } else {
         if (kind !== 'chunk') this.#held.ended(claim);
-        const runner = claim.owner;
-        if (isOwn) this.#own.deliver(shard, { tick: fence, ticket, fence, number, kind, runner, payload });
+        const told = kind === 'chunk' ? { tick: fence } : claim.storyNow();
+        if (isOwn) this.#own.deliver(shard, { ...result, ticket, fence, number, ...told });
       }
       return answer;
     } catch (error) {
@@ -130,7 +140,7 @@ export class Outbox<Output> {
     }
   }
 
-  #tell(claim: Claim, number: number, kind: ResultKind, payload: Payload, answer: ResultAnswer): void {
+  #tell(claim: Claim, number: number, kind: Encoded['kind'], payload: Payload, answer: ResultAnswer): void {
     const { id, ticket, fence, owner, shard } = claim;
     this.#teller.heard('resultSent')?.({
       ...{ id, ticket, fence, owner, shard: shard.number, number, kind, answer },

@@ -268,7 +268,9 @@ export class RunLoop<Request, Output> {
     const { claim } = result;
     let status: ResultStatus;
     try {
-      status = await this.#claims.put(result);
+      const sent = this.#claims.put(result);
+      // one that cannot be sent ends the request before what the handler yields next
+      status = typeof sent === 'string' ? sent : await sent;
     } catch {
       await this.#claims.surrender(claim);
       return;

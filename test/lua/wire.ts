@@ -120,7 +120,7 @@ export interface ResultItem {
   ticket: Ticket;
   fence: Tick;
   number: number;
-  kind: 'chunk' | 'finished' | 'failed';
+  kind: 'chunk' | 'finished' | 'done' | 'failed';
   dead?: boolean;
   payload: Argument;
 }
@@ -168,22 +168,24 @@ export function refreshArgs(
 export interface Claim extends Held {
   triesLeft: number;
   triesSpent: number;
+  arrival: Tick;
   /** Whether the claim said that its body follows. */
   bodied: boolean;
 }
 
-/** The claims of a claim's third reply element: 14, 2 and 2 hex digits, b or -, 4 hex digits, ticket. */
+/** The claims of a claim's third reply element: 14, 2, 2 and 14 hex digits, b or -, 4 hex digits, ticket. */
 export function parseClaims(text: Buffer): Claim[] {
   const claims: Claim[] = [];
   for (let at = 0; at < text.length;) {
-    const fixed = text.toString('latin1', at, at + 23);
-    const end = at + 23 + parseInt(fixed.slice(19, 23), 16);
+    const fixed = text.toString('latin1', at, at + 37);
+    const end = at + 37 + parseInt(fixed.slice(33, 37), 16);
     claims.push({
       fence: fixed.slice(0, 14),
       triesLeft: parseInt(fixed.slice(14, 16), 16),
       triesSpent: parseInt(fixed.slice(16, 18), 16),
-      bodied: fixed[18] === 'b',
-      ticket: text.toString('utf8', at + 23, end),
+      arrival: fixed.slice(18, 32),
+      bodied: fixed[32] === 'b',
+      ticket: text.toString('utf8', at + 37, end),
     });
     at = end;
   }
@@ -210,19 +212,25 @@ export interface Mail {
   kind: string;
   /** Of a final: who held the request; empty: it waited. */
   runner: string;
+  /** Of a final: tries spent, arrival, and fence of the one who held it or zeros, with a blank between; of a chunk empty. */
+  story: string;
   payload: Buffer;
 }
 
 const KINDS: Record<string, string> = {
   c: 'chunk',
   f: 'finished',
+  d: 'done',
   x: 'failed',
   k: 'cancelled',
   e: 'expired',
   l: 'lost',
 };
 
-/** A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, a final's runner behind its length, payload. */
+/**
+ * A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, of a final its story (2, 14 and 14 hex
+ * digits) and its runner behind its length, payload.
+ */
 export function parseMail(member: Buffer): Mail {
   const bar = member.indexOf('|');
   const ticketAt = bar + 20;
@@ -231,9 +239,12 @@ export function parseMail(member: Buffer): Mail {
   const owner = member.toString('latin1', 0, bar);
   if (parseTicket(ticket).owner !== owner) throw new Error(`a result for ${owner} of ${ticket}`);
   const kind = KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?';
-  const runnerAt = kind === 'chunk' ? end + 23 : end + 25;
-  const payloadAt =
-    kind === 'chunk' ? runnerAt : runnerAt + parseInt(member.toString('latin1', end + 23, runnerAt), 16);
+  const isChunk = kind === 'chunk';
+  const story = isChunk ? '' : member.toString('latin1', end + 23, end + 53);
+  const runnerAt = isChunk ? end + 23 : end + 55;
+  const payloadAt = isChunk
+    ? runnerAt
+    : runnerAt + parseInt(member.toString('latin1', end + 53, runnerAt), 16);
   return {
     owner,
     tick: member.toString('latin1', bar + 1, bar + 15),
@@ -242,6 +253,7 @@ export function parseMail(member: Buffer): Mail {
     number: parseInt(member.toString('latin1', end + 14, end + 22), 16),
     kind,
     runner: member.toString('latin1', runnerAt, payloadAt),
+    story: isChunk ? '' : [story.slice(0, 2), story.slice(2, 16), story.slice(16)].join(' '),
     payload: member.subarray(payloadAt),
   };
 }

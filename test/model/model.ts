@@ -3,11 +3,11 @@
  * Lua. Ticks are the one thing it cannot foresee: it learns them from the answers, and insists that each is later than
  * all before it.
  */
-import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
+import { NO_TICK, hex, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import type { Claim, ClaimBounds, GiveBack, Held, PutItem, ResultItem } from '../lua/wire.ts';
 import { pause } from './pauses.ts';
 import { pick, type Picking } from './pick.ts';
-import { ShardState, byScore, leastTokens, stampOf, type Mail, type Request } from './state.ts';
+import { ShardState, byScore, endOf, leastTokens, stampOf, type Mail, type Request } from './state.ts';
 
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
@@ -96,6 +96,7 @@ export class ShardModel extends ShardState {
         fence,
         triesLeft: request.triesLeft,
         triesSpent: request.triesSpent,
+        arrival: hex(request.arrival * 1_000, 14),
         bodied,
         ticket: request.ticket,
       };
@@ -165,14 +166,14 @@ export class ShardModel extends ShardState {
       const { owner } = request;
       const [own, text] = [owner === this.node, payload.toString('latin1')];
       const accepted = !own && wasSilent.get(owner) ? 'ORPHAN' : 'OK';
-      const runner = kind === 'chunk' ? '' : request.runner!;
-      const mail: Mail = { ticket, fence, number, kind, runner, payload: text };
+      const end = kind === 'chunk' ? { runner: '', story: '' } : endOf(request);
+      const mail: Mail = { ticket, fence, number, kind, ...end, payload: text };
       if (kind === 'chunk') {
         const waiting = unread.get(owner) ?? 0;
         if (!own && waiting >= maxResults) {
           this.end(request);
           finals.push(() =>
-            this.post(owner, { ...mail, kind: 'failed', runner: request.runner!, payload: NO_ROOM }),
+            this.post(owner, { ...mail, kind: 'failed', ...endOf(request), payload: NO_ROOM }),
           );
           return 'OVERFLOW';
         }

@@ -1,5 +1,5 @@
 /** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from lua/README.md#tables. */
-import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
+import { NO_TICK, hex, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { LoadUnit, Policy } from '../lua/wire.ts';
 import { pausedFor, type Pause } from './pauses.ts';
 
@@ -43,7 +43,15 @@ export interface Mail {
   kind: string;
   /** Of a final: who held the request. */
   runner: string;
+  /** Of a final: tries spent, arrival, fence of the one who held it. */
+  story: string;
   payload: string;
+}
+
+/** What a final says of the request that it ends. */
+export function endOf(request: Request): Pick<Mail, 'runner' | 'story'> {
+  const { triesSpent, arrival, fence = NO_TICK, runner = '' } = request;
+  return { runner, story: `${hex(triesSpent, 2)} ${hex(arrival * 1000, 14)} ${fence}` };
 }
 
 export function byBytes(a: string, b: string): number {
@@ -212,8 +220,8 @@ export class ShardState {
 
   finish(request: Request, kind: string, payload: string): void {
     this.end(request);
-    const { owner, ticket, runner = '' } = request;
-    this.post(owner, { ticket, fence: NO_TICK, number: 0, kind, runner, payload });
+    const { owner, ticket } = request;
+    this.post(owner, { ticket, fence: NO_TICK, number: 0, kind, ...endOf(request), payload });
   }
 
   end({ ticket, owner, id }: Request): void {

@@ -5,8 +5,8 @@ import { pausesText } from './pauses.ts';
 import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
 
 export function mailOf(member: Buffer): Mail {
-  const { ticket, fence, number, kind, runner, payload } = parseMail(member);
-  return { ticket, fence, number, kind, runner, payload: payload.toString('latin1') };
+  const { ticket, fence, number, kind, runner, story, payload } = parseMail(member);
+  return { ticket, fence, number, kind, runner, story, payload: payload.toString('latin1') };
 }
 
 function recordOf(request: Request): string {

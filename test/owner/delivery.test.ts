@@ -27,7 +27,12 @@ function mail(
   kind: Delivered['kind'] = 'chunk',
   payload = '',
 ): Delivered {
-  return { tick: tick(1), ticket, fence: tick(fence), number, kind, runner: 'r', payload };
+  const bare = kind === 'finished' && payload === '';
+  const story = { triesSpent: 0, arrival: tick(0), claimedAt: tick(fence), runner: 'r' };
+  return {
+    ...{ tick: tick(1), ticket, fence: tick(fence), number, kind, bare, payload },
+    ...(kind === 'chunk' ? {} : { story }),
+  };
 }
 
 /** Told, per request id: kinds, and outputs or reasons. */
@@ -43,14 +48,17 @@ class World {
   /** What no reader has taken. */
   unread = 0;
   readonly pendings = new PendingTable<unknown>(
-    ({ id }, { kind }, runner) => this.ended.push(`${id} ${kind} ${runner}`),
+    ({ id }, { kind, node = '' }) => this.ended.push(`${id} ${kind} ${node}`),
     REMEMBER_MS,
   );
   readonly delivery: Delivery<unknown>;
 
   constructor(options: Partial<DeliveryOptions<unknown>> = {}) {
     this.delivery = new Delivery(this.pendings, {
-      outputCodec: jsonCodec(),
+      outputCodec: {
+        ...jsonCodec(),
+        decode: (bytes) => (bytes.length === 0 ? undefined : JSON.parse(String(bytes))),
+      },
       onRestart: 'restart',
       maxUnread: 3,
       ttlMs: REMEMBER_MS,

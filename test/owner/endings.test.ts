@@ -5,7 +5,7 @@ import { PATIENCE_MS } from '../../src/owner/deadlines.ts';
 import { MAX_ITEMS } from '../../src/protocol/wire.ts';
 import { rejection } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
-import { OwnerWorld, REFUSED, mailOf, ticketOf, turn, type WorldOptions } from './owner-world.ts';
+import { OwnerWorld, REFUSED, WAITED, mailOf, ticketOf, turn, type WorldOptions } from './owner-world.ts';
 
 const ok = (id: string, order = 1) => ({ status: 'OK' as const, ticket: ticketOf(id, order) });
 const stands = (id: string) => ({ status: 'DUPLICATE' as const, ticket: ticketOf(id), same: true });
@@ -116,7 +116,7 @@ describe('an owner ends a request', () => {
     await world.accepted('y');
     world.deliver(
       mailOf(ticketOf('x'), 'finished'),
-      { ...mailOf(ticketOf('y'), 'cancelled'), runner: '' },
+      { ...mailOf(ticketOf('y'), 'cancelled'), story: WAITED },
       mailOf(ticketOf('z'), 'failed'),
     );
     expect(ended).to.deep.equal([

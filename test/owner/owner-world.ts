@@ -10,7 +10,7 @@ import type { Pending } from '../../src/owner/pending.ts';
 import type { Result, Sink } from '../../src/owner/results.ts';
 import type { Membership } from '../../src/protocol/membership.ts';
 import type { Shard, Shards } from '../../src/protocol/shard.ts';
-import type { Mail, MailKind, PutAnswer, PutItem, ResetAnswer } from '../../src/protocol/wire.ts';
+import type { Mail, MailKind, PutAnswer, PutItem, ResetAnswer, Story } from '../../src/protocol/wire.ts';
 import { waitUntil } from '../support/server.ts';
 
 export const TIMEOUT = new SchedulerError('TIMEOUT', 'test', 'no answer in time');
@@ -94,9 +94,16 @@ export function ticketOf(id: string, order = 1): Ticket {
 let ticks = 0;
 
 export function mailOf(ticket: Ticket, kind: MailKind, fence = 5, number = 1): Mail {
-  const [tick, runner, payload] = [hex((ticks += 1), 14), 'r', Buffer.alloc(0)];
-  return { tick, ticket, fence: hex(fence, 14), number, kind, runner, payload };
+  const [tick, payload] = [hex((ticks += 1), 14), Buffer.from(kind === 'chunk' ? '0' : '')];
+  const story = { ...WAITED, claimedAt: hex(fence, 14), runner: 'r' };
+  return {
+    ...{ tick, ticket, fence: hex(fence, 14), number, kind, payload, bare: kind === 'finished' },
+    ...(kind === 'chunk' ? {} : { story }),
+  };
 }
+
+/** Of a request that ended while it was waiting. */
+export const WAITED: Story = { triesSpent: 0, arrival: NO_TICK, claimedAt: NO_TICK, runner: '' };
 
 export interface WorldOptions {
   /** Results of unknown tickets are a predecessor's. */

@@ -400,7 +400,7 @@ describe('an owner', () => {
 
   it('fails a request at once whose result it cannot decode, and takes no other final for it', async () => {
     await world.accepted('x');
-    world.deliver({ ...mailOf(ticketOf('x'), 'finished'), payload: Buffer.from('{') });
+    world.deliver({ ...mailOf(ticketOf('x'), 'finished'), bare: false, payload: Buffer.from('{') });
     expect(world.told['x']!.length).to.equal(1);
     expect(world.told['x']![0]).to.match(/^failed: a result could not be decoded/);
     expect(world.shard.cancelled).to.deep.equal([ticketOf('x')]);

@@ -62,18 +62,18 @@ describe('the table of pending requests', () => {
 
   it('tells of an end once it is no longer pending, and the request last', () => {
     const told: string[] = [];
-    const table: PendingTable<unknown> = new PendingTable(({ id }, { kind }, runner) => {
-      told.push(`table: ${id} ${kind} "${runner}" ${table.withId(id) === undefined}`);
+    const table: PendingTable<unknown> = new PendingTable(({ id }, { kind, node = '' }) => {
+      told.push(`table: ${id} ${kind} "${node}" ${table.withId(id) === undefined}`);
     });
     const sink = {
       deliver: ({ kind }: { kind: string }) => void told.push(`sink: ${kind}`),
       unread: () => 0,
       fail: () => undefined,
     };
-    for (const runner of ['r', undefined]) {
+    for (const ran of [{ node: 'r' }, {}]) {
       const a = pendingOf('a', { sink });
       table.add(a);
-      table.end(a, { kind: 'finished' }, runner);
+      table.end(a, { kind: 'finished', ...ran });
     }
     expect(told).to.deep.equal([
       ...['table: a finished "r" true', 'sink: finished'],

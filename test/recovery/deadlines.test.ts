@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { Proxy } from '../../scripts/chaos/proxy.ts';
-import { rejection, request, requests, room, serve, take, useFleet, type Node } from '../support/fleet.ts';
+import { plain, rejection, request, requests, room, serve, take, useFleet, type Node } from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
@@ -12,7 +12,7 @@ const STILL = { leaseMs: 600_000, keepAliveMs: 600_000, pollMs: 600_000, ttlMs: 
 
 async function read(results: AsyncIterable<Result>): Promise<Result[]> {
   const all: Result[] = [];
-  for await (const result of results) all.push(result);
+  for await (const result of results) all.push(plain(result));
   return all;
 }
 

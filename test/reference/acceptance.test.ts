@@ -14,7 +14,7 @@ import { requiredBlocks } from '../../src/base/budget.ts';
 import { settle } from '../../src/base/settle.ts';
 import { SHARD_TABLES, shardKeys, shardOf } from '../../src/base/keys.ts';
 import { commandsDuring } from '../support/commands.ts';
-import { PATIENT, ended, finish, request, requests, room, take, useFleet } from '../support/fleet.ts';
+import { PATIENT, ended, finish, request, requests, room, take, told, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 
@@ -93,7 +93,7 @@ describe('the reference’s acceptance list', () => {
     await finish(self, await take(self, 1));
     await peer.putRequests([request('stolen')]);
     await finish(self, await take(self, 1));
-    expect(Object.fromEntries(self.getResults())).to.deep.equal({
+    expect(Object.fromEntries(told(self.getResults()))).to.deep.equal({
       local: [{ kind: 'finished', output: 'local' }],
     });
     expect(Object.fromEntries(await ended(peer, ['stolen']))).to.deep.equal({

@@ -89,7 +89,7 @@ class SlowShard {
   #work(): ClaimAnswer {
     const claims = this.ids.splice(0).map((id, i) => ({
       ticket: joinTicket('peer', `${hex(i, 14)}|${hex(1, 8)}|${hex(1, 12)}`, id),
-      ...{ fence: hex(i, 14), triesLeft: 3, triesSpent: 0 },
+      ...{ fence: hex(i, 14), triesLeft: 3, triesSpent: 0, arrival: hex(i, 14) },
     }));
     return { status: claims.length > 0 ? 'OK' : 'IDLE', claims, remembered: false };
   }

@@ -75,7 +75,7 @@ export const NO_WORK: ClaimAnswer = { status: 'IDLE', claims: [], remembered: fa
 export function work(ids: readonly string[], more: Partial<ClaimAnswer> = {}, tokens = 1): ClaimAnswer {
   const claims = ids.map((id, i) => ({
     ticket: joinTicket('peer', `${hex(i, 14)}|${hex(tokens, 8)}|${hex(1, 12)}`, id),
-    ...{ fence: hex(i, 14), triesLeft: 3, triesSpent: 0 },
+    ...{ fence: hex(i, 14), triesLeft: 3, triesSpent: 0, arrival: hex(i, 14) },
   }));
   return { status: 'OK', claims, remembered: false, ...more };
 }
@@ -117,7 +117,7 @@ export function idleClaimer({
       const { id } = parseTicket(ticket);
       if (id === UNDECODABLE) return undefined;
       return {
-        ...{ id, owner: 'peer', request: undefined, promptTokens: 1, attempt: 1 },
+        ...{ id, owner: 'peer', request: undefined, promptTokens: 1, attempt: 1, queuedMs: 0, stolen: true },
         ...{ claim: `${shard}.${fence}`, signal: over.signal, giveBack: () => Promise.resolve() },
       };
     },

@@ -5,10 +5,12 @@ import {
   ended,
   endings,
   finish,
+  rejection,
   request,
   requests,
   room,
   take,
+  told,
   useFleet,
   type Node,
 } from '../support/fleet.ts';
@@ -28,7 +30,7 @@ describe('the reference’s calls', () => {
   const news = async (): Promise<Map<string, unknown>> => {
     let all = owner.getResults();
     await waitUntil(() => (all = all.size > 0 ? all : owner.getResults()).size > 0, 'there is news');
-    return all;
+    return told(all);
   };
 
   describe('putRequests', () => {
@@ -265,6 +267,48 @@ describe('the reference’s calls', () => {
         const error: unknown = await owner.updateConfig({ loadShards }).catch((reason: unknown) => reason);
         expect(error).to.be.instanceOf(ConfigError).with.property('option', 'loadShards');
       }
+    });
+  });
+
+  describe('getResults that waits', () => {
+    it('answers at the first news, and nothing when its time or signal is over', async () => {
+      const waiting = owner.getResults({ waitMs: 60_000 });
+      await owner.putRequests([request('r')]);
+      await finish(runner, await take(runner, 1));
+      expect([...told(await waiting)]).to.deep.equal([['r', [{ kind: 'finished', output: 'r' }]]]);
+      expect((await owner.getResults({ waitMs: 5 })).size).to.equal(0);
+      const over = new AbortController();
+      const aborted = owner.getResults({ waitMs: 60_000, signal: over.signal });
+      over.abort();
+      expect((await aborted).size).to.equal(0);
+      expect(await rejection(owner.getResults({ waitMs: NaN }))).to.be.instanceOf(ConfigError);
+    });
+
+    it('gives what came before the scheduler was closed, then rejects with CLOSED', async () => {
+      const { node } = owner;
+      await owner.putRequests([request('r')]);
+      await finish(owner, await take(owner, 1));
+      const closed = owner.close();
+      expect((await owner.getResults({ waitMs: 60_000 })).has('r'), node).to.equal(true);
+      expect(await rejection(owner.getResults({ waitMs: 60_000 }))).to.include({ code: 'CLOSED' });
+      await closed;
+    });
+  });
+
+  describe('cancel', () => {
+    it('ends a request by its id, waiting or running, and says false of one that is not pending', async () => {
+      await owner.putRequests([request('running'), request('waiting')]);
+      const [claim] = await take(runner, 1);
+      expect(claim!.id).to.equal('running');
+      for (const id of ['running', 'waiting']) {
+        expect(await owner.cancel(id)).to.equal(true);
+        expect((await ended(owner, [id])).get(id)).to.deep.equal([{ kind: 'cancelled' }]);
+        expect(await owner.cancel(id)).to.equal(false);
+      }
+      await waitUntil(() => claim!.signal.aborted, 'its runner is told');
+      expect(await owner.cancel('never put')).to.equal(false);
+      await owner.close();
+      expect(await rejection(owner.cancel('r'))).to.include({ code: 'CLOSED' });
     });
   });
 });

@@ -1,16 +1,18 @@
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import { expect } from 'chai';
-import { ConfigError, type Budget, type BudgetSource, type Result } from '../../src/index.ts';
+import { ConfigError, bytesCodec, type Budget, type BudgetSource, type Result } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
 import {
   SHORT_LEASE,
   ended,
+  finish,
   rejection,
   request,
   requests,
   room,
   serve,
+  take,
   useFleet,
   type Claimed,
   type Node,
@@ -458,5 +460,82 @@ describe('run', () => {
     expect(await resultsOf('r')).to.deep.equal([{ kind: 'finished', output: 'r' }]);
     await runner.close();
     await first;
+  });
+
+  it('tells an output of zero bytes, and a final without an output, which are not the same', async () => {
+    const bytes = { outputCodec: bytesCodec, idOf: (text: unknown) => String(text), promptTokensOf: () => 1 };
+    const [front, engine] = [await fleet.start('front', bytes), await fleet.start('engine', bytes)];
+    async function* handler({ id }: Claimed): AsyncGenerator<Uint8Array, Uint8Array | undefined> {
+      yield await Promise.resolve(Buffer.alloc(0));
+      return id.endsWith('empty') ? Buffer.alloc(0) : undefined;
+    }
+    void engine.run(handler as never, { budget: room() });
+    for (const owner of [front, engine]) {
+      const ids = [`${owner.node} empty`, `${owner.node} none`];
+      await owner.putRequests(ids);
+      const results = await ended(owner as never, ids);
+      for (const id of ids) {
+        const [chunk, final] = results.get(id)!;
+        expect([chunk!.kind, chunk!.output]).to.deep.equal(['chunk', Buffer.alloc(0)]);
+        expect(final!.kind).to.equal('finished');
+        expect('output' in final!, id).to.equal(id.endsWith('empty'));
+      }
+    }
+  });
+
+  it('fails a request whose handler yields undefined: a chunk has an output', async () => {
+    async function* handler(): AsyncGenerator<undefined> {
+      const nothing = await Promise.resolve([] as undefined[]);
+      yield nothing[0];
+    }
+    void runner.run(handler as never, { budget: room() });
+    await owner.putRequests([request('r')]);
+    expect((await resultsOf('r')).map(({ kind, reason }) => [kind, reason])).to.deep.equal([
+      ['failed', 'a result could not be encoded'],
+    ]);
+  });
+});
+
+describe('a request seen through', () => {
+  const fleet = useFleet();
+
+  it('says where and how often it ran, how long it waited and how long it ran, also at its own node', async () => {
+    const [owner, runner] = [await fleet.start('owner'), await fleet.start('runner')];
+    for (const node of [runner, owner]) {
+      const id = `r of ${node.node}`;
+      const submission = owner.submit(request(id));
+      const placed = async (): Promise<boolean> => (await fleet.snapshot()).waiting.length === 1;
+      await waitUntil(placed, 'it waits');
+      await sleep(30);
+      const [claimed] = await take(node, 1);
+      expect(claimed).to.include({ attempt: 1, stolen: node === runner });
+      expect(claimed!.queuedMs).to.be.at.least(29);
+      await sleep(20);
+      await finish(node, [claimed!]);
+      expect(await submission.result()).to.equal(id);
+      const final = submission.final!;
+      expect(final).to.include({ kind: 'finished', node: node.node, attempt: 1 });
+      expect(final.queuedMs).to.equal(claimed!.queuedMs);
+      expect(final.ranMs).to.be.at.least(19);
+    }
+  });
+
+  it('says so also if it was cancelled while it waited, or was given back, or lost its runner', async () => {
+    const owner = await fleet.start('owner');
+    const waiting = owner.submit(request('waiting'));
+    await owner.putRequests([request('other')]);
+    await waiting.cancel();
+    const results = [];
+    for await (const result of waiting) results.push(result);
+    expect(results).to.have.length(1);
+    expect(results[0]).to.include({ kind: 'cancelled', attempt: 0 });
+    expect(results[0]).not.to.have.any.keys('node', 'ranMs');
+    expect(waiting.final).to.equal(results[0]);
+    const runner = await fleet.start('runner', SHORT_LEASE);
+    const [claimed] = await take(runner, 1);
+    await claimed!.giveBack();
+    const [again] = await take(runner, 1);
+    expect(again).to.include({ id: 'other', attempt: 1 });
+    await runner.close();
   });
 });

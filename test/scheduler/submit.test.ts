@@ -2,11 +2,13 @@ import { expect } from 'chai';
 import { ConfigError, type Result } from '../../src/index.ts';
 import {
   finish,
+  plain,
   rejection,
   request,
   room,
   serve,
   take,
+  told,
   useFleet,
   type Claimed,
   type Node,
@@ -15,7 +17,7 @@ import { waitUntil } from '../support/server.ts';
 
 async function read(results: AsyncIterable<Result>): Promise<Result[]> {
   const all: Result[] = [];
-  for await (const result of results) all.push(result);
+  for await (const result of results) all.push(plain(result));
   return all;
 }
 
@@ -46,7 +48,7 @@ describe('submit', () => {
       { claim, output: 3, finished: true },
     ]);
     expect(await results.next()).to.deep.equal({ done: false, value: { kind: 'chunk', output: 2 } });
-    expect(await results.next()).to.deep.equal({ done: false, value: { kind: 'finished', output: 3 } });
+    expect(plain((await results.next()).value as Result)).to.deep.equal({ kind: 'finished', output: 3 });
     expect(await results.next()).to.deep.equal({ done: true, value: undefined });
   });
 
@@ -102,14 +104,23 @@ describe('submit', () => {
     expect(await submission.result()).to.equal('all');
   });
 
-  it('two readers share the results, and both end', async () => {
+  it('refuses a second reader beside the first, which goes on; one may follow another', async () => {
     const submission = owner.submit(request('r'));
-    const told = [read(submission), read(submission)];
+    const first = submission[Symbol.asyncIterator]();
+    const next = first.next();
+    expect(await rejection(read(submission))).to.include({
+      code: 'CONFIG',
+      message: 'the results of r are being read already',
+    });
     const { claim } = await claimed();
-    for (let output = 0; output < 5; output += 1) await runner.putResults([{ claim, output }]);
-    await runner.putResults([{ claim, finished: true }]);
-    const outputs = (await Promise.all(told)).flat().map(({ kind, output }) => output ?? kind);
-    expect(outputs.sort()).to.deep.equal([0, 1, 2, 3, 4, 'finished']);
+    await runner.putResults([{ claim, output: 1 }]);
+    expect((await next).value).to.deep.equal({ kind: 'chunk', output: 1 });
+    await first.return(undefined);
+    await runner.putResults([
+      { claim, output: 2 },
+      { claim, finished: true },
+    ]);
+    expect(await read(submission)).to.deep.equal([{ kind: 'chunk', output: 2 }, { kind: 'finished' }]);
   });
 
   describe('a reader that is too slow', () => {
@@ -150,7 +161,7 @@ describe('submit', () => {
       slow.events.on('ended', () => (over = true));
       await slow.putRequests([request('r')]);
       await flood(() => over);
-      expect(slow.getResults()).to.deep.equal(new Map([['r', whole]]));
+      expect(told(slow.getResults())).to.deep.equal(new Map([['r', whole]]));
     });
 
     it('of a request that its owner runs itself: so does it, and its handler is told', async () => {

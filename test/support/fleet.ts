@@ -192,6 +192,17 @@ export function serve(node: Node, ms = 0, budget: Budget = room()): { id: string
 }
 
 /** Takes results until every one of `ids` has ended; answers all that came, in order. */
+/** The result without how it went, which differs from run to run. */
+export function plain(result: Result): Result {
+  const { kind, output, reason } = result;
+  return { kind, ...(output === undefined ? {} : { output }), ...(reason === undefined ? {} : { reason }) };
+}
+
+/** What `getResults` answered, each result {@link plain}. */
+export function told(news: ReadonlyMap<string, readonly Result[]>): Map<string, Result[]> {
+  return new Map([...news].map(([id, results]) => [id, results.map(plain)]));
+}
+
 export async function ended(
   node: Node,
   ids: readonly string[],
@@ -199,7 +210,7 @@ export async function ended(
 ): Promise<Map<string, Result[]>> {
   const all = new Map<string, Result[]>();
   const complete = (): boolean => {
-    for (const [id, results] of node.getResults()) all.set(id, [...(all.get(id) ?? []), ...results]);
+    for (const [id, results] of told(node.getResults())) all.set(id, [...(all.get(id) ?? []), ...results]);
     return ids.every((id) => all.get(id)?.some(isFinal));
   };
   const missing = (): string => ids.filter((id) => !all.get(id)?.some(isFinal)).join(' ');

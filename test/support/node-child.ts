@@ -10,7 +10,7 @@ import {
   type SchedulerOptions,
 } from '../../src/index.ts';
 import { monotonic, sleep } from '../../src/base/clock.ts';
-import type { Prompt } from './fleet.ts';
+import { told, type Prompt } from './fleet.ts';
 
 /** What the parent may ask for. Answers travel as JSON. */
 export interface Calls {
@@ -91,7 +91,7 @@ async function askEngine({ id, signal }: ClaimedRequest<Prompt>, url: string): P
 }
 
 function tellNews(): void {
-  for (const [id, results] of node.getResults()) tell({ what: 'news', id, results });
+  for (const [id, results] of told(node.getResults())) tell({ what: 'news', id, results });
 }
 
 const calls: Calls = {

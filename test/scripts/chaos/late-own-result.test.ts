@@ -13,7 +13,7 @@ const shard = Object.create(Shard.prototype) as Shard;
 const ticket = joinTicket('a', '00000000000001|00000001|00000000ffff', 'r1');
 
 function mail(fence: string, kind: 'chunk' | 'finished'): Delivered {
-  return { tick: fence, ticket, fence, number: 1, kind, runner: 'a', payload: Buffer.from('"output"') };
+  return { tick: fence, ticket, fence, number: 1, kind, payload: Buffer.from('"output"') };
 }
 
 describe('a successor whose own claim was lost', () => {
