@@ -1,6 +1,8 @@
 import type { Budget } from './base/budget.ts';
+import { checkList, checkNames, checkObjects, checkSignal, namesOf } from './base/call-options.ts';
 import { sleep } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
+import { OPTIONS } from './base/option-table.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
 import { Node } from './node/node.ts';
@@ -8,7 +10,7 @@ import type { SchedulerEvents } from './observe/events.ts';
 import { Door, type PutOutcome } from './owner/door.ts';
 import { News } from './owner/news.ts';
 import type { Owner } from './owner/owner.ts';
-import { Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
+import { PUT_OPTIONS, Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
 import type { Result } from './owner/results.ts';
 import { Submission } from './owner/submission.ts';
 import type { Membership } from './protocol/membership.ts';
@@ -26,8 +28,16 @@ export interface CloseOptions {
   pending?: 'keep' | 'cancel';
 }
 
+const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
+const GET_OPTIONS = ['waitMs', 'signal'];
+const RUN_OPTIONS = ['budget'];
+const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
+const CLOSE_OPTIONS = namesOf<CloseOptions>({ drainMs: true, pending: true });
+
 /** @throws ConfigError */
-function checkCloseOptions({ drainMs = 0, pending = 'keep' }: CloseOptions): void {
+function checkCloseOptions(options: CloseOptions): void {
+  checkNames('close', options, CLOSE_OPTIONS);
+  const { drainMs = 0, pending = 'keep' } = options;
   if (typeof drainMs !== 'number' || !(drainMs >= 0))
     throw new ConfigError('drainMs', drainMs, 'ms of at least 0');
   if (!['keep', 'cancel'].includes(pending)) throw new ConfigError('pending', pending, 'one of keep, cancel');
@@ -102,12 +112,14 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   /**
    * Accepts requests, in order. Per request: no error means it is in Redis, once. A bad request is refused alone.
    * Results come by `getResults`.
-   * @throws SchedulerError TIMEOUT if Redis answered for none of them within commandTimeout (some may still be accepted:
+   * @throws ConfigError for bad options; SchedulerError TIMEOUT if Redis answered for none of them within commandTimeout (some may still be accepted:
    *   put them again, same id and content, and they are adopted), CLOSED, EVICTED
    */
   async putRequests(requests: readonly Request[], options: PutOptions = {}): Promise<PutOutcome[]> {
     this.#assertOpen('putRequests');
+    checkNames('putRequests', options, PUT_OPTIONS);
     checkPutOptions(options);
+    checkList('requests', requests);
     return this.#door.putAll(requests, options, (id) => this.#news.sink(id));
   }
 
@@ -116,7 +128,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * @throws ConfigError for bad options; everything else rejects the iterable's first `next()`
    */
   submit(request: Request, options: PutOptions & { signal?: AbortSignal } = {}): Submission<Output> {
+    checkNames('submit', options, SUBMIT_OPTIONS);
     checkPutOptions(options);
+    checkSignal(options.signal);
     return new Submission<Output>(
       () => {
         this.#assertOpen('submit');
@@ -134,23 +148,26 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * Claims what the budget has room for, not before its `readyInMs`; waits for work at most `waitMs` (default pollMs), then
    * `[]`. With `waitMs` 0 it asks Redis only if there is a reason to, so an engine loop may call it every iteration, best
    * just before one begins. `signal` ends the wait, when the budget has changed, say.
-   * @throws ConfigError for a bad budget; SchedulerError TIMEOUT (no shard answers, for commandTimeout), REDIS, CLOSED, EVICTED
+   * @throws ConfigError for a bad budget or option; SchedulerError TIMEOUT (no shard answers, for commandTimeout), REDIS, CLOSED, EVICTED
    */
   async getRequests(
     budget: Budget,
     options: { waitMs?: number; signal?: AbortSignal } = {},
   ): Promise<ClaimedRequest<Request>[]> {
-    const waitMs = options.waitMs ?? this.#settings.pollMs;
+    checkNames('getRequests', options, GET_OPTIONS);
+    checkSignal(options.signal);
+    const { waitMs = this.#settings.pollMs } = options;
     if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
     return this.#node.claimer.getRequests(budget, waitMs, options.signal);
   }
 
   /**
    * Sends results of claims, in order; per item what became of it, see {@link ResultStatus}.
-   * @throws SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
+   * @throws ConfigError if it is no array; SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
    */
   async putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
     if (this.over.aborted) throw this.over.reason;
+    checkObjects('results', results);
     const answers = Promise.all(results.map((result) => this.#node.claims.put(result)));
     return this.#membership.within('putResults', answers);
   }
@@ -162,10 +179,11 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   /**
    * Serves until the scheduler closes, which is when it resolves.
-   * @throws ConfigError if the budget is bad; EVICTED if another instance took the name
+   * @throws ConfigError if the options or the budget are bad; EVICTED if another instance took the name
    */
   async run(handler: Handler<Request, Output>, options: { budget: BudgetSource }): Promise<void> {
     this.#assertOpen('run');
+    checkNames('run', options, RUN_OPTIONS);
     const stop = AbortSignal.any([this.#stopLoops.signal, this.over]);
     const loop = new RunLoop(this.#node.claimer, this.#node.claims, handler, options.budget, {
       pollMs: this.#settings.pollMs,
@@ -193,12 +211,15 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   /**
    * Changes the number of load shards; with `reallocate` the home shard follows. Nothing is moved: a node puts into its
    * home shard and listens wherever it still has requests.
-   * @throws SchedulerError TIMEOUT if registry and new home shard did not answer; then nothing has changed
+   * @throws ConfigError for bad options; SchedulerError TIMEOUT if registry and new home shard did not answer; then nothing has
+   *   changed
    */
   async updateConfig(config: { loadShards: number; reallocate?: boolean }): Promise<void> {
     this.#assertOpen('updateConfig');
-    const { loadShards, reallocate = false } = config;
-    settle({ loadShards });
+    checkNames('updateConfig', config, UPDATE_OPTIONS);
+    const { reallocate = false } = config;
+    const loadShards = OPTIONS.loadShards.kind.check('loadShards', config.loadShards);
+    OPTIONS.takeover.kind.check('reallocate', reallocate);
     await this.#node.reshard(loadShards, reallocate);
   }
 

@@ -49,10 +49,14 @@ export class ConfigError extends SchedulerError {
   readonly option: string;
   readonly value: unknown;
 
-  /** @param allowed what is allowed, e.g. "an integer of at least 1" */
-  constructor(option: string, value: unknown, allowed: string) {
-    super('CONFIG', 'configure', `${option} is ${show(value)}; allowed is ${allowed}`);
+  /**
+   * @param allowed what is allowed, e.g. "an integer of at least 1"
+   * @param message for people, if it is another than of these three
+   */
+  constructor(option: string, value: unknown, allowed: string, message?: string) {
+    super('CONFIG', 'configure', message ?? `${option} is ${show(value)}; allowed is ${allowed}`);
     this.option = option;
+  /** What was given; undefined where that may be a prompt or a password. */
     this.value = value;
   }
 }
