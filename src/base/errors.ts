@@ -1,3 +1,5 @@
+import { makeBare, withoutArguments } from './bare.ts';
+
 export { messageOf } from '../observe/message.ts';
 
 /** Stable codes of {@link SchedulerError}. */
@@ -19,7 +21,10 @@ export type ErrorCode =
 
 type Figures = Partial<Pick<SchedulerError, 'retryAfterMs' | 'tokens' | 'largest'>>;
 
-/** Every error that sched-lua throws or hands out. Switch on `code`, never on the message. */
+/**
+ * Every error that sched-lua throws or hands out. Switch on `code`, never on the message. Neither it nor its cause holds what
+ * was sent to Redis (see bare.ts).
+ */
 export class SchedulerError extends Error {
   readonly code: ErrorCode;
   /** The call that failed, e.g. `putRequests`. */
@@ -36,7 +41,8 @@ export class SchedulerError extends Error {
     message: string,
     { cause, ...figures }: { cause?: unknown } & Figures = {},
   ) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(withoutArguments(message), cause === undefined ? undefined : { cause });
+    makeBare(cause);
     this.name = new.target.name;
     this.code = code;
     this.operation = operation;
@@ -47,6 +53,7 @@ export class SchedulerError extends Error {
 /** A bad option, topic, node name or budget; thrown before anything is sent. */
 export class ConfigError extends SchedulerError {
   readonly option: string;
+  /** What was given; undefined where that may be a prompt or a password. */
   readonly value: unknown;
 
   /**
@@ -56,7 +63,6 @@ export class ConfigError extends SchedulerError {
   constructor(option: string, value: unknown, allowed: string, message?: string) {
     super('CONFIG', 'configure', message ?? `${option} is ${show(value)}; allowed is ${allowed}`);
     this.option = option;
-  /** What was given; undefined where that may be a prompt or a password. */
     this.value = value;
   }
 }
