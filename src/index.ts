@@ -5,7 +5,7 @@ export type { LoadUnit, RedisSource, SchedulerOptions, StealPolicy, WaitReplicas
 export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
 export type { PutOutcome } from './owner/door.ts';
 export type { PutOptions } from './owner/prepare.ts';
-export type { Result } from './owner/results.ts';
+export type { FinalResult, Result } from './owner/results.ts';
 export type { Submission } from './owner/submission.ts';
 export type { ClaimedRequest } from './runner/claims.ts';
 export type { ResultStatus, RunnerResult } from './runner/outbox.ts';

@@ -161,11 +161,13 @@ export class Delivery<Output> {
   }
 
   #read(kind: ResultKind, payload: Payload): Result<Output> | Error {
-    if (kind !== 'chunk' && kind !== 'finished') {
+    if (kind === 'failed') return { kind, reason: payload.toString() || 'its runner gave no reason' };
+    if (kind === 'cancelled' || kind === 'expired') {
       const reason = payload.toString();
       return { kind, ...(reason === '' ? {} : { reason }) };
     }
-    if (payload.length === 0) return { kind };
+    // nothing was given: the runner's own type of outputs says that a chunk may be so
+    if (payload.length === 0) return kind === 'finished' ? { kind } : { kind, output: undefined as Output };
     try {
       return { kind, output: this.#options.outputCodec.decode(toBuffer(payload)) };
     } catch (error) {
