@@ -20,9 +20,9 @@ export function withoutArguments(text: string): string {
 
 /** Takes the commands out of an error, and out of what caused it. It is changed itself. Never throws. */
 export function makeBare(error: unknown, seen = new Set<unknown>()): void {
-  if (!(error instanceof Error) || seen.has(error)) return;
-  seen.add(error);
   try {
+    if (!(error instanceof Error) || seen.has(error)) return;
+    seen.add(error);
     const sent = error as Error & Sent;
     const { command, previousErrors, lastNodeError, cause } = sent;
     if (isCommand(command)) delete sent.command;
@@ -33,7 +33,7 @@ export function makeBare(error: unknown, seen = new Set<unknown>()): void {
     for (const one of [cause, lastNodeError, ...(Array.isArray(previousErrors) ? previousErrors : [])])
       makeBare(one, seen);
   } catch {
-    // an error of a user's code, which cannot be read or changed
+    // thrown by a user's code: it cannot be read or changed
   }
 }
 
