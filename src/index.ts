@@ -1,7 +1,14 @@
 export { admit, type Budget } from './base/budget.ts';
 export { bytesCodec, jsonCodec, type Codec } from './base/codec.ts';
 export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
-export type { LoadUnit, RedisSource, SchedulerOptions, StealPolicy, WaitReplicas } from './base/options.ts';
+export type {
+  LoadUnit,
+  RedisClient,
+  RedisSource,
+  SchedulerOptions,
+  StealPolicy,
+  WaitReplicas,
+} from './base/options.ts';
 export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
 export type { GiveBackOptions } from './protocol/give-back.ts';
 export type { PutOutcome } from './owner/door.ts';

@@ -1,6 +1,8 @@
 import type { Budget } from './base/budget.ts';
+import { checkList, checkNames, checkObjects, checkSignal, namesOf } from './base/call-options.ts';
 import { Alarm, sleep, unless } from './base/clock.ts';
 import { ConfigError, SchedulerError } from './base/errors.ts';
+import { OPTIONS } from './base/option-table.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
 import { Node } from './node/node.ts';
@@ -8,7 +10,7 @@ import type { SchedulerEvents } from './observe/events.ts';
 import { Door, type PutOutcome } from './owner/door.ts';
 import { News } from './owner/news.ts';
 import type { Owner } from './owner/owner.ts';
-import { Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
+import { PUT_OPTIONS, Preparation, checkPutOptions, type PutOptions } from './owner/prepare.ts';
 import type { Result } from './owner/results.ts';
 import { Submission } from './owner/submission.ts';
 import type { Membership } from './protocol/membership.ts';
@@ -39,13 +41,24 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
+const WAIT_OPTIONS = namesOf<WaitOptions>({ waitMs: true, signal: true });
+const RUN_OPTIONS = namesOf<RunOptions>({ budget: true, breaker: true, isEngineFailure: true });
+const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
+const CLOSE_OPTIONS = namesOf<CloseOptions>({ drainMs: true, pending: true });
+
 /** @throws ConfigError */
-function checkWaitMs(waitMs: number): void {
+function checkWaitOptions(operation: string, options: WaitOptions): void {
+  checkNames(operation, options, WAIT_OPTIONS);
+  checkSignal(options.signal);
+  const { waitMs = 0 } = options;
   if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
 }
 
 /** @throws ConfigError */
-function checkCloseOptions({ drainMs = DRAIN_MS, pending = 'keep' }: CloseOptions): void {
+function checkCloseOptions(options: CloseOptions): void {
+  checkNames('close', options, CLOSE_OPTIONS);
+  const { drainMs = DRAIN_MS, pending = 'keep' } = options;
   if (typeof drainMs !== 'number' || !(drainMs >= 0))
     throw new ConfigError('drainMs', drainMs, 'ms of at least 0');
   if (!['keep', 'cancel'].includes(pending)) throw new ConfigError('pending', pending, 'one of keep, cancel');
@@ -124,12 +137,14 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   /**
    * Accepts requests, in order. Per request: no error means it is in Redis, once. A bad request is refused alone.
    * Results come by `getResults`.
-   * @throws SchedulerError TIMEOUT if Redis answered for none of them within commandTimeout (some may still be accepted:
+   * @throws ConfigError for bad options; SchedulerError TIMEOUT if Redis answered for none of them within commandTimeout (some may still be accepted:
    *   put them again, same id and content, and they are adopted), CLOSED, EVICTED
    */
   async putRequests(requests: readonly Request[], options: PutOptions = {}): Promise<PutOutcome[]> {
     this.#assertOpen('putRequests');
+    checkNames('putRequests', options, PUT_OPTIONS);
     checkPutOptions(options);
+    checkList('requests', requests);
     return this.#door.putAll(requests, options, (id) => this.#news.sink(id));
   }
 
@@ -138,7 +153,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * @throws ConfigError for bad options; everything else rejects the iterable's first `next()`
    */
   submit(request: Request, options: PutOptions & { signal?: AbortSignal } = {}): Submission<Output> {
+    checkNames('submit', options, SUBMIT_OPTIONS);
     checkPutOptions(options);
+    checkSignal(options.signal);
     return new Submission<Output>(
       () => {
         this.#assertOpen('submit');
@@ -156,20 +173,21 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    * Claims what the budget has room for, not before its `readyInMs`; waits for work at most `waitMs` (default pollMs), then
    * `[]`. With `waitMs` 0 it asks Redis only if there is a reason to, so an engine loop may call it every iteration, best
    * just before one begins. `signal` ends the wait, when the budget has changed, say.
-   * @throws ConfigError for a bad budget; SchedulerError TIMEOUT (no shard answers, for commandTimeout), REDIS, CLOSED, EVICTED
+   * @throws ConfigError for a bad budget or option; SchedulerError TIMEOUT (no shard answers, for commandTimeout), REDIS, CLOSED, EVICTED
    */
   async getRequests(budget: Budget, options: WaitOptions = {}): Promise<ClaimedRequest<Request>[]> {
-    const waitMs = options.waitMs ?? this.#settings.pollMs;
-    checkWaitMs(waitMs);
+    checkWaitOptions('getRequests', options);
+    const { waitMs = this.#settings.pollMs } = options;
     return this.#node.claimer.getRequests(budget, waitMs, options.signal);
   }
 
   /**
    * Sends results of claims, in order; per item what became of it, see {@link ResultStatus}.
-   * @throws SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
+   * @throws ConfigError if it is no array; SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
    */
   async putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
     if (this.over.aborted) throw this.over.reason;
+    checkObjects('results', results);
     const answers = Promise.all(results.map(async (result) => this.#node.claims.put(result)));
     return this.#membership.within('putResults', answers);
   }
@@ -185,11 +203,9 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     return options === undefined ? this.#news.take() : this.#nextResults(options);
   }
 
-  async #nextResults({
-    waitMs = this.#settings.pollMs,
-    signal,
-  }: WaitOptions): Promise<Map<string, Result<Output>[]>> {
-    checkWaitMs(waitMs);
+  async #nextResults(options: WaitOptions): Promise<Map<string, Result<Output>[]>> {
+    checkWaitOptions('getResults', options);
+    const { waitMs = this.#settings.pollMs, signal } = options;
     const ends = [this.over, this.#news.next, ...(signal ? [signal] : [])];
     await sleep(waitMs, AbortSignal.any(ends));
     const news = this.#news.take();
@@ -216,6 +232,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    */
   async run(handler: Handler<Request, Output>, options: RunOptions): Promise<void> {
     this.#assertOpen('run');
+    checkNames('run', options, RUN_OPTIONS);
     if (this.#loop) throw new SchedulerError('CONFIG', 'run', `scheduler ${this.node} serves already`);
     const loop = new RunLoop(this.#node.claimer, this.#node.claims, handler, options, {
       pollMs: this.#settings.pollMs,
@@ -244,12 +261,15 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   /**
    * Changes the number of load shards; with `reallocate` the home shard follows. Nothing is moved: a node puts into its
    * home shard and listens wherever it still has requests.
-   * @throws SchedulerError TIMEOUT if registry and new home shard did not answer; then nothing has changed
+   * @throws ConfigError for bad options; SchedulerError TIMEOUT if registry and new home shard did not answer; then nothing has
+   *   changed
    */
   async updateConfig(config: { loadShards: number; reallocate?: boolean }): Promise<void> {
     this.#assertOpen('updateConfig');
-    const { loadShards, reallocate = false } = config;
-    settle({ loadShards });
+    checkNames('updateConfig', config, UPDATE_OPTIONS);
+    const { reallocate = false } = config;
+    const loadShards = OPTIONS.loadShards.kind.check('loadShards', config.loadShards);
+    OPTIONS.takeover.kind.check('reallocate', reallocate);
     await this.#node.reshard(loadShards, reallocate);
   }
 

@@ -1,6 +1,6 @@
-import { Command, Option } from 'commander';
-import { WRITE_OPTION } from '../lib/measure/write.ts';
+import { Option } from 'commander';
 import { integer, list, parse, positive } from '../lib/tool/arguments.ts';
+import { newTool } from '../lib/tool/usage.ts';
 import type { CodecName } from './payloads.ts';
 
 /** What the user asked for. */
@@ -25,10 +25,14 @@ export interface Options {
  * @throws UsageError
  */
 export function parseOptions(args: readonly string[]): Options | undefined {
-  const program = new Command('npm run bench --')
-    .description('Measures sched-lua against the bare bound of two Redis lists, by turns, in one run.')
-    .option('--json', 'print one JSON object', false)
-    .option(...WRITE_OPTION, false)
+  const program = newTool({
+    name: 'bench',
+    description: 'Measures sched-lua against the bare bound of two Redis lists, by turns, in one run.',
+    fine: 'measured',
+    failed: 'a run failed',
+    measures: true,
+    notes: ['A server that others use counts their work too.'],
+  })
     .option('--batch <n,n..>', 'requests per call', list(integer(1, 1024)), [1, 8, 64])
     .option('--tokens <n,n..>', 'prompt lengths', list(integer(0, 1_000_000)), [128, 4096])
     .option('--rounds <n>', 'rounds of each, ours and the bound by turns', integer(1, 1000), 5)
@@ -53,11 +57,6 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       200,
     )
     .option('--idle-nodes <n>', 'nodes of a fleet that has nothing to do, 0: none', integer(0, 1_000), 50)
-    .option('--idle-seconds <s>', 'how long that fleet is watched', integer(1, 3_600), 20)
-    .addHelpText(
-      'after',
-      '\nUses the server at SCHED_LUA_REDIS_URL, else starts one of its own. A server that others use\n' +
-        'counts their work too.\nExit codes: 0 fine; 1 it failed; 2 bad usage; 130 or 143 interrupted.',
-    );
+    .option('--idle-seconds <s>', 'how long that fleet is watched', integer(1, 3_600), 20);
   return parse(program, args)?.opts<Options>();
 }

@@ -9,7 +9,7 @@ import { runChaos } from './run.ts';
 async function chaos(options: CommandLine): Promise<boolean> {
   try {
     const outcome = await runChaos({ ...options, tell: (line) => void process.stderr.write(`${line}\n`) });
-    process.stderr.write(`${conclude(outcome)}\n`);
+    (options.json ? process.stderr : process.stdout).write(`${conclude(outcome)}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(toJson(outcome))}\n`);
     const isKept = outcome.violations.length === 0;
     if (options.write && isKept) writeMeasurements('chaos', conclude(outcome));
@@ -17,7 +17,7 @@ async function chaos(options: CommandLine): Promise<boolean> {
   } catch (error) {
     // who reads this looks for where it was
     process.stderr.write(`${error instanceof Error ? String(error.stack) : messageOf(error)}\n`);
-    return false;
+    throw error;
   }
 }
 

@@ -1,8 +1,8 @@
 /** The options of `npm run chaos`. */
 import { randomInt } from 'node:crypto';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { WRITE_OPTION } from '../lib/measure/write.ts';
+import { InvalidArgumentError, Option } from 'commander';
 import { integer, parse, positive } from '../lib/tool/arguments.ts';
+import { newTool } from '../lib/tool/usage.ts';
 import { drawSetup, FAULT_NAMES, type FaultName, type Kinds, type Setup } from './plan.ts';
 import type { ChaosOptions } from './run.ts';
 
@@ -19,8 +19,14 @@ type Given = Omit<CommandLine, 'seed' | 'perSecond' | 'setup'> & { rate: number;
  * @throws UsageError
  */
 export function parseOptions(args: readonly string[]): CommandLine | undefined {
-  const program = new Command('npm run chaos --')
-    .description('A fleet of processes on a real Redis, faults from a seed, and a checker that can fail.')
+  const program = newTool({
+    name: 'chaos',
+    description: 'A fleet of processes on a real Redis, faults from a seed, and a checker that can fail.',
+    fine: 'every promise was kept',
+    failed: 'one was broken',
+    redis: 'private ones, which are killed and restarted; from PATH, or installed',
+    measures: true,
+  })
     .option('--seconds <n>', 'how long faults strike', positive(), 60)
     .option(
       '--seed <n>',
@@ -47,9 +53,7 @@ export function parseOptions(args: readonly string[]): CommandLine | undefined {
         '--policy <name>',
         'from whom nodes steal; default: drawn from the seed; none strands requests, which must be seen',
       ).choices(['oldest', 'lucky', 'none']),
-    )
-    .option('--json', 'one JSON object on stdout', false)
-    .option(...WRITE_OPTION, false);
+    );
   const options = parse(program, args)?.opts<Given>();
   if (!options) return undefined;
   const { seed = randomInt(1_000_000), rate: perSecond, shards, policy, ...rest } = options;

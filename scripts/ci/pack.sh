@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the packed package in an empty project and uses it as a stranger would: import, types, examples, command.
+# Installs the packed package in an empty project, with each ioredis that it may have beside it, and uses it as a stranger
+# would: import, require, types, examples, command.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -8,16 +9,24 @@ trap 'rm -rf "$work"' EXIT
 
 cd "$repo"
 npm pack --silent --pack-destination "$work" >/dev/null
-mkdir "$work/project"
-cd "$work/project"
-echo '{ "private": true, "type": "module" }' >package.json
-npm install --no-audit --no-fund --loglevel=error "$work"/*.tgz
-if [ -e node_modules/testcontainers ]; then
-  echo "testcontainers came with the package; it must stay an optional peer" >&2
-  exit 1
-fi
 
-cat >check.mjs <<'EOF'
+# usage: check <version of ioredis>
+check() {
+  mkdir "$work/project-$1"
+  cd "$work/project-$1"
+  echo '{ "private": true, "type": "module" }' >package.json
+  npm install --no-audit --no-fund --loglevel=error "$work"/*.tgz "ioredis@$1"
+  if [ "$(find . -path '*/node_modules/ioredis/package.json' | wc -l)" != 1 ]; then
+    echo "a second ioredis came with the package" >&2
+    exit 1
+  fi
+  if [ -e node_modules/testcontainers ]; then
+    echo "testcontainers came with the package; it must stay an optional peer" >&2
+    exit 1
+  fi
+
+  cat >check.mjs <<'EOF'
+import { Redis } from 'ioredis';
 import { Scheduler } from 'sched-lua';
 import { EmulatedEngine, startRedis, waitUntil } from 'sched-lua/testing';
 for (const [name, value] of Object.entries({ Scheduler, EmulatedEngine, startRedis, waitUntil })) {
@@ -32,26 +41,43 @@ const redis = await startRedis().catch((error) => {
 });
 if (redis) {
   const engine = new EmulatedEngine({ timeScale: 0.05 });
-  const node = await Scheduler.start({ redis: redis.url, onWarning: () => {} });
+  const client = new Redis(redis.url);
+  const node = await Scheduler.start({ redis: client, onWarning: () => {} });
   const served = node.run((request) => engine.run(request.promptTokens, 40), { budget: engine });
   const answer = await node.submit({ request_id: 'r1', prompt_token_ids: [1, 2, 3] }).result();
   if (answer?.tokens !== 40) throw new Error(`the emulated engine answered ${JSON.stringify(answer)}`);
   await Promise.all([node.close(), served]);
+  client.disconnect();
   await redis.stop();
   console.log(`an emulated engine serves a request by ${redis.description}`);
 }
 EOF
-node check.mjs
+  node check.mjs
 
-cat >check.ts <<'EOF'
-import type { Scheduler } from 'sched-lua';
+  cat >check.cjs <<'EOF'
+const { Scheduler } = require('sched-lua');
+if (typeof Scheduler.start !== 'function') throw new Error('require gives no Scheduler');
+EOF
+  node --no-warnings check.cjs
+  echo "require('sched-lua') works"
+
+  cat >check.ts <<'EOF'
+import { Cluster, Redis } from 'ioredis';
+import type { RedisSource, Scheduler } from 'sched-lua';
 import type { EmulatedEngine, PrivateRedis, startRedis, waitUntil } from 'sched-lua/testing';
 type IsAny<T> = 0 extends 1 & T ? true : false;
 type Exports = [Scheduler, EmulatedEngine, PrivateRedis, typeof startRedis, typeof waitUntil];
 type AreAny<T extends unknown[]> = { [I in keyof T]: IsAny<T[I]> };
 export const typesAreThere: AreAny<Exports> = [false, false, false, false, false];
+export const sources: RedisSource[] = [new Redis(), new Cluster([]), { host: 'h', port: 6379 }, 'redis://h'];
 EOF
-cat >tsconfig.json <<'EOF'
+  cat >check-commonjs.cts <<'EOF'
+import { Scheduler, type Result } from 'sched-lua';
+export const start: typeof Scheduler.start = Scheduler.start;
+export const textOf = (result: Result<string>): string =>
+  result.kind === 'chunk' ? result.output : result.kind === 'failed' ? result.reason : '';
+EOF
+  cat >tsconfig.json <<'EOF'
 {
   "compilerOptions": {
     "module": "nodenext",
@@ -61,14 +87,14 @@ cat >tsconfig.json <<'EOF'
     "skipLibCheck": true,
     "types": []
   },
-  "files": ["check.ts"]
+  "files": ["check.ts", "check-commonjs.cts"]
 }
 EOF
-"$repo/node_modules/.bin/tsc"
-echo "its types work"
+  "$repo/node_modules/.bin/tsc"
+  echo "its types work, also in CommonJS"
 
-cp -r "$repo/examples" .
-cat >examples/tsconfig.json <<EOF
+  cp -r "$repo/examples" .
+  cat >examples/tsconfig.json <<EOF
 {
   "extends": "../tsconfig.json",
   "compilerOptions": { "types": ["node"], "typeRoots": ["$repo/node_modules/@types"] },
@@ -76,9 +102,16 @@ cat >examples/tsconfig.json <<EOF
   "include": ["*.ts"]
 }
 EOF
-"$repo/node_modules/.bin/tsc" -p examples
-echo "the examples compile"
+  "$repo/node_modules/.bin/tsc" -p examples
+  echo "the examples compile"
 
-npx --no-install sched-lua --help >help.txt
-grep -q sched-lua help.txt
-echo "npx sched-lua --help works"
+  npx --no-install sched-lua --help >help.txt
+  grep -q sched-lua help.txt
+  echo "npx sched-lua --help works"
+}
+
+# the range of package.json's peerDependencies
+for version in 5.11 6; do
+  echo "with ioredis $version:"
+  check "$version"
+done

@@ -1,8 +1,9 @@
 /** What the demo is asked for on its command line. */
-import { Command, Option } from 'commander';
+import { Option, type Command } from 'commander';
 import type { UsageError } from '../../src/cli/output.ts';
 import type { StealPolicy } from '../../src/index.ts';
-import { decimal, integer, parse, usageError } from '../lib/tool/arguments.ts';
+import { decimal, integer, parse } from '../lib/tool/arguments.ts';
+import { badUsage as usageOf, newTool } from '../lib/tool/usage.ts';
 
 export interface DemoOptions {
   nodes: number;
@@ -18,27 +19,24 @@ export interface DemoOptions {
 }
 
 const POLICIES: readonly StealPolicy[] = ['oldest', 'lucky', 'none'];
-const NAME = 'npm run demo --';
+const NAME = 'demo';
 
 function createProgram(): Command {
-  return new Command(NAME)
-    .description(
+  return newTool({
+    name: NAME,
+    description:
       'A fleet of LLM nodes that share work through Redis, each a process with an emulated engine. Owners are skewed, and ' +
-        'halfway one node is killed. Shows what happens, and checks at the end that every promise was kept.',
-    )
+      'halfway one node is killed. Shows what happens, and checks at the end that every promise was kept.',
+    fine: 'every promise was kept',
+    failed: 'one was broken',
+  })
     .option('--nodes <n>', 'nodes of the fleet', integer(2, 32), 4)
     .option('--seconds <s>', 'how long requests arrive', decimal(1, 600), 20)
     .option('--seed <n>', 'which requests arrive when and where', integer(0, 2 ** 32 - 1), 1)
     .addOption(new Option('--policy <policy>', 'how work is stolen').choices(POLICIES).default('oldest'))
     .option('--kill', 'kill one node halfway', true)
     .option('--no-kill', 'let every node live')
-    .option('--trace <file>', "requests of a recorded trace: Azure's CSV, Mooncake's CSV or JSONL")
-    .option('--json', 'print one JSON object, progress on stderr', false)
-    .addHelpText(
-      'after',
-      '\nRedis: the server at SCHED_LUA_REDIS_URL; else a private one, from PATH, in a container, or installed.\n' +
-        'Exit codes: 0 every promise was kept; 1 one was broken, or the demo could not run; 2 bad usage; 130 interrupted.',
-    );
+    .option('--trace <file>', "requests of a recorded trace: Azure's CSV, Mooncake's CSV or JSONL");
 }
 
 /**
@@ -51,5 +49,5 @@ export function parseOptions(args: readonly string[]): DemoOptions | undefined {
 
 /** Something that was given cannot be used, like a file that is no trace. */
 export function badUsage(message: string): UsageError {
-  return usageError(NAME, message);
+  return usageOf(NAME, message);
 }

@@ -1,9 +1,9 @@
 /** What the fleet experiment is asked for on its command line. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { UsageError } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
-import { WRITE_OPTION } from '../lib/measure/write.ts';
-import { decimal, integer, list, parse, usageError } from '../lib/tool/arguments.ts';
+import { decimal, integer, list, parse } from '../lib/tool/arguments.ts';
+import { badUsage as usageOf, newTool } from '../lib/tool/usage.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
 export type LivePolicy = (typeof LIVE_POLICIES)[number];
@@ -39,14 +39,21 @@ export interface FleetOptions {
   picture?: string;
 }
 
-const NAME = 'npm run fleet --';
+const NAME = 'fleet';
 
 function createProgram(): Command {
-  return new Command(NAME)
-    .description(
+  return newTool({
+    name: NAME,
+    description:
       'Replays requests on a fleet of in-process nodes with emulated engines over a real Redis, once per policy, and compares ' +
-        'how long they queue with one ideal central queue that serves the same arrivals with the same engines.',
-    )
+      'how long they queue with one ideal central queue that serves the same arrivals with the same engines.',
+    fine: 'every request ended once',
+    failed: 'a request did not end once',
+    measures: true,
+    notes: [
+      'Lists are separated by commas; every combination of share, load and seed is run for every policy.',
+    ],
+  })
     .option('--policy <list>', `of ${LIVE_POLICIES.join(', ')}; ideal is always computed`, policies, [
       ...LIVE_POLICIES,
     ])
@@ -81,15 +88,7 @@ function createProgram(): Command {
         .choices(['late', 'early'])
         .default('late'),
     )
-    .option('--json', 'print one JSON object, progress on stderr', false)
-    .option(...WRITE_OPTION, false)
-    .option('--picture <file>', 'write an SVG of the queueing delay against the load')
-    .addHelpText(
-      'after',
-      '\nLists are separated by commas; every combination of share, load and seed is run for every policy.\n' +
-        'Redis: the server at SCHED_LUA_REDIS_URL; else a private one, from PATH, in a container, or installed.\n' +
-        'Exit codes: 0 done; 1 a run could not be, or a request did not end once; 2 bad usage; 130 interrupted.',
-    );
+    .option('--picture <file>', 'write an SVG of the queueing delay against the load');
 }
 
 function policies(text: string): LivePolicy[] {
@@ -109,5 +108,5 @@ export function parseOptions(args: readonly string[]): FleetOptions | undefined 
 
 /** Something that was given cannot be used, like a file that is no trace. */
 export function badUsage(message: string): UsageError {
-  return usageError(NAME, message);
+  return usageOf(NAME, message);
 }

@@ -16,7 +16,14 @@ export function jsonCodec<T>(): Codec<T> {
       if (text === undefined) throw new TypeError('the value has no JSON form');
       return text;
     },
-    decode: (bytes) => JSON.parse(bytes.toString()) as T,
+    decode(bytes) {
+      try {
+        return JSON.parse(bytes.toString()) as T;
+      } catch {
+        // what the parser says has a piece of the text in it, and comes into logs
+        throw new SyntaxError(`${bytes.length} bytes that are no JSON`);
+      }
+    },
   };
 }
 

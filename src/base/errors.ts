@@ -1,3 +1,5 @@
+import { makeBare, withoutArguments } from './bare.ts';
+
 export { messageOf } from '../observe/message.ts';
 
 /** Stable codes of {@link SchedulerError}. */
@@ -19,7 +21,10 @@ export type ErrorCode =
 
 type Figures = Partial<Pick<SchedulerError, 'retryAfterMs' | 'tokens' | 'largest'>>;
 
-/** Every error that sched-lua throws or hands out. Switch on `code`, never on the message. */
+/**
+ * Every error that sched-lua throws or hands out. Switch on `code`, never on the message. Neither it nor its cause holds what
+ * was sent to Redis (see bare.ts).
+ */
 export class SchedulerError extends Error {
   readonly code: ErrorCode;
   /** The call that failed, e.g. `putRequests`. */
@@ -36,7 +41,8 @@ export class SchedulerError extends Error {
     message: string,
     { cause, ...figures }: { cause?: unknown } & Figures = {},
   ) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(withoutArguments(message), cause === undefined ? undefined : { cause });
+    makeBare(cause);
     this.name = new.target.name;
     this.code = code;
     this.operation = operation;
@@ -47,11 +53,15 @@ export class SchedulerError extends Error {
 /** A bad option, topic, node name or budget; thrown before anything is sent. */
 export class ConfigError extends SchedulerError {
   readonly option: string;
+  /** What was given; undefined where that may be a prompt or a password. */
   readonly value: unknown;
 
-  /** @param allowed what is allowed, e.g. "an integer of at least 1" */
-  constructor(option: string, value: unknown, allowed: string) {
-    super('CONFIG', 'configure', `${option} is ${show(value)}; allowed is ${allowed}`);
+  /**
+   * @param allowed what is allowed, e.g. "an integer of at least 1"
+   * @param message for people, if it is another than of these three
+   */
+  constructor(option: string, value: unknown, allowed: string, message?: string) {
+    super('CONFIG', 'configure', message ?? `${option} is ${show(value)}; allowed is ${allowed}`);
     this.option = option;
     this.value = value;
   }
@@ -62,6 +72,15 @@ export function show(value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'object' && value !== null) return isArray(value) ? 'an array' : 'an object';
   return String(value);
+}
+
+/** Also of a proxy that is revoked, which throws when it is asked. */
+function isArray(value: object): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }

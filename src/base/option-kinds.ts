@@ -1,5 +1,6 @@
 /** The kinds of values that an option may have: what is allowed, in words, and the check of it. */
 import type { SchedulerEvents } from '../observe/events.ts';
+import { checkNames } from './call-options.ts';
 import type { Codec } from './codec.ts';
 import { ConfigError } from './errors.ts';
 import type { Settings, WaitReplicas } from './options.ts';
@@ -76,6 +77,7 @@ export const replicas: Kind<WaitReplicas | undefined> = {
   check(option, value) {
     if (value === undefined) return undefined;
     if (typeof value !== 'object') throw new ConfigError(option, value, WAIT);
+    checkNames(option, value, ['replicas', 'timeoutMs']);
     const given = value as Partial<WaitReplicas>;
     return {
       // NaN: what is missing has no default

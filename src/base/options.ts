@@ -2,12 +2,23 @@
  * The options of a scheduler, as types. Each option's default and check stand in `option-table.ts`, from which
  * docs/options.md is printed; a test compares the docstrings here with that table.
  */
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
 import type { SchedulerEvents } from '../observe/events.ts';
 import type { Codec } from './codec.ts';
 
+/**
+ * A `Redis` or a `Cluster` of ioredis 5.11 or newer, or 6, by its shape: it may be of another copy, or another version, of
+ * ioredis than this package has. A client of any other library is refused at the start.
+ */
+export interface RedisClient {
+  readonly status: string;
+  readonly options: object;
+  duplicate(...args: never[]): object;
+  defineCommand(...args: never[]): void;
+}
+
 /** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */
-export type RedisSource = string | RedisOptions | Redis | Cluster;
+export type RedisSource = string | RedisOptions | RedisClient;
 
 /** How scripts reach the server: `auto` sends the text where it is missing, `preloaded` only ever sends EVALSHA. */
 export type ScriptMode = 'auto' | 'preloaded';

@@ -1,3 +1,4 @@
+import { checkNames } from './call-options.ts';
 import { ConfigError } from './errors.ts';
 import { checkRelations } from './option-relations.ts';
 import { OPTIONS, type Option } from './option-table.ts';
@@ -11,10 +12,9 @@ import type { SchedulerOptions, Settings } from './options.ts';
 export function settle<Request, Output>(
   options: SchedulerOptions<Request, Output>,
 ): Settings<Request, Output> {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(OPTIONS, name)) throw new ConfigError(name, value, 'no option of this name');
+  checkNames('Scheduler.start', options, Object.keys(OPTIONS));
+  for (const [name, value] of Object.entries(options))
     if (value === null) throw new ConfigError(name, value, 'a value, or nothing for the default');
-  }
   const settled: Record<string, unknown> = {};
   const soFar = settled as Settings<unknown, unknown>;
   for (const [name, option] of Object.entries<Option<unknown>>(OPTIONS)) {

@@ -51,7 +51,7 @@ export async function print(
 ): Promise<void> {
   const { failure, note } = report;
   const object = { ok: failure === undefined, ...report.json, ...(failure && { error: failure }) };
-  const text = json ? JSON.stringify(object) : report.text;
+  const text = json ? toJson(object) : report.text;
   if (!quiet && text !== '') await write(stdout, text);
   const lines = [
     ...(note === undefined ? [] : [`note: ${note}`]),
@@ -59,6 +59,18 @@ export async function print(
     ...(failure?.hint === undefined ? [] : [`hint: ${failure.hint}`]),
   ];
   if (lines.length > 0) await write(stderr, lines.join('\n'));
+}
+
+/** Characters beside those of ASCII that steer a terminal: C1 controls, ends of lines, and what turns the direction of writing. */
+const STEERING = '\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069';
+const STEERING_IN_JSON = new RegExp(`[${STEERING}]`, 'g');
+const STEERING_IN_TEXT = new RegExp(`[\\u0000-\\u001f${STEERING}]+`, 'g');
+
+/** One line that no terminal acts on. */
+export function toJson(value: unknown): string {
+  const escaped = (character: string): string =>
+    `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value).replace(STEERING_IN_JSON, escaped);
 }
 
 /** Resolves also when the reader has gone away; main.ts handles that error. */
@@ -93,6 +105,15 @@ export function reportOf(error: unknown): Report {
 const HINTS: readonly [RegExp, string][] = [
   [/NOAUTH|WRONGPASS|invalid password/, 'give user and password in SCHED_LUA_REDIS_URL'],
   [/NOPERM/, 'this Redis user lacks the right; an ACL rule gives it'],
+  [/DB index is out of range/, 'the number behind the / of the URL is a database: 0 to 15 as a rule'],
+  [/an HTTP server answers there/, 'give the port of Redis itself, 6379 as a rule'],
+  [/the server there speaks without TLS/, 'begin the URL with redis://'],
+  [/the server there speaks TLS/, 'begin the URL with rediss://'],
+  [
+    /self-signed certificate|unable to (verify|get).* (certificate|issuer)/,
+    'name the file with its CA in NODE_EXTRA_CA_CERTS',
+  ],
+  [/certificate has expired|does not match certificate/, 'the server needs another certificate'],
   [/: (MOVED|CLUSTERDOWN|CROSSSLOT) /, 'this is a node of a Redis Cluster; a single server is needed'],
   [
     /^no connection to Redis/,
@@ -114,17 +135,56 @@ export function withoutSecrets(message: string): string {
 
 /** The text on one line, without control characters: an id may hold any character, also ones that steer a terminal. */
 export function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
+  return text.replace(STEERING_IN_TEXT, ' ').trim();
 }
 
-/** Aligned columns two spaces apart; numbers to the right. */
-export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+/**
+ * Aligned columns two spaces apart; numbers to the right.
+ * @param squeezed number of the column that is shortened if the lines would be too long
+ */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  squeezed?: number,
+): string {
   const cells = [header, ...rows].map((row) => row.map((cell) => oneLine(String(cell))));
   const widths = header.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
   const isNumber = header.map((_, at) => rows.every((row) => typeof row[at] === 'number'));
-  const pad = (cell: string, at: number): string =>
-    isNumber[at] ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!);
+  const over = widths.reduce((sum, width) => sum + width + 2, -2) - LINE;
+  if (squeezed !== undefined && over > 0) widths[squeezed] = Math.max(SHORTEST, widths[squeezed]! - over);
+  const pad = (cell: string, at: number): string => {
+    const text = shorten(cell, widths[at]!);
+    return isNumber[at] ? text.padStart(widths[at]!) : text.padEnd(widths[at]!);
+  };
   return cells.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
+}
+
+/** Characters of a line of text for people: what is longer is folded or shortened, whatever the terminal is. */
+export const LINE = 80;
+/** Of a name that is shortened, so much is left. */
+const SHORTEST = 12;
+
+/** The text in lines of at most {@link LINE} characters, where its words allow it; those after the first are indented. */
+export function fold(text: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (longer.length <= LINE || line.trim() === '') {
+      line = longer;
+      continue;
+    }
+    lines.push(line);
+    line = `  ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
+/** A name of at most so many characters: its middle is left out, as names mostly differ at the end. */
+export function shorten(name: string, most: number): string {
+  if (name.length <= most) return name;
+  const end = Math.floor((most - 1) / 2);
+  return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
 }
 
 /** Milliseconds for people: `340 ms`, `12.3 s`, `5.0 min`, `2.5 h`. */

@@ -37,8 +37,8 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   const run: Run = async (command) => {
     const options = program.opts<GlobalOptions>();
     const report = await withRedis(options, terminal, command);
-    await print(report, options, terminal);
-    end(interruptedCode() ?? (report.failure ? EXIT.failed : EXIT.fine));
+    if (report) await print(report, options, terminal);
+    end(interruptedCode() ?? (report?.failure ? EXIT.failed : EXIT.fine));
   };
   addLoad(program, run);
   addStatus(program, run);

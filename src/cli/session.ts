@@ -3,9 +3,11 @@ import { Redis } from 'ioredis';
 import { messageOf, SchedulerError } from '../base/errors.ts';
 import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import type { RedisSource } from '../base/options.ts';
-import { describeRedis, openClient, ready } from '../redis/connection.ts';
+import { openClient } from '../redis/connection.ts';
+import { describeRedis } from '../redis/source.ts';
 import type { Client } from '../redis/run-script.ts';
-import { UsageError, type OutputOptions, type Report, type Terminal } from './output.ts';
+import { UsageError, print, reportOf, type OutputOptions, type Report, type Terminal } from './output.ts';
+import { connected } from './waiting.ts';
 
 /** The options that every command has. */
 export interface GlobalOptions extends OutputOptions {
@@ -23,9 +25,14 @@ export interface Session {
   options: GlobalOptions;
   /** Tells a person at the terminal how the work goes on; the answer is the report. */
   say: (line: string) => void;
+  /** Prints a report that is not the last one; on a screen in the place of the one before. */
+  show: (report: Report) => Promise<void>;
+  /** The report of an error of this server. */
+  failed: (error: unknown) => Report;
 }
 
-export type Work = (session: Session) => Promise<Report>;
+/** undefined: its reports were shown. */
+export type Work = (session: Session) => Promise<Report | undefined>;
 
 /** Runs a command on the Redis that the options name. */
 export type Run = (command: Work) => Promise<void>;
@@ -36,24 +43,37 @@ export type Run = (command: Work) => Promise<void>;
  */
 export async function withRedis(
   options: GlobalOptions,
-  { stderr, env }: Terminal,
+  terminal: Terminal,
   command: Work,
-): Promise<Report> {
+): Promise<Report | undefined> {
+  const { stderr, env } = terminal;
   const source = sourceOf(options.url, env);
   const say = (line: string): void => {
     if (!options.quiet) stderr.write(`${line}\n`);
   };
-  const client = openClient(source);
+  const client = openClient(source) as Redis;
   try {
-    await ready(client, source, options.timeout);
+    await connected(client, { timeoutMs: options.timeout, say });
     // not before: a command that timed out while it waits for the connection would hide why there is none
-    (client as Redis).options.commandTimeout = options.timeout;
-    return await command({ client, source, options, say });
+    client.options.commandTimeout = options.timeout;
+    const show = (report: Report): Promise<void> => {
+      if (isScreen(terminal) && !options.json && !options.quiet) terminal.stdout.write(CLEAR);
+      return print(report, options, terminal);
+    };
+    const failed = (error: unknown): Report => reportOf(named(error, describeRedis(source), options.timeout));
+    return await command({ client, source, options, say, show, failed });
   } catch (error) {
     throw named(error, describeRedis(source), options.timeout);
   } finally {
     client.disconnect();
   }
+}
+
+/** Clears a screen, from its top. */
+const CLEAR = '\u001b[2J\u001b[H';
+
+function isScreen({ stdout }: Terminal): boolean {
+  return (stdout as Partial<NodeJS.WriteStream>).isTTY === true;
 }
 
 /** The same error, with the server's name in its message. */

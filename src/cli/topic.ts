@@ -19,7 +19,7 @@ export interface Topic extends Session {
 export function onTopic(
   command: Command,
   run: Run,
-  work: (topic: Topic, ...others: string[]) => Promise<Report>,
+  work: (topic: Topic, ...others: string[]) => Promise<Report | undefined>,
 ): void {
   command.argument('[topic]', 'the topic', 'default').action(() => {
     const given = command.processedArgs as string[];

@@ -5,7 +5,7 @@ import type { Client } from '../redis/run-script.ts';
 import { pairsOf } from './decode.ts';
 
 export interface DeadEntry {
-  /** Its address: `<shard>:<stream id>`. */
+  /** Its name, `shard:entry`: the shard and the id of the entry in its stream. */
   entry: string;
   shard: number;
   streamId: string;
@@ -25,7 +25,7 @@ export interface DeadEntry {
 
 /** An entry holds up to 64 KiB, so a page is 6.4 MB at most. */
 const PAGE = 100;
-const ADDRESS = /^(\d+):(\d+-\d+)$/;
+const NAME = /^(\d+):(\d+-\d+)$/;
 
 /** The entries of one shard, oldest first. */
 export async function* entriesOf(client: Client, topic: string, shard: number): AsyncGenerator<DeadEntry> {
@@ -62,8 +62,8 @@ function decodeEntry(shard: number, streamId: string, flat: readonly Buffer[]): 
 }
 
 /**
- * The entry at an address, or all that are of this request id.
- * @param shards in use; an address is looked up whether or not its shard is among them
+ * The entry of this name (`shard:entry`), or all that are of this request id.
+ * @param shards in use; a name is looked up whether or not its shard is among them
  */
 export async function findEntries(
   client: Client,
@@ -71,7 +71,7 @@ export async function findEntries(
   shards: number,
   wanted: string,
 ): Promise<DeadEntry[]> {
-  const [, shard, streamId] = ADDRESS.exec(wanted) ?? [];
+  const [, shard, streamId] = NAME.exec(wanted) ?? [];
   if (streamId !== undefined) {
     const key = shardKey(topic, Number(shard), 'dead');
     const [found] = await client.xrangeBuffer(key, streamId, streamId);

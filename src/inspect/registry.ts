@@ -5,6 +5,7 @@ import type { LoadUnit } from '../base/options.ts';
 import { MAX_TOKENS } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
 import { largestPromptOf, readRegistrations, type Registration } from '../protocol/registration.ts';
+import { naturally } from './natural.ts';
 
 export type { Registration } from '../protocol/registration.ts';
 
@@ -29,7 +30,7 @@ export interface Registry {
   ttlMs: number | undefined;
   /** Tokens of the largest prompt that a living engine can ever hold; undefined: none lives, or one did not say. */
   largestPrompt: number | undefined;
-  /** Sorted by name. */
+  /** In the natural order of their names. */
   nodes: Registration[];
 }
 
@@ -47,7 +48,7 @@ export async function readRegistry(client: Client, topic: string): Promise<Regis
   const largestPrompt = most === MAX_TOKENS ? undefined : most;
   return {
     ...{ now, shards, loadUnit, ttlMs, largestPrompt },
-    nodes: nodes.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    nodes: nodes.sort((a, b) => naturally(a.name, b.name)),
   };
 }
 

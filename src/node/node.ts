@@ -215,9 +215,9 @@ export class Node<Request, Output> {
 
   /** @param shards where results may wait from before */
   async #listen(shards: readonly Shard[]): Promise<void> {
-    const { topic } = this.#settings;
+    const { topic, onWarning } = this.#settings;
     const wakeup = new Wakeup(this.#subscriber, this.#rings(shards), {
-      topic,
+      ...{ topic, onWarning },
       node: this.membership.name,
       silenceMs: silenceMs(this.#settings),
       isShard: (number) => number < this.membership.shardsInUse,

@@ -1,6 +1,8 @@
+import { SchedulerError, messageOf } from '../base/errors.ts';
 import { wakePrefix } from '../base/keys.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Client } from '../redis/run-script.ts';
+import { verdictOf } from '../redis/verdicts.ts';
 
 export interface Rings {
   /** Work waits in this shard, or will be free to take in `delayMs`. */
@@ -27,6 +29,7 @@ export interface WakeupOptions {
   /** ms between two questions whether the server is there. */
   silenceMs: number;
   teller: Teller;
+  onWarning: (message: string) => void;
 }
 
 /**
@@ -37,6 +40,8 @@ export class Wakeup {
   readonly #client: Client;
   readonly #rings: Rings;
   readonly #options: WakeupOptions;
+  /** Redis refused to subscribe again: warned of, and asked for again until it does. */
+  #isRefused = false;
 
   constructor(client: Client, rings: Rings, options: WakeupOptions) {
     this.#client = client;
@@ -49,18 +54,32 @@ export class Wakeup {
     return wakePrefix(this.#options.topic) + this.#options.node;
   }
 
-  /** Resolves when the server has the subscription. */
+  /**
+   * Resolves when the server has the subscription.
+   * @throws SchedulerError CONFIG if the Redis user may not subscribe
+   */
   async subscribe(): Promise<void> {
-    await this.#client.subscribe(this.#channel);
+    try {
+      await this.#client.subscribe(this.#channel);
+    } catch (error) {
+      throw messageOf(error).startsWith('NOPERM') ? this.#refused(error) : error;
+    }
     this.#client.on('ready', () => void this.#resubscribe());
     this.#keepAsking();
     this.#rings.subscribed();
+  }
+
+  #refused(cause: unknown): SchedulerError {
+    const allow = `allow the channels ${wakePrefix(this.#options.topic)}* and the command SUBSCRIBE`;
+    const message = `the Redis user may not subscribe to ${this.#channel}; ${allow}`;
+    return new SchedulerError('CONFIG', 'subscribe', message, { cause });
   }
 
   /** An answer that does not come breaks the connection (`socketTimeout`), and the next one subscribes again. */
   #keepAsking(): void {
     let asked = false;
     const timer = setInterval(() => {
+      if (this.#isRefused) void this.#resubscribe();
       if (asked) return;
       asked = true;
       const answered = (): void => void (asked = false);
@@ -72,9 +91,13 @@ export class Wakeup {
   async #resubscribe(): Promise<void> {
     try {
       await this.#client.subscribe(this.#channel);
+      this.#isRefused = false;
       this.#rings.subscribed();
-    } catch {
+    } catch (error) {
       // the connection broke again: the next 'ready' comes
+      if (verdictOf(error) !== 'refuse' || this.#isRefused) return;
+      this.#isRefused = true;
+      this.#options.onWarning(`${this.#refused(error).message}: work and results are found late`);
     }
   }
 

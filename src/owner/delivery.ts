@@ -162,11 +162,13 @@ export class Delivery<Output> {
 
   #read(kind: ResultKind, { payload, bare, tick, story }: Delivered): Result<Output> | Error {
     const course = story ? courseOf(story, tick) : {};
-    if (kind !== 'chunk' && kind !== 'finished') {
+    if (kind === 'failed')
+      return { kind, reason: payload.toString() || 'its runner gave no reason', ...course };
+    if (kind === 'cancelled' || kind === 'expired') {
       const reason = payload.toString();
       return { kind, ...(reason === '' ? {} : { reason }), ...course };
     }
-    if (bare) return { kind, ...course };
+    if (bare && kind === 'finished') return { kind, ...course };
     try {
       return { kind, output: this.#options.outputCodec.decode(toBuffer(payload)), ...course };
     } catch (error) {

@@ -1,3 +1,4 @@
+import { namesOf } from '../base/call-options.ts';
 import { toPayload, type Payload } from '../base/codec.ts';
 import { ConfigError, SchedulerError, messageOf, show } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
@@ -21,6 +22,8 @@ export interface NewRequest<Output> {
   /** On the monotonic clock. */
   deadlineAt: number;
 }
+
+export const PUT_OPTIONS = namesOf<PutOptions>({ priority: true, deadlineMs: true });
 
 const DAY_MS = 86_400_000;
 
@@ -84,7 +87,9 @@ export class Preparation<Request> {
       cause = error;
     }
     if (typeof tokens !== 'number' || !Number.isInteger(tokens) || tokens < 0 || tokens > MAX_TOKENS) {
-      const message = `${JSON.stringify(id)}: prompt tokens are ${show(tokens)}, not an integer from 0 to ${MAX_TOKENS} (option promptTokensOf)`;
+      // a text may be the prompt itself
+      const shown = typeof tokens === 'string' ? 'a text' : show(tokens);
+      const message = `${JSON.stringify(id)}: prompt tokens are ${shown}, not an integer from 0 to ${MAX_TOKENS} (option promptTokensOf)`;
       throw new SchedulerError('ENCODE', 'putRequests', message, { cause });
     }
     return tokens;

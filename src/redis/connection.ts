@@ -1,9 +1,10 @@
-import { Redis, type Cluster, type RedisOptions } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { backoff, monotonic, sleep } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../base/options.ts';
 import { defineScripts, type Client } from './run-script.ts';
 import { watchSilence } from './silence.ts';
+import { describeRedis, readSource, type Source } from './source.ts';
 import { noteTroubles } from './trouble.ts';
 import { failsStart, verdictOf } from './verdicts.ts';
 
@@ -23,6 +24,8 @@ const OPTIONS = {
   enableAutoPipelining: false,
   // we subscribe again ourselves (wakeup.ts): ioredis hands out no promise for its own, and that rejects unhandled on close
   autoResubscribe: false,
+  // of ioredis 6; replies of another shape are read nowhere here
+  replyMapping: 'legacy',
   lazyConnect: true,
   retryStrategy: (times: number): number =>
     Math.min(MAX_RETRY_DELAY_MS, 20 * 2 ** Math.min(times, 10)) * (0.75 + Math.random() / 2),
@@ -43,15 +46,16 @@ export interface ClientRules {
 /**
  * Opens a connection of our own to the source. Nothing is sent before the first command; the caller closes it.
  *
- * @throws ConfigError if the source is none of the three, or has a keyPrefix (the topic is the prefix)
+ * @throws ConfigError if the source is none, see {@link readSource}
  */
 export function openClient(source: RedisSource, rules: ClientRules = {}): Client {
-  const client = create(source, {
+  const read = readSource(source);
+  const client = open(read, {
     maxRetriesPerRequest: rules.resends === 'caller' ? 0 : null,
     reconnectOnError: misled(rules.onMisled),
     socketTimeout: undefined,
   });
-  watch(client, socketTimeoutOf(source), rules.silenceMs);
+  watch(client, socketTimeoutOf(read), rules.silenceMs);
   defineScripts(client);
   noteTroubles(client);
   return client;
@@ -101,62 +105,57 @@ function misled(onMisled: () => void = () => undefined): (error: Error) => boole
 function watch(client: Client, own: number | undefined, silenceMs: (() => number) | undefined): void {
   const silence = own === undefined ? silenceMs : () => own;
   if (!silence) return;
-  if (isCluster(client)) client.on('+node', (node: Redis) => watchSilence(node, silence));
+  if ('nodes' in client) client.on('+node', (node: Redis) => watchSilence(node, silence));
   else watchSilence(client, silence);
 }
 
-function socketTimeoutOf(source: RedisSource): number | undefined {
-  if (typeof source === 'string') return undefined;
-  if (isCluster(source)) return source.options.redisOptions?.socketTimeout;
-  return isRedis(source) ? source.options.socketTimeout : source.socketTimeout;
+function socketTimeoutOf(source: Source): number | undefined {
+  switch (source.kind) {
+    case 'url':
+      return undefined;
+    case 'options':
+      return source.options.socketTimeout;
+    case 'redis':
+      return source.client.options.socketTimeout;
+    case 'cluster':
+      return source.client.options.redisOptions?.socketTimeout;
+  }
 }
 
 type OwnRules = Pick<RedisOptions, 'maxRetriesPerRequest' | 'reconnectOnError'> & {
   socketTimeout: undefined;
 };
 
-function create(source: RedisSource, rules: OwnRules): Client {
-  if (isCluster(source)) {
-    refusePrefix(source.options.redisOptions?.keyPrefix ?? source.options.keyPrefix);
-    // a Cluster client sends again, and finds the new master, by itself
-    const own = { maxRetriesPerRequest: null, socketTimeout: undefined };
-    const redisOptions = { ...source.options.redisOptions, ...own };
-    return source.duplicate([], { ...source.options, enableAutoPipelining: false, redisOptions } as never);
+/** @throws ConfigError if ioredis itself refuses an option */
+function open(source: Source, rules: OwnRules): Client {
+  try {
+    return create(source, rules);
+  } catch (error) {
+    const why = `ioredis refuses it: ${messageOf(error)}`;
+    throw new ConfigError('redis', undefined, 'what ioredis takes', `redis: ${why}`);
   }
-  if (isRedis(source)) {
-    refusePrefix(source.options.keyPrefix);
-    return source.duplicate({ ...OPTIONS, ...rules } as never) as Redis;
-  }
-  if (typeof source === 'string') {
-    checkUrl(source);
-    return new Redis(source, { ...OPTIONS, ...rules });
-  }
-  if (typeof source === 'object' && (source as unknown) !== null) {
-    refusePrefix(source.keyPrefix);
-    return new Redis({ ...source, ...OPTIONS, ...rules } as unknown as typeof OPTIONS);
-  }
-  throw new ConfigError('redis', source, 'a redis:// URL, ioredis options, or an ioredis client');
 }
 
-function checkUrl(url: string): void {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  refusePrefix(parsed?.searchParams.get('keyPrefix'));
-  if (parsed && ['redis:', 'rediss:'].includes(parsed.protocol)) return;
-  throw new ConfigError('redis', hidePassword(url), 'a URL that begins with redis:// or rediss://');
-}
-
-function refusePrefix(prefix: unknown): void {
-  if (prefix === undefined || prefix === null || prefix === '') return;
-  throw new ConfigError('redis.keyPrefix', prefix, 'none: the topic keeps fleets apart');
-}
-
-// by shape, not by class: the user's ioredis may be another copy or major version than ours
-function isRedis(source: RedisSource): source is Redis {
-  return typeof source === 'object' && 'duplicate' in source && !isCluster(source);
-}
-
-function isCluster(source: RedisSource): source is Cluster {
-  return typeof source === 'object' && 'duplicate' in source && 'nodes' in source;
+function create(source: Source, rules: OwnRules): Client {
+  switch (source.kind) {
+    case 'url':
+      return new Redis(source.url, { ...OPTIONS, ...rules });
+    case 'options':
+      return new Redis({ ...source.options, ...OPTIONS, ...rules } as unknown as typeof OPTIONS);
+    case 'redis':
+      return source.client.duplicate({ ...OPTIONS, ...rules } as never) as Redis;
+    case 'cluster': {
+      const { options } = source.client;
+      // a Cluster client sends again, and finds the new master, by itself
+      const own = {
+        maxRetriesPerRequest: null,
+        socketTimeout: undefined,
+        replyMapping: OPTIONS.replyMapping,
+      };
+      const redisOptions = { ...options.redisOptions, ...own };
+      return source.client.duplicate([], { ...options, enableAutoPipelining: false, redisOptions } as never);
+    }
+  }
 }
 
 /** How long a connection may be silent when it should speak, so that no lease ends before it is noticed. */
@@ -164,32 +163,22 @@ export function silenceMs({ leaseMs, commandTimeout }: { leaseMs: number; comman
   return Math.max(MIN_SILENCE_MS, Math.min(leaseMs / 3, commandTimeout));
 }
 
-/** A URL without its password, for messages. */
-export function hidePassword(url: string): string {
-  const scheme = /^[a-z]+:\/\//i.exec(url)?.[0] ?? '';
-  const userInfo = url.slice(scheme.length, Math.max(scheme.length, url.lastIndexOf('@')));
-  const user = userInfo.split(':')[0]!;
-  const place = url.slice(scheme.length + (userInfo === '' && !url.includes('@') ? 0 : userInfo.length + 1));
-  return `${scheme}${user === '' ? '' : `${user}@`}${place.replace(/([?&]password=)[^&]*/gi, '$1***')}`;
-}
-
-/** Which server a source names, without any password. */
-export function describeRedis(source: RedisSource): string {
-  if (typeof source === 'string') return hidePassword(source);
-  if (isCluster(source)) return 'the given cluster client';
-  const options = isRedis(source) ? source.options : source;
-  return options.path ?? `${options.host ?? 'localhost'}:${options.port ?? 6379}`;
-}
-
 /**
  * Connects, or says why not within `timeoutMs`.
+ * @param end ends the wait when it fires
  * @throws SchedulerError REDIS, its message naming the server (never the password)
  */
-export async function ready(client: Client, source: RedisSource, timeoutMs: number): Promise<void> {
+export async function ready(
+  client: Client,
+  source: RedisSource,
+  timeoutMs: number,
+  end?: AbortSignal,
+): Promise<void> {
   let last: unknown;
   const note = (error: unknown): void => void (last = error);
   client.on('error', note);
   const over = new AbortController();
+  end?.addEventListener('abort', () => over.abort());
   try {
     const late = sleep(timeoutMs, over.signal).then(() => 'late');
     const outcome = await Promise.race([pong(client, note, over.signal), late]);

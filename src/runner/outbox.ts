@@ -12,13 +12,33 @@ import type { Shard } from '../protocol/shard.ts';
 import type { Delivered, ResultAnswer, ResultItem } from '../protocol/wire.ts';
 import type { Claim } from './claim.ts';
 
-/** One result of a claimed request. `finished` ends it with success, `failed` with a reason; else it is a chunk. */
-export interface RunnerResult<Output> {
+/** One result of a claimed request: a chunk, or its end. */
+export type RunnerResult<Output = unknown> = RunnerChunk<Output> | RunnerFinished<Output> | RunnerFailed;
+
+interface OfClaim {
+  /** Of the claimed request. */
   claim: string;
+}
+
+interface RunnerChunk<Output = unknown> extends OfClaim {
+  output: Output;
+  finished?: false;
+  failed?: undefined;
+}
+
+/** Ends it with success. */
+interface RunnerFinished<Output = unknown> extends OfClaim {
   output?: Output;
-  finished?: boolean;
-  /** Why the request failed; ends it. */
-  failed?: string;
+  finished: true;
+  failed?: undefined;
+}
+
+/** Ends it as failed. */
+interface RunnerFailed extends OfClaim {
+  /** Why. */
+  failed: string;
+  output?: undefined;
+  finished?: false;
 }
 
 /**

@@ -43,7 +43,7 @@ describe('sched-lua dead', () => {
     const { code, stdout, stderr } = await cli('ls', fleet.topic);
     expect([code, stderr]).to.deep.equal([0, '']);
     const [head, ...lines] = stdout.trimEnd().split('\n');
-    expect(head).to.match(/^ENTRY +REQUEST +OWNER +REASON +TRIES +WHEN +BYTES$/);
+    expect(head).to.match(/^SHARD:ENTRY +REQUEST +OWNER +REASON +TRIES +WHEN +BYTES$/);
     expect(
       lines.map((line) =>
         line
@@ -81,12 +81,12 @@ describe('sched-lua dead', () => {
     }
   });
 
-  it('show prints one with its payload, named by its address or its request id', async () => {
+  it('show prints one with its payload, named by its shard:entry or its request id', async () => {
     await giveUp([request('x', 3)]);
     const [one] = await entries();
     const text = await cli('show', one!.entry, fleet.topic);
     expect(text).to.include({ code: 0, stderr: '' });
-    expect(text.stdout).to.match(/^entry +0:\S+\nrequest +x\nowner +owner\n/);
+    expect(text.stdout).to.match(/^shard:entry +0:\S+\nrequest +x\nowner +owner\n/);
     expect(text.stdout.trimEnd().split('\n').at(-1)).to.equal(JSON.stringify(request('x', 3)));
     const { json } = await cli('show', 'x', fleet.topic, '--json');
     expect(json()).to.deep.include({
@@ -135,14 +135,14 @@ describe('sched-lua dead', () => {
     ];
   }
 
-  it('asks for the address where several entries are of one request id', async () => {
+  it('asks for the shard:entry where several entries are of one request id', async () => {
     for (const owner of ['a', 'b']) await fleet.redis.xadd(...bury('x', 1, Buffer.from('x'), owner));
     await fleet.redis.expire(fleet.key('dead'), 600);
     await fleet.start('one');
     const { code, stderr } = await cli('drop', 'x', fleet.topic);
     expect(code).to.equal(2);
     expect(stderr).to.match(
-      /^sched-lua: 2 entries are of request x: 0:\S+, 0:\S+\nhint: name one of them by its entry/,
+      /^sched-lua: 2 entries are of request x: 0:\S+, 0:\S+\nhint: name one of them by its shard:entry/,
     );
     const [one] = await entries();
     expect(await cli('drop', one!.entry, fleet.topic)).to.include({ code: 0 });

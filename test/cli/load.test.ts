@@ -6,7 +6,7 @@ import { SchedulerError } from '../../src/base/errors.ts';
 import { shardKeys } from '../../src/base/keys.ts';
 import { allScripts, runScript } from '../../src/redis/run-script.ts';
 import { privateRedis } from '../support/private-server.ts';
-import { runCli, withClient } from './support.ts';
+import { runCli, seedNode, withClient } from './support.ts';
 
 describe('sched-lua load', () => {
   const scripts = Object.values(allScripts());
@@ -99,6 +99,7 @@ describe('sched-lua load', () => {
 
     expect((await runCli(['load'], server.url)).code).to.equal(0);
     expect(await inspect('preloaded')).to.have.length(7);
+    await withClient(server.url, (client) => seedNode(client, 't', 'a', 1));
     expect((await runCli(['status', 't'], app.href)).code).to.equal(0);
   });
 

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
 import { registryKeys, shardOf } from '../../src/base/keys.ts';
 import { exemptFromTtlCheck, freshTopic, redisUrl, waitUntil } from '../support/server.ts';
-import { runCli, seedNode, withClient } from './support.ts';
+import { privateRedis } from '../support/private-server.ts';
+import { runCli, seedNode, startCli, withClient } from './support.ts';
 
 describe('sched-lua status', () => {
   const [first, second] = ['a', 'b'].map((name) => [name, shardOf(name, 2)] as const) as [
@@ -21,12 +25,12 @@ describe('sched-lua status', () => {
       .trimEnd()
       .split('\n\n')
       .map((part) => part.split('\n'));
-    expect(head).to.deep.equal([
+    expect(head?.join(' ').replace(/ +/g, ' ')).to.equal(
       `topic ${topic} on ${new URL(redisUrl()).host}: 1 node registered, 2 shards in use, load in requests`,
-    ]);
-    expect(nodes?.[0]).to.match(/^NODE +HOME SHARD +EPOCH +REGISTERED +ENGINE$/);
-    expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +[0-9a-f]{14} +for \\d+\\.\\d s more +-$`));
-    expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +[0-9a-f]{14} +silent \\S+ m?s ago +-$`));
+    );
+    expect(nodes?.[0]).to.match(/^NODE +HOME +REGISTERED +ENGINE$/);
+    expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +for \\d+\\.\\d s more +-$`));
+    expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +silent \\S+ m?s ago +-$`));
     expect(shards?.[0]).to.match(/^SHARD +WAITING +LOAD +OLDEST +CLAIMS +LEASES +RESULTS +DEAD$/);
     expect(shards?.[first[1] + 1]).to.match(new RegExp(`^ +${first[1]} +3 +3 +\\S+ m?s +2 +in time +0 +0$`));
     expect(shards).to.have.length(3);
@@ -117,7 +121,7 @@ describe('sched-lua status', () => {
       seedNode(client, topic, 'a', 1, { puts: 3, claims: 1, loadUnit: 'tokens' }),
     );
     const text = await runCli(['status', topic], redisUrl());
-    expect(text.stdout).to.match(/1 shard in use, load in tokens$/m);
+    expect(text.stdout).to.match(/1 shard\s+in\s+use,\s+load\s+in\s+tokens$/m);
     expect(text.stdout).to.match(/^ +0 +2 +256 /m);
     const { json } = await runCli(['--json', 'status', topic], redisUrl());
     const { loadUnit, shards } = json() as unknown as { loadUnit: string; shards: { load: number }[] };
@@ -139,11 +143,88 @@ describe('sched-lua status', () => {
     );
   });
 
-  it('says so when nobody has registered', async () => {
-    const topic = freshTopic();
+  it('says that there is no such topic, with exit code 1, and which there are, in their natural order', async () => {
+    const [topic, near] = [freshTopic(), `${freshTopic()}-n`];
+    const others = [`${near}2`, `${near}10`];
+    await withClient(redisUrl(), async (client) => {
+      for (const other of [...others].reverse()) await seedNode(client, other, 'a', 1);
+    });
     const text = await runCli(['status', topic], redisUrl());
-    expect(text).to.include({ code: 0, stderr: '' });
-    expect(text.stdout).to.match(/: no node has registered lately\n$/);
+    expect(text).to.include({ code: 1, stdout: '' });
+    const named = new RegExp(`^sched-lua: no such topic: ${topic}; topics: (.*)\\n`).exec(text.stderr)![1]!;
+    const { code, json } = await runCli(['status', topic, '--json'], redisUrl());
+    expect(code).to.equal(1);
+    expect(json()).to.have.nested.property('error.code', 'MISSING');
+    const topics = json()['topics'] as string[];
+    expect(topics.filter((one) => one.startsWith(near))).to.deep.equal(others);
+    expect(topics).not.to.include(topic);
+    expect(named.replace(/ and \d+ more$/, '').split(', ')).to.deep.equal(topics.slice(0, 20));
+    await withClient(redisUrl(), async (client) => {
+      for (const other of others) await client.del(...registryKeys(other));
+    });
+  });
+
+  it('says only that there is none to a user who may not look', async () => {
+    const server = await privateRedis();
+    const client = new Redis(server.url);
+    try {
+      const empty = await runCli(['status', 'x'], server.url);
+      expect(empty.stderr).to.match(/^sched-lua: no such topic: x; topics: none\n/);
+      await client.call('ACL', 'SETUSER', 'default', '-scan');
+      const { code, stderr, json } = await runCli(['status', 'x', '--json'], server.url);
+      expect([code, stderr.split('\n')[0]]).to.deep.equal([1, 'sched-lua: no such topic: x']);
+      expect(json()).to.have.property('topics', null);
+    } finally {
+      client.disconnect();
+      await server.stop();
+    }
+  });
+
+  it('fits 80 columns with names of any length, sorted naturally; --json has them whole', async () => {
+    const topic = `${freshTopic()}-${'long-topic'.repeat(8)}`.slice(0, 128);
+    const names = ['pod-2', 'pod-10', `pod-11-${'x'.repeat(110)}-tail`];
+    await withClient(redisUrl(), async (client) => {
+      for (const name of [...names].reverse())
+        await seedNode(client, topic, name, 1, { puts: 3, tokens: 200_000, engine: 131_072 });
+    });
+    const { code, stdout } = await runCli(['status', topic], redisUrl());
+    expect(code).to.equal(0);
+    const lines = stdout.split('\n');
+    const nodes = lines.filter((line) => /^pod-\d+.* 131072 tokens$/.test(line));
+    expect(nodes.map((line) => line.split(/ +/)[0]!.slice(0, 6).replace(/-$/, ''))).to.deep.equal([
+      'pod-2',
+      'pod-10',
+      'pod-11',
+    ]);
+    expect(nodes[2]).to.match(/^pod-11-x+…x+-tail +0 +for /);
+    expect(stdout.match(/fits no living engine/g) ?? []).to.have.length(3);
+    // the name of the topic has no place to break, and is longer than a line
+    const long = lines.filter((line) => line.length > 80 && !line.includes(topic));
+    expect(long).to.deep.equal([]);
+    const { json } = await runCli(['--json', 'status', topic], redisUrl());
+    expect((json()['nodes'] as { name: string }[]).map(({ name }) => name)).to.deep.equal(names);
+  });
+
+  it('--watch shows it again and again until Ctrl-C, whatever goes wrong meanwhile', async function () {
+    this.timeout(60_000);
+    const topic = freshTopic();
+    await withClient(redisUrl(), (client) => seedNode(client, topic, 'a', 1, { puts: 2 }));
+    const child = startCli(['status', '--watch', '--json', topic], redisUrl());
+    const reports: { ok: boolean }[] = [];
+    createInterface(child.stdout).on('line', (line) => reports.push(JSON.parse(line) as { ok: boolean }));
+    const [nodes] = registryKeys(topic);
+    await waitUntil(() => reports.length >= 2, 'it is shown twice', 30_000);
+    await withClient(redisUrl(), async (client) => {
+      await client.rename(nodes, `${nodes}-away`);
+      await client.set(nodes, 'a string', 'EX', 60);
+      await waitUntil(() => reports.at(-1)!.ok === false, 'it says what is wrong', 30_000);
+      await client.rename(`${nodes}-away`, nodes);
+    });
+    await waitUntil(() => reports.at(-1)!.ok, 'it goes on', 30_000);
+    child.kill('SIGINT');
+    const [code] = (await once(child, 'close')) as [number];
+    expect(code).to.equal(130);
+    expect(reports[0]).to.have.nested.property('nodes[0].name', 'a');
   });
 
   it('does not guess at data of another schema, or at keys that are not ours', async () => {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { withoutSecrets } from '../../src/cli/output.ts';
+import { fold, oneLine, shorten, table, toJson, withoutSecrets } from '../../src/cli/output.ts';
 import { runCli } from './support.ts';
 
 describe('sched-lua, called wrongly', () => {
@@ -77,6 +77,50 @@ describe('sched-lua, called wrongly', () => {
       ],
     ] as const)
       expect(withoutSecrets(message)).to.equal(left);
+  });
+});
+
+describe('what sched-lua prints', () => {
+  const steering = [
+    '\u007f',
+    '\u0085',
+    '\u009b2J',
+    '\u061c',
+    '\u200f',
+    '\u2028',
+    '\u202e',
+    '\u2066',
+    '\u2069',
+  ];
+
+  it('as JSON has no character that steers a terminal, and can be read back', () => {
+    const value = { id: `a${steering.join('b')}c`, '\u202ename': ['ä', '漢', '\u001b[2J', '\u{1F600}'] };
+    const text = toJson(value);
+    expect(text).to.match(/^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$/);
+    expect(text).to.include('\\u009b2J').and.to.include('\\u202e').and.to.include('漢');
+    expect(JSON.parse(text)).to.deep.equal(value);
+  });
+
+  it('as text has none either', () => {
+    expect(oneLine(`a${steering.join('')}b\u001b\nc`)).to.equal('a 2J b c');
+  });
+
+  it('is folded at 80 columns, and names are shortened in their middle', () => {
+    const lines = fold(`${'word '.repeat(40)}${'x'.repeat(90)} end`).split('\n');
+    expect(lines.filter((line) => line.length > 80)).to.deep.equal([`  ${'x'.repeat(90)}`]);
+    expect(lines.join(' ').replace(/ +/g, ' ')).to.equal(`${'word '.repeat(40)}${'x'.repeat(90)} end`);
+    expect(shorten('a-name-of-20-letters', 20)).to.equal('a-name-of-20-letters');
+    expect(shorten('a-name-of-20-letters', 9)).to.equal('a-na…ters');
+    const long = table(
+      ['NAME', 'N'],
+      [
+        ['y'.repeat(100), 5],
+        ['z', 50],
+      ],
+      0,
+    ).split('\n');
+    expect(long.map((line) => line.length)).to.deep.equal([80, 80, 80]);
+    expect(long[2]).to.equal(`${'z'.padEnd(76)}  50`);
   });
 });
 

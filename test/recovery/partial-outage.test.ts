@@ -26,7 +26,7 @@ describe('an outage of one master of a Cluster', function () {
     await cluster.open(3);
   });
   afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.close()));
+    await Promise.all(nodes.splice(0).map((node) => node.close({ drainMs: 0 })));
     await cluster.close();
   });
 
@@ -114,7 +114,7 @@ describe('an outage of one master of a Cluster', function () {
     await registry.hgetall(registryKeys(topic)[0]);
     cluster.signal(VICTIM, 'SIGSTOP');
     try {
-      const closed = engine.close();
+      const closed = engine.close({ drainMs: 0 });
       void peer.run(handler, { budget: room(2) });
       await waitUntil(() => executed.length === 3, 'the peer has what went back', 15_000);
       expect(executed).to.deep.equal(['r0 1', 'r1 1', 'r1 1']);

@@ -70,7 +70,7 @@ describe('a failover by Sentinel', function () {
   let sentinel: Sentinel | undefined;
 
   afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.close()));
+    await Promise.all(nodes.splice(0).map((node) => node.close({ drainMs: 0 })));
     await sentinel?.stop();
     await Promise.all(servers.splice(0).map((server) => server.stop()));
   });

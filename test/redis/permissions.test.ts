@@ -5,6 +5,7 @@ import { HARMLESS } from '../../src/redis/permissions.ts';
 import { sources } from '../../scripts/lib/lua/sources.ts';
 import { ended, rejection, request, requests, room, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
+import { waitUntil } from '../support/server.ts';
 
 const { scripts: scriptSources, helpers: helperSources } = sources();
 
@@ -43,6 +44,40 @@ describe('a Redis user', () => {
     await allow(`&{${fleet.topic}}:wake:*`);
     await fleet.start('a', options());
     expect(fleet.warnings.filter((message) => message.includes('may not'))).to.deep.equal([]);
+  });
+
+  for (const [what, ...rules] of [
+    ['SUBSCRIBE', 'allchannels', '-subscribe'],
+    ['the channel', 'resetchannels'],
+  ] as const) {
+    it(`who may not use ${what} is told so at the start, with the channel and a code`, async () => {
+      await allow(...rules);
+      const { code, message, operation } = await rejection(fleet.start('a', options()));
+      expect([code, operation]).to.deep.equal(['CONFIG', 'subscribe']);
+      const [channel, channels] = [`{${fleet.topic}}:wake:a`, `{${fleet.topic}}:wake:*`];
+      expect(message).to.equal(
+        `the Redis user may not subscribe to ${channel}; allow the channels ${channels} and the command SUBSCRIBE`,
+      );
+    });
+  }
+
+  it('who may subscribe no more is warned of once, and subscribes again as soon as it may', async () => {
+    await allow(`&{${fleet.topic}}:wake:*`);
+    const node = await fleet.start('a', { ...options(), pollMs: 60_000, leaseMs: 1_500 });
+    void node.run(({ id }) => id, { budget: room() });
+    const warned = () => fleet.warnings.filter((message) => message.includes('may not subscribe'));
+    await redis.admin.call('ACL', 'SETUSER', 'app', '-subscribe');
+    await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await waitUntil(() => warned().length > 0, 'it is warned');
+    expect(warned()).to.have.length(1);
+    expect(warned()[0]).to.match(/: work and results are found late$/);
+    await redis.admin.call('ACL', 'SETUSER', 'app', '+subscribe');
+    const channel = `{${fleet.topic}}:wake:a`;
+    await waitUntil(async () => {
+      const [, count] = (await redis.admin.pubsub('NUMSUB', channel)) as [string, number];
+      return count === 1;
+    }, 'it has subscribed again');
+    expect(warned()).to.have.length(1);
   });
 
   it('who may wake nobody is warned, and is served all the same: no script stops half-way', async () => {

@@ -1,6 +1,7 @@
 // lua/README.md#bad-days, a bad option: a ConfigError before anything is sent.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { OPTIONS, type Option } from '../../src/base/option-table.ts';
@@ -39,7 +40,6 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['promptTokensOf', [3, 'length'], /a function/],
   ['events', ['all', {}, { on: () => 1 }], /a SchedulerEvents/],
   ['onWarning', ['console', true], /a function/],
-  ['leaseMS', [30_000], /no option of this name/],
 ];
 
 const TABLE = Object.entries<Option<unknown>>(OPTIONS);
@@ -105,8 +105,13 @@ describe('bad options of Scheduler.start', () => {
       for (const value of wrong)
         await refused(option, value, option === 'redis' ? REDIS_ALLOWED : kind.allowed);
       await refused(option, null, 'a value, or nothing for the default');
-      for (const name of [`${option}s`, option.toUpperCase(), ` ${option}`])
-        await refused(name, settle({})[option as 'topic'], 'no option of this name');
+      for (const name of [`${option}s`, option.toUpperCase(), ` ${option}`]) {
+        const error = await rejection(Scheduler.start({ redis, [name]: settle({})[option as 'topic'] }));
+        expect(error, name).to.be.instanceOf(ConfigError);
+        expect(error, name).to.deep.include({ code: 'CONFIG', option: name, value: undefined });
+        const shown = name.startsWith(' ') ? JSON.stringify(name) : name;
+        expect(error.message).to.equal(`${shown} is no option of Scheduler.start; did you mean ${option}?`);
+      }
     });
 
     if (kind.range === undefined) continue;
@@ -120,7 +125,28 @@ describe('bad options of Scheduler.start', () => {
     });
   }
 
+  it('a name that no option has nearly is refused, and what is there in vain is not shown', async () => {
+    for (const options of [
+      { frobnicate: 's3cr3t' },
+      { ['s3cr3t '.repeat(30)]: 1 },
+      ['s3cr3t'],
+      's3cr3t',
+      null,
+    ]) {
+      const error = await rejection(Scheduler.start(options as never));
+      expect(error).to.be.instanceOf(ConfigError);
+      expect(error.message).to.match(
+        /(is no option of Scheduler.start; docs|^options of Scheduler.start: allowed is)/,
+      );
+      if (!Object.keys(options ?? {})[0]?.startsWith('s3')) expect(inspect(error)).not.to.include('s3cr3t');
+    }
+    const misspelt = await rejection(Scheduler.start({ rediss: 'redis://:s3cr3t@h' } as never));
+    expect(misspelt.message).to.match(/; did you mean redis\?$/);
+    expect(inspect(misspelt)).not.to.include('s3cr3t');
+  });
+
   const badWaits: [unknown, RegExp][] = [
+    [{ replica: 1, timeoutMs: 100 }, /^replica is no option of waitReplicas; did you mean replicas\?$/],
     [{ timeoutMs: 100 }, /^waitReplicas.replicas is NaN; allowed is an integer from 1 to 1000$/],
     [{ replicas: 0, timeoutMs: 100 }, /^waitReplicas.replicas is 0; /],
     [{ replicas: 1 }, /^waitReplicas.timeoutMs is NaN; /],

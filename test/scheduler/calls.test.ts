@@ -144,10 +144,12 @@ describe('the reference’s calls', () => {
         { claim, output: 3 },
       ];
       expect(await runner.putResults(items)).to.deep.equal(['ok', 'ok', 'lost']);
-      expect(await runner.putResults([{ claim, finished: true }, { claim: 'no such claim' }])).to.deep.equal([
-        'lost',
-        'lost',
-      ]);
+      expect(
+        await runner.putResults([
+          { claim, finished: true },
+          { claim: 'no such claim', output: 1 },
+        ]),
+      ).to.deep.equal(['lost', 'lost']);
       expect(await ended(owner, ['r'])).to.deep.equal(
         new Map([
           [

@@ -16,6 +16,16 @@ function oddly<T>(id: string, otherwise: () => T): T {
 
 describe('a user’s code that throws odd things', () => {
   const fleet = useFleet();
+  /** What nobody handled: mocha would blame whichever test runs then. */
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  before(() => process.on('unhandledRejection', note));
+  after(() => process.off('unhandledRejection', note));
+  afterEach(async () => {
+    // it is told of in a turn of its own
+    await new Promise((next) => setImmediate(next));
+    expect(unhandled.splice(0).map((reason) => typeof reason)).to.deep.equal([]);
+  });
 
   /** How each request ended, or was refused. */
   async function endings(node: Node): Promise<Record<string, { code: string; message: string }>> {

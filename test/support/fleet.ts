@@ -194,8 +194,8 @@ export function serve(node: Node, ms = 0, budget: Budget = room()): { id: string
 /** Takes results until every one of `ids` has ended; answers all that came, in order. */
 /** The result without how it went, which differs from run to run. */
 export function plain(result: Result): Result {
-  const { kind, output, reason } = result;
-  return { kind, ...(output === undefined ? {} : { output }), ...(reason === undefined ? {} : { reason }) };
+  const course = ['node', 'attempt', 'queuedMs', 'ranMs'];
+  return Object.fromEntries(Object.entries(result).filter(([key]) => !course.includes(key))) as Result;
 }
 
 /** What `getResults` answered, each result {@link plain}. */

@@ -51,7 +51,13 @@ export type Happening =
   /** The process has this result from its mailbox in Redis, and is about to deal with it. */
   | { what: 'taken'; id: string; ticket: string; fence: string; number: number; final: boolean }
   /** The client was told a result. */
-  | { what: 'told'; id: string; kind: Result['kind']; output?: Output; reason?: string }
+  | {
+      what: 'told';
+      id: string;
+      kind: Result['kind'];
+      output?: Output | undefined;
+      reason?: string | undefined;
+    }
   /** The scheduler is over. */
   | { what: 'over'; code: string }
   | { what: 'warned'; message: string };
@@ -81,5 +87,5 @@ export function describe(process: ProcessHistory): string {
 
 /** Whether a result is the last that a client is told of its request. */
 export function isFinal({ kind }: { kind: Result['kind'] }): boolean {
-  return endsRequest({ kind });
+  return endsRequest({ kind } as Result);
 }

@@ -11,7 +11,7 @@ export function addDead(program: Command, run: Run): void {
     .summary('look after the requests that were given up')
     .description(
       'Requests that every runner lost, or that a runner could not decode, are kept in their shard for a day: at most ' +
-        'about 1,000, each with its body up to 64 KiB. An entry is named by its address, as "ls" prints it, or by its ' +
+        'about 1,000, each with its body up to 64 KiB. One is named by its shard:entry, as "ls" prints it, or by its ' +
         'request id where only one entry is of that.',
     );
   const ls = dead
@@ -24,7 +24,7 @@ export function addDead(program: Command, run: Run): void {
       .command(name)
       .summary(summary)
       .description(description)
-      .argument('<entry>', 'its address (shard:id), or its request id');
+      .argument('<shard:entry>', 'as "ls" prints it, or its request id');
     onTopic(command, run, (topic, wanted: string) => withEntry(topic, wanted, act));
   };
   onEntry(
@@ -54,7 +54,7 @@ async function withEntry(topic: Topic, wanted: string, act: EntryAction): Promis
     const all = [entry, ...more].map((one) => one.entry);
     throw new UsageError(
       `${all.length} entries are of request ${oneLine(wanted)}: ${all.join(', ')}`,
-      'name one of them by its entry',
+      'name one of them by its shard:entry',
     );
   }
   return {
@@ -83,7 +83,7 @@ async function list({ client, name: topic, registry }: Topic): Promise<Report> {
     text:
       entries.length === 0
         ? `topic ${topic}: no dead requests`
-        : table(['ENTRY', 'REQUEST', 'OWNER', 'REASON', 'TRIES', 'WHEN', 'BYTES'], rows),
+        : table(['SHARD:ENTRY', 'REQUEST', 'OWNER', 'REASON', 'TRIES', 'WHEN', 'BYTES'], rows),
   };
 }
 
@@ -99,17 +99,17 @@ function asJson({ entry, id, owner, promptTokens, reason, tries, at, bytes }: De
 }
 
 function show({ name: topic }: Topic, entry: DeadEntry): Promise<Report> {
-  const { entry: address, id, owner, promptTokens, reason, tries, at, bytes, body } = entry;
+  const { entry: name, id, owner, promptTokens, reason, tries, at, bytes, body } = entry;
   const payload = body && shown(body);
   const lines = [
-    `entry    ${address}`,
-    `request  ${id}`,
-    `owner    ${owner}`,
-    `reason   ${reason}`,
-    `tries    ${tries}`,
-    `when     ${new Date(at).toISOString()}`,
-    `tokens   ${promptTokens}`,
-    `size     ${count(bytes, 'byte')}${payload?.encoding === 'base64' ? ', shown in base64' : ''}`,
+    `shard:entry  ${name}`,
+    `request      ${id}`,
+    `owner        ${owner}`,
+    `reason       ${reason}`,
+    `tries        ${tries}`,
+    `when         ${new Date(at).toISOString()}`,
+    `tokens       ${promptTokens}`,
+    `size         ${count(bytes, 'byte')}${payload?.encoding === 'base64' ? ', shown in base64' : ''}`,
   ];
   return Promise.resolve({
     json: { topic, ...asJson(entry), payload: payload?.text ?? null, encoding: payload?.encoding ?? null },

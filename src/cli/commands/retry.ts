@@ -27,7 +27,7 @@ export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
     redis: source,
     topic: name,
     node: NODE,
-    // no shard is in use when no node registered within a day; the entry was then found by its address
+    // no shard is in use when no node registered within a day; the entry was then found by its name
     loadShards: Math.max(1, registry.shards),
     loadUnit: registry.loadUnit,
     ...timesOf(registry),

@@ -1,0 +1,70 @@
+/**
+ * The objects with options that calls take. A name that no option has is refused: what is misspelt would be ignored, and the
+ * default be taken. No error of these shows a value: what was given in the wrong place may be a prompt or a password.
+ */
+import { ConfigError, show } from './errors.ts';
+import { nearest } from './nearest.ts';
+
+/** The names of all options of a type, which the compiler compares with it. */
+export function namesOf<Options>(names: Readonly<Record<keyof Options, true>>): readonly string[] {
+  return Object.keys(names);
+}
+
+/** So many names are listed when none of them is near. */
+const FEW = 8;
+
+/**
+ * @param call that takes the options, e.g. `submit`
+ * @param names that options may have
+ * @throws ConfigError naming the first option that is not one of these, and the nearest that is
+ */
+export function checkNames(call: string, options: unknown, names: readonly string[]): void {
+  if (!isRecord(options)) {
+    const listed = names.length <= FEW ? `: ${names.join(', ')}` : '';
+    const option = `options of ${call}`;
+    throw new ConfigError(option, undefined, names.join(', '), `${option}: allowed is an object${listed}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    const near = nearest(name, names);
+    const rest = names.length <= FEW ? `; there are ${names.join(', ')}` : '; docs/options.md has all';
+    const hint = near === undefined ? rest : `; did you mean ${near}?`;
+    const shown = /^\w{1,64}$/.test(name) ? name : show(name);
+    throw new ConfigError(name, undefined, names.join(', '), `${shown} is no option of ${call}${hint}`);
+  }
+}
+
+/** An object with fields, so that none of the built-in ones in the wrong place (a signal, say) is taken for options. */
+function isRecord(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value).length > 0;
+}
+
+/** @throws ConfigError unless it is an AbortSignal, or was not given */
+export function checkSignal(signal: unknown): void {
+  const isSignal =
+    signal === undefined ||
+    (typeof signal === 'object' &&
+      signal !== null &&
+      'aborted' in signal &&
+      typeof (signal as Partial<AbortSignal>).addEventListener === 'function');
+  if (!isSignal)
+    throw new ConfigError('signal', undefined, 'an AbortSignal', 'signal: allowed is an AbortSignal');
+}
+
+/** @throws ConfigError unless it is an array */
+export function checkList(name: string, list: unknown): void {
+  if (!Array.isArray(list))
+    throw new ConfigError(name, undefined, 'an array', `${name}: allowed is an array`);
+}
+
+/** @throws ConfigError unless it is an array of objects */
+export function checkObjects(name: string, list: readonly unknown[]): void {
+  checkList(name, list);
+  const bad = list.findIndex((one) => typeof one !== 'object' || one === null);
+  if (bad < 0) return;
+  const allowed = 'an object';
+  throw new ConfigError(`${name}[${bad}]`, undefined, allowed, `${name}[${bad}]: allowed is ${allowed}`);
+}
