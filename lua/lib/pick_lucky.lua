@@ -21,8 +21,8 @@ local PEERS, TRIES = '50', 10
 -- one claim in so many looks at what waits longest before the own line
 local TURNS = 8
 
--- appends the owners of these heads that may be stolen from by their age
-local function add_aged(names, from, to)
+-- appends the owners of these heads that may be stolen from whatever their load: old ones, and those of fronts
+local function add_free(names, from, to)
   local heads, owners, orders = call('ZRANGEBYSCORE', tables.HEAD, from, to, 'WITHSCORES', 'LIMIT', '0', PEERS), {}, {}
   for i = 1, #heads, 2 do
     owners[#owners + 1], orders[#orders + 1] = heads[i], heads[i + 1]
@@ -38,8 +38,8 @@ end
 local function lucky_peers()
   local listed, peers = { [caller.node] = true }, {}
   local names = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
-  add_aged(names, '-inf', format('%d', (shard.now - caller.steal_after) * 1000))
-  add_aged(names, format('(%d', shard.now * 1000), '+inf')
+  add_free(names, '-inf', format('%d', shard.now * 1000))
+  add_free(names, format('(%d', shard.now * 1000), '+inf')
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true

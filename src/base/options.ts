@@ -76,7 +76,7 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   leaseMs?: number;
   /**
    * Age at which a peer's first request may be stolen whatever the peer's load. With `oldest` it must also be older by this
-   * than the first of the node's own. An owner that waits for work, and has said when its engine can begin (`readyInMs`),
+   * than the first of the node's own. The requests of a front, a node that has never asked for work, may be at once. An owner that waits for work, and has said when its engine can begin (`readyInMs`),
    * keeps what it puts until then, if that is within six times this. Default: 20 for `oldest`, else `leaseMs`.
    */
   stealAfterMs?: number;

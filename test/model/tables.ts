@@ -32,11 +32,11 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
   const [epochs, lanes, asks, rooms] = [
     new Map<string, number>(),
     new Map<string, number>(),
-    new Map<string, number>(),
+    new Map<string, number | 'never'>(),
     new Map<string, number>(),
   ];
   for (const [field, value] of calls) {
-    if (field.endsWith('|asks')) asks.set(field.slice(0, -5), Number(value));
+    if (field.endsWith('|asks')) asks.set(field.slice(0, -5), value === 'never' ? value : Number(value));
     else if (field.endsWith('|room')) rooms.set(field.slice(0, -5), Number(value));
     else if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
     else epochs.set(field, parseInt(value, 16));

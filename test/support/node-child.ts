@@ -23,6 +23,8 @@ export interface Calls {
   result(ids: readonly string[], finished: boolean): Promise<ResultStatus[]>;
   /** Serves from now on: each request takes `ms` and gives `chunks` chunks and its id. */
   serve(budget: Budget, ms: number, chunks: number): Promise<void>;
+  /** Puts a request and waits for its result; answers how many ms that took. */
+  submit(request: Prompt): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -105,6 +107,11 @@ const calls: Calls = {
   serve(budget, ms, chunks) {
     node.run((request) => handle(request, ms, chunks), { budget }).catch(() => undefined);
     return Promise.resolve();
+  },
+  async submit(request) {
+    const from = performance.now();
+    await node.submit(request).result();
+    return performance.now() - from;
   },
   close: () => node.close(),
 };
