@@ -24,7 +24,7 @@ local call, format, sub = redis.call, string.format, string.sub
 local function enter(lane, opening)
   local node, lane_number = caller.node, tonumber(caller.lane_call, 16)
   assert(not lane or lane_number and #caller.lane_call == 12, 'the number of the call is out of its range')
-  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept')
+  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept', 'fronts')
   local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node,
     lane == 'put' and node .. '|asks' or node)
   shard.read(stored)

@@ -38,8 +38,12 @@ end
 local function lucky_peers()
   local listed, peers = { [caller.node] = true }, {}
   local names = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
-  add_free(names, '-inf', format('%d', shard.now * 1000))
-  add_free(names, format('(%d', shard.now * 1000), '+inf')
+  local old, now = format('%d', (shard.now - caller.steal_after) * 1000), format('%d', shard.now * 1000)
+  add_free(names, '-inf', old)
+  if tonumber(shard.stored[7] or 0) > shard.now then
+    add_free(names, '(' .. old, now)
+  end
+  add_free(names, '(' .. now, '+inf')
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true

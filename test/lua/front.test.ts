@@ -138,6 +138,22 @@ describe('a front', () => {
     expect(await taken(shard, 'engine', { at: 49 })).to.deep.equal(['front 1', 'front 2']);
   });
 
+  it('is looked for among young heads while the shard knows of fronts: for its ttl from a put on (lucky)', async () => {
+    const shard = new TestShard({ policy: 'lucky', ttl: 1_000, stealAfter: 100_000 });
+    const fronts = async (): Promise<unknown> => (await shard.view()).state['fronts'];
+    await shard.run(put(shard, 'front', [{ id: '1', deadline: 9_000 }], never));
+    expect(await fronts()).to.equal(1_000);
+    await shard.run(put(shard, 'front', [{ id: '2', deadline: 9_000 }], { at: 500, ...never }));
+    expect(await fronts(), 'half of it is left').to.equal(1_000);
+    expect(await taken(shard, 'engine', { at: 999, limit: 1 })).to.deep.equal(['front 1']);
+    expect(await taken(shard, 'engine', { at: 1_000, limit: 1 })).to.deep.equal([]);
+    await shard.run(put(shard, 'owner', [{ id: '3', deadline: 9_000 }], { at: 1_001 }));
+    expect(await fronts(), 'another owner does not say so').to.equal(1_000);
+    await shard.run(put(shard, 'front', [{ id: '4', deadline: 9_000 }], { at: 1_002, ...never }));
+    expect(await fronts()).to.equal(2_002);
+    expect(await taken(shard, 'engine', { at: 1_003, limit: 3 })).to.deep.equal(['front 2', 'front 4']);
+  });
+
   it('is served in one line with others: the oldest head that may be stolen goes first', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'owner', ['1']));

@@ -69,8 +69,10 @@ export class ShardModel extends ShardState {
     });
     if (accepted.length > 0) {
       const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
-      if (announced === 'never') this.asks.set(owner, 'never');
-      else if (keeps) this.asks.set(owner, this.now + claimsIn);
+      if (announced === 'never') {
+        this.asks.set(owner, 'never');
+        if (this.fronts < this.now + this.ttl / 2) this.fronts = this.now + this.ttl;
+      } else if (keeps) this.asks.set(owner, this.now + claimsIn);
       else if (this.asks.get(owner) === 'never') this.asks.delete(owner);
       if (claimsIn !== 0) this.ring(owner, leastTokens(accepted).get(owner)!, claimsIn);
     }

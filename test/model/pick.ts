@@ -164,7 +164,9 @@ class Walk implements Picking {
     const heads = this.#state.heads().sort((a, b) => a[1] - b[1] || byBytes(a[0], b[0]));
     const isFree = ([owner]: [string, number]): boolean =>
       this.#state.freeIn(this.#state.line(owner)[0]!) <= 0;
-    const old = heads.filter((head) => head[1] <= now * 1000 && isFree(head));
+    // young ones are of fronts
+    const until = this.#state.fronts > now ? now : now - rules.stealAfter;
+    const old = heads.filter((head) => head[1] <= until * 1000 && isFree(head));
     const ahead = heads.filter((head) => head[1] > now * 1000 && isFree(head));
     const names = [...loaded, ...old, ...ahead].map(([owner]) => owner);
     return [...new Set(names)].filter((owner) => owner !== node);

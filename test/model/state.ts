@@ -61,6 +61,8 @@ export class ShardState {
   readonly idle = new Map<string, number>();
   /** When owners said that they claim by themselves; never: fronts. */
   readonly asks = new Map<string, number | 'never'>();
+  /** Until then there may be fronts. */
+  fronts = 0;
   /** Tokens for which nodes said to have room. */
   readonly rooms = new Map<string, number>();
   /** For which ticket a runner keeps room; over when the time is. */
