@@ -8,6 +8,7 @@
 -- WRITES nothing
 local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
+local has_fronts = require('lib.has_fronts')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
 local lines = require('lib.lines')
@@ -40,7 +41,7 @@ local function lucky_peers()
   local names = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
   local old, now = format('%d', (shard.now - caller.steal_after) * 1000), format('%d', shard.now * 1000)
   add_free(names, '-inf', old)
-  if tonumber(shard.stored[7] or 0) > shard.now then
+  if has_fronts() then
     add_free(names, '(' .. old, now)
   end
   add_free(names, '(' .. now, '+inf')

@@ -5,12 +5,13 @@
 -- WRITES nothing
 local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
+local has_fronts = require('lib.has_fronts')
 local ring = require('lib.ring')
 local stealable_in = require('lib.stealable_in')
 local tables = require('lib.tables')
 local waits_since = require('lib.waits_since')
 local call = redis.call
--- rank of the last head that is looked at: a front's is behind older ones that their owners keep
+-- rank of the last head that is looked at, if a front's may be behind older ones that their owners keep
 local LAST = '7'
 
 -- the owner of the first of these heads that may be stolen now
@@ -28,7 +29,7 @@ local function first_free(heads)
 end
 
 local function ring_first(need)
-  local heads = call('ZRANGE', tables.HEAD, '0', LAST, 'WITHSCORES')
+  local heads = call('ZRANGE', tables.HEAD, '0', has_fronts() and LAST or '0', 'WITHSCORES')
   if #heads == 0 then
     return
   end

@@ -219,6 +219,21 @@ describe('a front', () => {
     expect(await taken(shard, 'c', { at: 14 })).to.deep.equal(['front 1']);
   });
 
+  it('is all that makes a ring look behind the oldest head', async () => {
+    for (const [claimsIn, rung] of [
+      ['never', 'c: claim 0 0'],
+      [undefined, 'c: claim 0 47'],
+    ] satisfies [ClaimsIn, string][]) {
+      const shard = new TestShard();
+      for (const [at, node] of ['b', 'c'].entries()) await shard.run(claim(shard, node, {}, { at }));
+      await shard.run(put(shard, 'owner', ['x'], { at: 10 }));
+      await shard.run(put(shard, 'other', ['1'], { at: 12, claimsIn }));
+      await wakeUps();
+      await shard.run(claim(shard, 'b', { limit: 0 }, { at: 13 }));
+      expect(await wakeUps()).to.deep.equal([rung]);
+    }
+  });
+
   it('has another node rung at once for what an engine gave back', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'front', ['1'], never));

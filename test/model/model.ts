@@ -238,7 +238,9 @@ export class ShardModel extends ShardState {
   }
 
   ringFirst(tokens: number): void {
-    const heads = this.heads().sort(byScore).slice(0, HEADS);
+    const heads = this.heads()
+      .sort(byScore)
+      .slice(0, this.fronts > this.now ? HEADS : 1);
     if (heads.length === 0) return;
     const free = heads.find(([owner]) => this.freeIn(this.line(owner)[0]!) <= 0);
     const longest = this.loads().sort(byScore).at(-1)!;
