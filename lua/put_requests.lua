@@ -2,16 +2,16 @@
 -- so that their order holds. Opens with a write that maxmemory refuses: a put without memory fails whole.
 --
 -- ARGV[14] max_waiting  waiting tickets of one owner in the shard
--- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does.
---                       Until then its requests are its own, if it is at most KEEPS times steal_after. Not heeded while
---                       the caller keeps room: it takes none that it puts now
+-- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does; never:
+--                       it is a front (lib/note_asks.lua). Not heeded while the caller keeps room: it takes none that it
+--                       puts now
 -- ARGV[16..] id tokens deadline head_start tries_left tries_spent body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
 --                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival
 -- RETURNS status, tick, per request and joined by ',': OK and its stamp, DUPLICATE, the stamp that stands and whether the
 --         body is the same (same, other), EXPIRED, FULL and ms to wait
 -- STATUS OK DUPLICATE EXPIRED FULL
 -- COST   O(n log waiting)
--- WRITES shard, request, body, calls
+-- WRITES shard, request, body
 local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local enqueue = require('lib.enqueue')
@@ -19,12 +19,13 @@ local enter = require('lib.enter')
 local layout = require('lib.layout')
 local leave = require('lib.leave')
 local line_length = require('lib.line_length')
+local note_asks = require('lib.note_asks')
 local record_of = require('lib.record_of')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
 local max_waiting, announced = tonumber(ARGV[14]), tonumber(ARGV[15])
-local FIRST, WIDTH, KEEPS = 16, 7, 6
+local FIRST, WIDTH = 16, 7
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 assert(count >= 1 and count <= bounds.ITEMS and count % 1 == 0 and max_waiting >= 0, 'an argument is out of its range')
@@ -66,7 +67,7 @@ local function open()
   call('HSET', tables.SHARD, 'tick', format('%014x', stored))
 end
 
-local refused = enter('put', open)
+local refused, noted = enter('put', open)
 if refused then
   return refused
 end
@@ -81,9 +82,7 @@ if #tickets > 0 then
   end
   local keeps_room = shard.stored[6] and require('lib.kept_by')() == caller.node
   local claims_in = not keeps_room and announced or nil
-  if claims_in and claims_in > 0 and claims_in <= KEEPS * caller.steal_after then
-    call('HSET', tables.CALLS, caller.node .. '|asks', format('%d', shard.now + claims_in))
-  end
+  note_asks(ARGV[15] == 'never' and ARGV[15] or claims_in, noted)
   if claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1 then
     require('lib.ring')(caller.node, least, first, claims_in)
   end

@@ -1,4 +1,5 @@
--- `asks_at` of each of these owners: ms when it claims by itself, as it said with its last put; 0 if it said nothing.
+-- `asks_at` of each of these owners: ms when it claims by itself, as it said with its last put; 0 if it said nothing; -1 if
+-- it never does: it is a front.
 --
 -- GIVES  asks_of(owners)
 -- WRITES nothing
@@ -12,7 +13,7 @@ local function asks_of(owners)
   end
   local asks = #owners > 0 and call('HMGET', tables.CALLS, unpack(fields)) or fields
   for i = 1, #asks do
-    asks[i] = tonumber(asks[i] or 0)
+    asks[i] = asks[i] == 'never' and -1 or tonumber(asks[i] or 0)
   end
   return asks
 end

@@ -1,6 +1,7 @@
 -- Begins every call of a node: reads the shard, checks the caller's epoch and lane, makes the opening write. Answers a
--- reply to return at once, or nil: go on. A script looks at its other arguments before: what was written stays written, so
--- whatever can fail fails before the first write.
+-- reply to return at once, or nil: go on, and on the put lane what the node said of claims of its own (see asks_of.lua). A
+-- script looks at its other arguments before: what was written stays written, so whatever can fail fails before the first
+-- write.
 --
 -- The epoch: a higher one than the stored one makes the shard forget the node's lanes; a lower one is answered EVICTED
 -- and the stored epoch. The lane: the number of the last call is answered what that call was answered; a lower number
@@ -23,8 +24,9 @@ local call, format, sub = redis.call, string.format, string.sub
 local function enter(lane, opening)
   local node, lane_number = caller.node, tonumber(caller.lane_call, 16)
   assert(not lane or lane_number and #caller.lane_call == 12, 'the number of the call is out of its range')
-  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept')
-  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node)
+  local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept', 'fronts')
+  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node,
+    lane == 'put' and node .. '|asks' or node)
   shard.read(stored)
   local known, last = calls[1], lane and calls[2]
   local mine, standing = tonumber(caller.epoch, 16), known and tonumber(known, 16) or 0
@@ -62,6 +64,7 @@ local function enter(lane, opening)
     shard.made(tables.CALLS)
     shard.made(tables.NODE)
   end
+  return nil, mine == standing and calls[3]
 end
 
 return enter

@@ -8,6 +8,7 @@
 -- WRITES nothing
 local asks_of = require('lib.asks_of')
 local caller = require('lib.caller')
+local has_fronts = require('lib.has_fronts')
 local peek = require('lib.peek')
 local pick = require('lib.pick')
 local lines = require('lib.lines')
@@ -21,8 +22,8 @@ local PEERS, TRIES = '50', 10
 -- one claim in so many looks at what waits longest before the own line
 local TURNS = 8
 
--- appends the owners of these heads that may be stolen from by their age
-local function add_aged(names, from, to)
+-- appends the owners of these heads that may be stolen from whatever their load: old ones, and those of fronts
+local function add_free(names, from, to)
   local heads, owners, orders = call('ZRANGEBYSCORE', tables.HEAD, from, to, 'WITHSCORES', 'LIMIT', '0', PEERS), {}, {}
   for i = 1, #heads, 2 do
     owners[#owners + 1], orders[#orders + 1] = heads[i], heads[i + 1]
@@ -38,8 +39,12 @@ end
 local function lucky_peers()
   local listed, peers = { [caller.node] = true }, {}
   local names = call('ZREVRANGEBYSCORE', tables.LOAD, '+inf', format('%d', caller.min_load), 'LIMIT', '0', PEERS)
-  add_aged(names, '-inf', format('%d', (shard.now - caller.steal_after) * 1000))
-  add_aged(names, format('(%d', shard.now * 1000), '+inf')
+  local old, now = format('%d', (shard.now - caller.steal_after) * 1000), format('%d', shard.now * 1000)
+  add_free(names, '-inf', old)
+  if has_fronts() then
+    add_free(names, '(' .. old, now)
+  end
+  add_free(names, '(' .. now, '+inf')
   for i = 1, #names do
     if not listed[names[i]] and #peers < tonumber(PEERS) then
       listed[names[i]] = true

@@ -19,8 +19,8 @@ local shard = {}
 -- `ticked`: the tick must be stored, as the shard is new or a tick was given
 shard.now, shard.tick, shard.ticked = 0, 0, false
 -- `ttl`: ms for which the shard lasts without a call, and a silent node is kept; `expiry`: ms when the tables expire;
--- `moved`: `leave` must give it to all of them; `stored`: tick, expiry, visited, grace, ttl and kept as they are in the
--- table
+-- `moved`: `leave` must give it to all of them; `stored`: tick, expiry, visited, grace, ttl, kept and fronts as they are in
+-- the table
 shard.ttl, shard.expiry, shard.moved, shard.stored = 0, '0', false, nil
 -- `fresh`: tables that this call may have made; `notes`: fields and values for the table `shard`
 shard.fresh, shard.notes = {}, {}

@@ -13,9 +13,10 @@
 -- KEYS[8] node zset     node -> alive until, ms
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that
---                       it claims, ms; node|room -> tokens that it has room for, as it said when it got nothing
+--                       it claims, ms, or never; node|room -> tokens that it has room for, as it said when it got nothing
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), ttl (ms: the longest
---                       that any caller gave), schema, kept: runner|until|ticket, who keeps room for it, patrol (cursor)
+--                       that any caller gave), schema, kept: runner|until|ticket, who keeps room for it, fronts (ms until
+--                       which there may be some), patrol (cursor)
 -- KEYS[12] dead stream  requests given up: ticket, reason, spent (tries), bytes, body
 --
 -- WRITES nothing

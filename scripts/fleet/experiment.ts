@@ -1,12 +1,14 @@
 /** All runs that were asked for, one after the other. */
+import type { StealPolicy } from '../../src/index.ts';
 import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
 import type { OwnedArrival } from '../lib/traffic/scale.ts';
 import type { Source } from '../lib/traffic/source.ts';
 import { figuresOf } from './figures.ts';
+import { IdleFront, type IdleDelay } from './idle-front.ts';
 import { simulateIdeal } from './ideal.ts';
 import type { FleetOptions, LivePolicy, Policy } from './options.ts';
 import { engineOf, makePlan, type PlanOptions } from './plan.ts';
-import { costsOf, roundFigures, rounded, type RunReport } from './report.ts';
+import { costsOf, roundDelay, roundFigures, rounded, type RunReport } from './report.ts';
 import { LiveRun } from './run.ts';
 
 /** A run that is about to begin, and how far it is. */
@@ -25,6 +27,12 @@ export interface Watcher {
   finished(run: RunReport): void;
 }
 
+/** What is under way, and can be ended. */
+interface Measure<Outcome> {
+  go(): Promise<Outcome>;
+  end(): Promise<void>;
+}
+
 /** What is run once with each policy. */
 type Compared = Pick<PlanOptions, 'load' | 'seed' | 'large'>;
 
@@ -34,7 +42,9 @@ export class Experiment {
   readonly #redis: string;
   readonly #scale: number;
   readonly #watcher: Watcher;
-  #run: LiveRun | undefined;
+  #run: Measure<unknown> | undefined;
+  /** By policy, once it was measured. */
+  readonly #idle = new Map<LivePolicy, IdleDelay>();
   #number = 0;
 
   constructor(options: FleetOptions, source: Source, redis: string, scale: number, watcher: Watcher) {
@@ -67,8 +77,8 @@ export class Experiment {
 
   async #compare(what: Compared): Promise<RunReport[]> {
     const { load, seed, large } = what;
-    const { nodes, requests, skew, loadUnit, ask } = this.#options;
-    const arrivals = makePlan(this.#source, { ...what, nodes, requests, skew });
+    const { nodes, fronts, requests, skew, loadUnit, ask } = this.#options;
+    const arrivals = makePlan(this.#source, { ...what, nodes, fronts, requests, skew });
     const engine = engineOf(this.#source, { ...what, requests });
     const ideal = figuresOf(simulateIdeal(arrivals, nodes, engine));
     const bound = ideal.queueDelayMs.p99;
@@ -77,6 +87,7 @@ export class Experiment {
       large: large ?? null,
       seed,
       nodes,
+      fronts,
       trace: this.#source.name,
       skew: skew ?? null,
       loadUnit,
@@ -92,7 +103,10 @@ export class Experiment {
     const runs = [report('ideal', roundFigures(ideal))];
     for (const policy of this.#options.policy) {
       const outcome = await this.#live(policy, what, engine, arrivals);
-      runs.push(report(policy, { ...roundFigures(figuresOf(outcome.history)), ...costsOf(outcome) }));
+      const idle = fronts === 0 ? {} : { idleMs: roundDelay(await this.#idleDelay(policy)) };
+      runs.push(
+        report(policy, { ...roundFigures(figuresOf(outcome.history)), ...costsOf(outcome), ...idle }),
+      );
     }
     return runs;
   }
@@ -103,7 +117,7 @@ export class Experiment {
     engine: EngineOptions,
     arrivals: readonly OwnedArrival[],
   ) {
-    const { nodes, stealAfter, minLoad, loadUnit, ask } = this.#options;
+    const { nodes, fronts, stealAfter, minLoad, loadUnit, ask } = this.#options;
     const { load: loads, seed: seeds, policy: policies } = this.#options;
     const stage = {
       ...{ policy, load, seed, requests: arrivals.length },
@@ -115,6 +129,7 @@ export class Experiment {
     const options = {
       policy,
       nodes,
+      fronts,
       engine,
       seed,
       scale: this.#scale,
@@ -123,7 +138,20 @@ export class Experiment {
       loadUnit,
       ask,
     };
-    const run = new LiveRun(this.#redis, arrivals, options, (ended) => this.#watcher.progress(stage, ended));
+    return this.#go(
+      new LiveRun(this.#redis, arrivals, options, (ended) => this.#watcher.progress(stage, ended)),
+    );
+  }
+
+  /** What a front costs is a figure of the policy, whatever the load: it is measured once. */
+  async #idleDelay(policy: LivePolicy): Promise<IdleDelay> {
+    const known =
+      this.#idle.get(policy) ?? (await this.#go(new IdleFront(this.#redis, policy as StealPolicy)));
+    this.#idle.set(policy, known);
+    return known;
+  }
+
+  async #go<Outcome>(run: Measure<Outcome>): Promise<Outcome> {
     this.#run = run;
     try {
       return await run.go();

@@ -10,7 +10,7 @@ import { Experiment } from './experiment.ts';
 import { parseOptions, type FleetOptions } from './options.ts';
 import { draw } from './picture.ts';
 import { openSource } from './plan.ts';
-import { toTable } from './report.ts';
+import { toText } from './report.ts';
 import { measurePing, roundTripsIn, scaleFor } from './scale.ts';
 import { openScreen } from './screen.ts';
 
@@ -33,13 +33,15 @@ async function fleet(options: FleetOptions, open: Open): Promise<boolean> {
   open.add(() => experiment.end());
   const runs = await experiment.go();
   await open.end();
-  say(toTable(runs));
+  say(toText(runs));
   if (options.picture !== undefined) await writeFile(options.picture, draw(runs));
   if (options.json) process.stdout.write(`${JSON.stringify({ pingMs, runs })}\n`);
   const unsound = runs.filter((run) => run.unsound > 0);
   for (const run of unsound)
     process.stderr.write(`${run.policy}: ${run.unsound} requests did not run once and end once\n`);
-  if (options.write && unsound.length === 0) writeMeasurements('fleet', `${timing}\n\n${toTable(runs)}`);
+  const block = options.fronts === 0 ? 'fleet' : 'fleet-fronts';
+  if (options.write && unsound.length === 0)
+    writeMeasurements('fleet', `${timing}\n\n${toText(runs)}`, { block });
   return unsound.length === 0;
 }
 

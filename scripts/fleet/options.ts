@@ -7,6 +7,8 @@ import { badUsage as usageOf, newTool } from '../lib/tool/usage.ts';
 
 export const LIVE_POLICIES = ['none', 'lucky', 'oldest', 'reference', 'two-choices'] as const;
 export type LivePolicy = (typeof LIVE_POLICIES)[number];
+/** Those that serve every request of a node without an engine. The reference leaves the last two where they are. */
+export const FRONT_POLICIES: readonly LivePolicy[] = ['lucky', 'oldest'];
 export type Policy = LivePolicy | 'ideal';
 
 /** When nodes of ours ask for work: shortly before their engines' next iterations, or as soon as there is room. */
@@ -22,7 +24,10 @@ export interface FleetOptions {
   large?: number[];
   /** Missing: round robin. */
   skew?: number;
+  /** Nodes with an engine. */
   nodes: number;
+  /** Nodes without one, beside them, at which all requests enter; 0: they enter at the others. */
+  fronts: number;
   requests: number;
   seed: number[];
   /** Real ms per model ms; missing: chosen by the round trip. */
@@ -66,6 +71,12 @@ function createProgram(): Command {
     )
     .option('--skew <share>', 'share of the arrivals at the first node; else round robin', decimal(0, 1))
     .option('--nodes <n>', 'nodes of the fleet', integer(2, 32), 8)
+    .option(
+      '--fronts <n>',
+      'nodes without an engine beside them, at which all requests enter; also measures what an idle front costs',
+      integer(0, 32),
+      0,
+    )
     .option('--requests <n>', 'requests of a run; of few, the p99 says little', integer(10, 1_000_000), 6_000)
     .option('--seed <list>', 'which requests, at which nodes', list(integer(0, 2 ** 32 - 1)), [1])
     .option(
@@ -103,7 +114,13 @@ function policies(text: string): LivePolicy[] {
  * @throws UsageError
  */
 export function parseOptions(args: readonly string[]): FleetOptions | undefined {
-  return parse(createProgram(), args)?.opts<FleetOptions>();
+  const program = parse(createProgram(), args);
+  const options = program?.opts<FleetOptions>();
+  if (!options || options.fronts === 0) return options;
+  const served = options.policy.filter((policy) => FRONT_POLICIES.includes(policy));
+  if (program!.getOptionValueSource('policy') === 'cli' && served.length < options.policy.length)
+    throw badUsage(`--fronts: only ${FRONT_POLICIES.join(' and ')} serve nodes without an engine`);
+  return { ...options, policy: served };
 }
 
 /** Something that was given cannot be used, like a file that is no trace. */

@@ -28,13 +28,33 @@ const TTL_MS = 86_400_000;
 /** Real ms. */
 const LEAST_POLL_MS = 10;
 
+type OurScheduler = Scheduler<Replayed, undefined>;
+
+export async function startOurs(node: number, context: NodeContext, options: OurOptions): Promise<FleetNode> {
+  const { scheduler, pollMs } = await openScheduler(node, context, options);
+  return new OurNode(node, context, scheduler, pollMs, options.ask);
+}
+
+/** A node without an engine. */
+export async function startFront(
+  node: number,
+  context: NodeContext,
+  options: OurOptions,
+): Promise<FleetNode> {
+  const { scheduler } = await openScheduler(node, context, options);
+  return { put: (id) => submit(scheduler, context, id), close: () => scheduler.close() };
+}
+
 /**
  * The scheduler's defaults that a run waits for are scaled with the engines' time: pollMs, stealAfterMs and patienceMs. Leases
  * and names stand as long as always, in real time, so that a busy machine loses none.
  */
-export async function startOurs(node: number, context: NodeContext, options: OurOptions): Promise<FleetNode> {
-  const { redis, topic, clock } = context;
-  const { policy, minLoadScore, loadUnit, ask } = options;
+async function openScheduler(
+  node: number,
+  { redis, topic, clock }: NodeContext,
+  options: OurOptions,
+): Promise<{ scheduler: OurScheduler; pollMs: number }> {
+  const { policy, minLoadScore, loadUnit } = options;
   const defaults = settle({ policy });
   const stealAfterMs = Math.round((options.stealAfterMs ?? defaults.stealAfterMs) * clock.scale);
   const patienceMs = Math.round(defaults.patienceMs * clock.scale);
@@ -46,12 +66,19 @@ export async function startOurs(node: number, context: NodeContext, options: Our
     promptTokensOf: ({ promptTokens }) => promptTokens,
     onWarning: () => undefined,
   });
-  return new OurNode(node, context, scheduler, pollMs, ask);
+  return { scheduler, pollMs };
+}
+
+/** Resolves when its owner has been told its end. */
+async function submit(scheduler: OurScheduler, context: NodeContext, id: number): Promise<void> {
+  const { promptTokens, outputTokens } = context.history.journeys[id]!;
+  await scheduler.submit({ request_id: String(id), promptTokens, outputTokens }).result();
+  context.onEnd(id);
 }
 
 class OurNode implements FleetNode {
   readonly #context: NodeContext;
-  readonly #scheduler: Scheduler<Replayed, undefined>;
+  readonly #scheduler: OurScheduler;
   readonly #engine: LiveEngine;
   readonly #claims = new Map<number, string>();
   readonly #served: Promise<void>;
@@ -59,13 +86,7 @@ class OurNode implements FleetNode {
   readonly #ask: Ask;
   #closed = false;
 
-  constructor(
-    node: number,
-    context: NodeContext,
-    scheduler: Scheduler<Replayed, undefined>,
-    pollMs: number,
-    ask: Ask,
-  ) {
+  constructor(node: number, context: NodeContext, scheduler: OurScheduler, pollMs: number, ask: Ask) {
     const { onFailure } = context;
     this.#context = context;
     this.#scheduler = scheduler;
@@ -75,11 +96,8 @@ class OurNode implements FleetNode {
     this.#served = this.#serve().catch(onFailure);
   }
 
-  async put(id: number): Promise<void> {
-    const { promptTokens, outputTokens } = this.#context.history.journeys[id]!;
-    const submission = this.#scheduler.submit({ request_id: String(id), promptTokens, outputTokens });
-    await submission.result();
-    this.#context.onEnd(id);
+  put(id: number): Promise<void> {
+    return submit(this.#scheduler, this.#context, id);
   }
 
   async close(): Promise<void> {

@@ -35,8 +35,9 @@ export function draw(runs: readonly RunReport[]): string {
   const y = scaleOf(decades.from, Math.max(decades.to, decades.from + 1), BOX.bottom, BOX.top);
   const yOf = (ms: number): number => y(Math.log10(Math.max(1, ms)));
   const labels = spread(lines.map(({ points }) => yOf(points.at(-1)!.ms)));
-  const { nodes, skew, trace } = runs[0]!;
-  const owners = skew === null ? 'owners round robin' : `${Math.round(skew * 100)} % at one node`;
+  const { nodes, fronts, skew, trace } = runs[0]!;
+  const among = fronts === 0 ? 'owners' : `${fronts} fronts`;
+  const owners = skew === null ? `${among} round robin` : `${Math.round(skew * 100)} % at one node`;
   const title = `p99 queueing delay, ${nodes} nodes, ${owners}, ${trace.split('/').at(-1)!}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)}" ` +

@@ -9,13 +9,16 @@ import { badUsage } from './options.ts';
 import { tightEngine, withLarge } from './tight.ts';
 
 export interface PlanOptions {
+  /** Nodes with an engine, numbered from 0. */
   nodes: number;
+  /** Nodes without one, numbered on from there: all requests enter at them. 0: they enter at the others. */
+  fronts: number;
   requests: number;
   load: number;
   seed: number;
   /** Share of large requests, before tight engines; undefined: the engines are as they are, and so is the trace. */
   large?: number | undefined;
-  /** Share of the arrivals at node 0; undefined: round robin. */
+  /** Share of the arrivals at the first node at which they enter; undefined: round robin. */
   skew: number | undefined;
 }
 
@@ -35,13 +38,15 @@ export function engineOf(
 
 /** @throws UsageError if the source has no traffic that could be scaled */
 export function makePlan(source: Source, options: PlanOptions): OwnedArrival[] {
-  const { nodes, requests, load, seed, skew, large } = options;
+  const { nodes, fronts, requests, load, seed, skew, large } = options;
   const engine = engineOf(source, options);
   const recorded = source.take(requests, seed);
   const taken = large === undefined ? recorded : withLarge(recorded, { share: large, engine, seed });
   try {
     const arrivals = scaleToLoad(taken, { load, nodes, capacityPerNode: capacity(taken, engine) });
-    return assignOwners(arrivals, { nodes, seed, ...(skew === undefined ? {} : { skew }) });
+    const entries = { nodes: fronts || nodes, seed, ...(skew === undefined ? {} : { skew }) };
+    const first = fronts === 0 ? 0 : nodes;
+    return assignOwners(arrivals, entries).map((one) => ({ ...one, owner: first + one.owner }));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw badUsage(`--trace: ${source.name} has no traffic that could be replayed: ${error.message}`);

@@ -3,6 +3,7 @@ import { table } from '../../src/cli/output.ts';
 import type { LoadUnit } from '../../src/base/options.ts';
 import { quantile } from '../lib/measure/statistics.ts';
 import type { Figures } from './figures.ts';
+import type { IdleDelay } from './idle-front.ts';
 import type { Ask, Policy } from './options.ts';
 import type { LiveOutcome } from './run.ts';
 
@@ -16,7 +17,10 @@ export interface RunReport extends Figures {
   /** null: owners round robin. */
   skew: number | null;
   seed: number;
+  /** Those with an engine. */
   nodes: number;
+  /** Those without; 0: the requests enter at the others. */
+  fronts: number;
   /** Of our policies. */
   loadUnit: LoadUnit;
   /** Of our policies. */
@@ -32,6 +36,8 @@ export interface RunReport extends Figures {
   lateTimersMs?: { p50: number; p99: number };
   /** Share of the time in which the process of all nodes was busy. */
   clientBusy?: number;
+  /** With fronts: real ms from a put to its result beside an idle engine, medians. */
+  idleMs?: IdleDelay;
 }
 
 /** What a live run adds to the figures of its history. */
@@ -46,6 +52,10 @@ export function costsOf({ history, cost, lateness, busy }: LiveOutcome) {
     },
     clientBusy: rounded(busy, 3),
   };
+}
+
+export function roundDelay({ front, owner }: IdleDelay): IdleDelay {
+  return { front: rounded(front, 2), owner: rounded(owner, 2) };
 }
 
 export function rounded(value: number, digits: number): number {
@@ -82,6 +92,23 @@ const HEADER = [
   ...['small p99', 'large p99', 'longest', 'TTFT p99', 'stolen %', 'inversions'],
   ...['idle %', 'commands', 'CPU us', 'late ms'],
 ];
+
+/** All that is said of the runs. */
+export function toText(runs: readonly RunReport[]): string {
+  const policies = new Map(runs.map(({ policy, idleMs }) => [policy, idleMs]));
+  const idle = [...policies].flatMap(([policy, delay]) => (delay ? [idleLine(policy, delay)] : []));
+  const { fronts, nodes } = runs[0]!;
+  const where = `All requests enter at ${fronts} nodes without an engine, beside ${nodes} with one.`;
+  return [...(fronts === 0 ? [] : [where]), toTable(runs), ...idle].join('\n');
+}
+
+function idleLine(policy: Policy, { front, owner }: IdleDelay): string {
+  const added = rounded(front - owner, 2);
+  return (
+    `${policy}: beside an idle engine a put has its result after ${front} ms at a front, ${owner} ms at an owner with the engine: ` +
+    `${added} ms are added (medians, real ms, a handler that answers at once)`
+  );
+}
 
 /** One row a run; `inversions`, `commands` and `CPU us` are per request. */
 export function toTable(runs: readonly RunReport[]): string {

@@ -1,6 +1,4 @@
 /** One live run: the nodes of one policy serve one plan over Redis. */
-import { randomBytes } from 'node:crypto';
-import { Redis } from 'ioredis';
 import { sleep } from '../../src/base/clock.ts';
 import { openClient } from '../../src/redis/connection.ts';
 import type { EngineOptions } from '../../src/testing/engine/engine-model.ts';
@@ -14,13 +12,17 @@ import { ScaledClock } from './live-engine.ts';
 import { newHistory } from './machine.ts';
 import type { FleetNode, NodeContext } from './node.ts';
 import type { Ask, LivePolicy } from './options.ts';
-import { startOurs } from './ours.ts';
+import { startFront, startOurs } from './ours.ts';
 import { startReference } from './reference-node.ts';
 import { ShorterOfTwo } from './shorter-of-two.ts';
+import { newTopic, removeKeys } from './topics.ts';
 
 export interface LiveOptions {
   policy: LivePolicy;
+  /** With an engine. */
   nodes: number;
+  /** Without one. */
+  fronts: number;
   engine: EngineOptions;
   seed: number;
   /** Real ms per model ms. */
@@ -55,7 +57,7 @@ const LOOK_MS = 100;
 const NO_NEWS_MS = 60_000;
 
 export class LiveRun {
-  readonly topic = `fleet-${randomBytes(6).toString('hex')}`;
+  readonly topic = newTopic();
   readonly #options: LiveOptions;
   readonly #redis: string;
   readonly #progress: Progress;
@@ -103,24 +105,18 @@ export class LiveRun {
     // a node that is just starting has yet to write what is to be removed
     await this.#started.catch(() => undefined);
     await Promise.allSettled(this.#nodes.splice(0).map((node) => node.close()));
-    const client = new Redis(this.#redis);
-    try {
-      for await (const keys of client.scanStream({ match: `*${this.topic}*`, count: 1_000 }))
-        if ((keys as string[]).length > 0) await client.unlink(keys as string[]);
-    } finally {
-      client.disconnect();
-    }
+    await removeKeys(this.#redis, this.topic);
   }
 
   async #startAll(): Promise<void> {
-    for (let node = 0; node < this.#options.nodes; node += 1) {
+    for (let node = 0; node < this.#options.nodes + this.#options.fronts; node += 1) {
       this.#over.signal.throwIfAborted();
       this.#nodes.push(await this.#start(node));
     }
   }
 
   #start(node: number): Promise<FleetNode> {
-    const { policy, stealAfterMs, minLoadScore, loadUnit, ask } = this.#options;
+    const { policy, nodes, stealAfterMs, minLoadScore, loadUnit, ask } = this.#options;
     const context: NodeContext = {
       ...{ redis: this.#redis, topic: this.topic },
       ...{ history: this.#history, clock: this.#clock, lateness: this.#lateness },
@@ -130,7 +126,8 @@ export class LiveRun {
     };
     if (policy === 'reference') return startReference(node, context);
     const steal: StealPolicy = policy === 'two-choices' ? 'none' : policy;
-    return startOurs(node, context, { policy: steal, stealAfterMs, minLoadScore, loadUnit, ask });
+    const start = node < nodes ? startOurs : startFront;
+    return start(node, context, { policy: steal, stealAfterMs, minLoadScore, loadUnit, ask });
   }
 
   /** Brings every request at its time, and resolves when the last one has ended. */

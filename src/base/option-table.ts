@@ -126,7 +126,8 @@ export const OPTIONS: OptionTable = {
     kind: integer(100, Math.floor(MAX_INT32 / 2)),
   },
   stealAfterMs: {
-    meaning: "Age at which a peer's first request may be stolen whatever the peer's load",
+    meaning:
+      "Age at which a peer's first request may be stolen whatever the peer's load; a front's may be at once",
     unit: 'ms',
     default: {
       shown: '20 for `oldest`, else `leaseMs`',

@@ -86,9 +86,10 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /** How long a claim is valid without a refresh. Default: 30,000. */
   leaseMs?: number;
   /**
-   * Age at which a peer's first request may be stolen whatever the peer's load. With `oldest` it must also be older by this
-   * than the first of the node's own. An owner that waits for work, and has said when its engine can begin (`readyInMs`),
-   * keeps what it puts until then, if that is within six times this. Default: 20 for `oldest`, else `leaseMs`.
+   * Age at which a peer's first request may be stolen whatever the peer's load; a front's may be at once. A front is a node
+   * that has never asked for work. With `oldest` the request must also be older by this than the first of the node's own. An
+   * owner that waits for work, and has said when its engine can begin (`readyInMs`), keeps what it puts until then, if that is
+   * within six times this. Default: 20 for `oldest`, else `leaseMs`.
    */
   stealAfterMs?: number;
   /** How long a node's name is valid without a renewal, which comes every half of this. Default: 30,000. */

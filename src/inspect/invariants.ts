@@ -46,6 +46,7 @@ export function checkInvariants(
   checkTicks(snapshot, records, report(4));
   checkExpiries(snapshot, records, report(5));
   checkNames(snapshot, report(5));
+  checkAsks(snapshot, report(5));
   if (refreshed) checkSilent(snapshot, report(5));
   return violations;
 }
@@ -175,6 +176,13 @@ function checkNames({ calls, idle, node, out }: ShardSnapshot, report: Report): 
   for (const [table, names] of Object.entries(named)) {
     for (const name of names) if (!node.has(name)) report(`${table} names ${name}, which is not in node`);
   }
+}
+
+/** What owners said of claims of their own: when one comes, or that none ever does. */
+function checkAsks({ calls }: ShardSnapshot, report: Report): void {
+  for (const [field, asks] of calls)
+    if (field.endsWith('|asks') && !/^(?:\d+|never)$/.test(asks))
+      report(`calls says that ${field.split('|', 1)[0]!} claims at ${show(asks)}`);
 }
 
 function checkSilent({ node, now, state }: ShardSnapshot, report: Report): void {

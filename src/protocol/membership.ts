@@ -57,6 +57,11 @@ export class Membership {
     return this.#resend.over;
   }
 
+  /** It has never asked for work: its requests are taken at once by who has room (lua/README.md#fronts). */
+  get isFront(): boolean {
+    return this.engine === undefined;
+  }
+
   /** The node is over: what waits for an answer rejects with the reason. */
   end(reason: SchedulerError): void {
     this.#resend.end(reason);

@@ -187,7 +187,7 @@ export class Shard {
     // no claim can leave right behind a put that has a connection of its own
     const claims = replicatedPuts || alone ? undefined : localClaims;
     const claimsInMs = claims?.claimsBehind(this.number, Math.min(...items.map((item) => item.promptTokens)));
-    const claimsIn = claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
+    const claimsIn = wire.claimsInArgument(claimsInMs, membership.isFront);
     const args = [String(rules.maxWaiting), claimsIn, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;
     const andReplicate: Send = async (client, name, all) => {

@@ -187,6 +187,12 @@ export function heldArguments(held: readonly Held[]): string[] {
   return held.flatMap(({ ticket, fence }) => [ticket, fence]);
 }
 
+/** In how many ms a claim of the node that puts follows; undefined: none does. A front has never claimed. */
+export function claimsInArgument(claimsInMs: number | undefined, isFront: boolean): string {
+  if (isFront) return 'never';
+  return claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
+}
+
 /** A mailbox' cursor. */
 export function cursorArgument(cursor: Tick): string {
   return cursor === NO_TICK ? '' : cursor;

@@ -9,6 +9,7 @@ import {
   refreshArgs,
   resultArgs,
   type ClaimBounds,
+  type ClaimsIn,
   type GiveBack,
   type Held,
   type PutItem,
@@ -21,7 +22,7 @@ export function put(
   shard: TestShard,
   node: string,
   items: readonly (string | PutItem)[],
-  { maxWaiting = 100_000, claimsIn, ...options }: Options & { maxWaiting?: number; claimsIn?: number } = {},
+  { maxWaiting = 100_000, claimsIn, ...options }: Options & { maxWaiting?: number; claimsIn?: ClaimsIn } = {},
 ): Call {
   const full = items.map((item) => (typeof item === 'string' ? { id: item } : item));
   return shard.call('put_requests', node, putArgs(maxWaiting, full, claimsIn), options);

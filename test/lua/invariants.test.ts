@@ -17,7 +17,7 @@ const EXPIRY = START + TTL + 30_000;
 /** x and y of `a` wait, z is run by `b`; a result of z is on its way. */
 async function sound(): Promise<TestShard> {
   const shard = new TestShard();
-  await shard.run(put(shard, 'a', ['z', 'x', 'y']));
+  await shard.run(put(shard, 'a', ['z', 'x', 'y'], { claimsIn: 'never' }));
   await shard.run(claim(shard, 'b', { limit: 1 }, { at: 60 }));
   await shard.run(claim(shard, 'c', { limit: 1, alone: 1 }, { at: 60 }));
   const chunk = { ...(await shard.held('a|z')), number: 1, kind: 'chunk' as const, payload: Buffer.of(0xff) };
@@ -155,6 +155,12 @@ describe('the checker of the invariants', () => {
       (s, r) => Promise.all(SHARD_TABLES.map((table) => r.pexpireat(s.key(table), START + TTL - 1))),
     ],
     ['a lane of an unknown node', 5, /calls names d/, (s, r) => r.hset(s.key('calls'), 'd|put', 'x')],
+    [
+      'a claim that is announced for no time',
+      5,
+      /calls says that a claims at "soon"/,
+      (s, r) => r.hset(s.key('calls'), 'a|asks', 'soon'),
+    ],
     ['an idle runner that is unknown', 5, /idle names d/, (s, r) => r.zadd(s.key('idle'), 5, 'd')],
     [
       'a mailbox of an unknown node',

@@ -32,7 +32,7 @@ export interface View {
   /** `node|lane` -> number of the last call. */
   lanes: Record<string, number>;
   /** Node -> when it said that it claims. */
-  asks: Record<string, number>;
+  asks: Record<string, number | 'never'>;
   /** Node -> tokens that it has room for. */
   rooms: Record<string, number>;
   /** `runner until ticket`, or empty. */
@@ -95,7 +95,7 @@ export function viewOf(snapshot: ShardSnapshot): View {
     idle: record(idle, (until, name) => [name, ms(until)]),
     epochs: record(epochs, (epoch, name) => [name, parseInt(epoch, 16)]),
     lanes: record(lanes, (last, field) => [field, parseInt(last.slice(0, 12), 16)]),
-    asks: record(asks, (at, field) => [field.split('|')[0]!, ms(Number(at))]),
+    asks: record(asks, (at, field) => [field.split('|')[0]!, at === 'never' ? at : ms(Number(at))]),
     rooms: record(rooms, (tokens, field) => [field.split('|')[0]!, Number(tokens)]),
     kept: showKept(state.get('kept') ?? ''),
     state: record(new Map([...state].filter(([field]) => field !== 'kept')), (value, field) => [

@@ -77,8 +77,10 @@ export interface PutItem {
   body?: Argument;
 }
 
-/** @param claimsIn ms in which a claim of the caller follows */
-export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?: number): Argument[] {
+/** ms in which a claim of the caller follows; never: it is a front; undefined: it does not say. */
+export type ClaimsIn = number | 'never' | undefined;
+
+export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?: ClaimsIn): Argument[] {
   const each = items.flatMap(
     ({ id, tokens = 128, deadline = '', headStart = 0, triesLeft = 3, triesSpent = 0, body }) => [
       ...[

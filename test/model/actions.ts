@@ -40,7 +40,7 @@ export const action = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant('put' as const),
-      claimsIn: fc.constantFrom(undefined, 0, 10, 1_000),
+      claimsIn: fc.constantFrom(undefined, 0, 10, 1_000, 'never' as const, 'never' as const),
       who,
       items: fc.array(item, { minLength: 1, maxLength: 6 }),
       full: fc.constantFrom(100, 100, 4),

@@ -4,7 +4,7 @@
  * all before it.
  */
 import { NO_TICK, hex, parseTicket, type Ticket } from '../../src/base/ticket.ts';
-import type { Claim, ClaimBounds, GiveBack, Held, PutItem, ResultItem } from '../lua/wire.ts';
+import type { Claim, ClaimBounds, ClaimsIn, GiveBack, Held, PutItem, ResultItem } from '../lua/wire.ts';
 import { pause } from './pauses.ts';
 import { pick, type Picking } from './pick.ts';
 import { ShardState, byScore, endOf, leastTokens, stampOf, type Mail, type Request } from './state.ts';
@@ -14,7 +14,7 @@ const BURIED_BY_REFRESH = 8;
 const DAY = 86_400_000;
 /** An owner that says that it claims within so many times stealAfter keeps its requests until then. */
 const KEEPS = 6;
-/** Heads that a claim in vain looks at, to say when to come again. */
+/** Heads that a claim in vain looks at, to say when to come again, and a claim that rings for what may be stolen now. */
 const HEADS = 8;
 const NO_ROOM = 'its owner has no room for more results (option maxResults)';
 const SEPARATORS = { put: ',', other: ' ' } as const;
@@ -25,10 +25,11 @@ export class ShardModel extends ShardState {
     items: readonly PutItem[],
     maxWaiting: number,
     observed: readonly string[],
-    announced: number | undefined,
+    announced: ClaimsIn,
   ): string {
     const owner = this.node;
-    const claimsIn = this.standingKept()?.runner === owner ? undefined : announced;
+    const isKeeper = this.standingKept()?.runner === owner;
+    const claimsIn = isKeeper || announced === 'never' ? undefined : announced;
     // a tenth of the time that the head had waited when the call came
     const retryAfter = this.#retryAfter(owner);
     let full = '';
@@ -69,7 +70,11 @@ export class ShardModel extends ShardState {
     });
     if (accepted.length > 0) {
       const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
-      if (keeps) this.asks.set(owner, this.now + claimsIn);
+      if (announced === 'never') {
+        this.asks.set(owner, 'never');
+        if (this.fronts < this.now + this.ttl / 2) this.fronts = this.now + this.ttl;
+      } else if (keeps) this.asks.set(owner, this.now + claimsIn);
+      else if (this.asks.get(owner) === 'never') this.asks.delete(owner);
       if (claimsIn !== 0) this.ring(owner, leastTokens(accepted).get(owner)!, claimsIn);
     }
     return answers.join(SEPARATORS.put);
@@ -248,11 +253,13 @@ export class ShardModel extends ShardState {
   }
 
   ringFirst(tokens: number): void {
-    const first = this.heads().sort(byScore)[0]?.[0];
-    if (first === undefined) return;
-    const isOfAge = this.freeIn(this.line(first)[0]!) <= 0;
+    const heads = this.heads()
+      .sort(byScore)
+      .slice(0, this.fronts > this.now ? HEADS : 1);
+    if (heads.length === 0) return;
+    const free = heads.find(([owner]) => this.freeIn(this.line(owner)[0]!) <= 0);
     const longest = this.loads().sort(byScore).at(-1)!;
-    this.ring(!isOfAge && longest[1] >= this.rules.minLoad ? longest[0] : first, tokens);
+    this.ring((free ?? (longest[1] >= this.rules.minLoad ? longest : heads[0]!))[0], tokens);
   }
 
   #again({ opened, through }: Picking, from: number): number {

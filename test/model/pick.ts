@@ -161,7 +161,7 @@ class Walk implements Picking {
     return this.picks.length > 0 || this.#full;
   }
 
-  /** The most loaded first, then those with old heads, then those whose order lies ahead. */
+  /** The most loaded first, then those that may be stolen from whatever their load, at last those whose order lies ahead. */
   #luckyPeers(): string[] {
     const { rules, now, node } = this.#state;
     const loaded = this.#state
@@ -169,9 +169,12 @@ class Walk implements Picking {
       .filter(([, load]) => load >= rules.minLoad)
       .sort((a, b) => b[1] - a[1] || byBytes(b[0], a[0]));
     const heads = this.#state.heads().sort((a, b) => a[1] - b[1] || byBytes(a[0], b[0]));
-    const aged = (owner: string): boolean => this.#state.freeIn(this.#state.line(owner)[0]!) <= 0;
-    const old = heads.filter(([owner, order]) => order <= (now - rules.stealAfter) * 1000 && aged(owner));
-    const ahead = heads.filter(([owner, order]) => order > now * 1000 && aged(owner));
+    const isFree = ([owner]: [string, number]): boolean =>
+      this.#state.freeIn(this.#state.line(owner)[0]!) <= 0;
+    // young ones are of fronts
+    const until = this.#state.fronts > now ? now : now - rules.stealAfter;
+    const old = heads.filter((head) => head[1] <= until * 1000 && isFree(head));
+    const ahead = heads.filter((head) => head[1] > now * 1000 && isFree(head));
     const names = [...loaded, ...old, ...ahead].map(([owner]) => owner);
     return [...new Set(names)].filter((owner) => owner !== node);
   }

@@ -70,8 +70,10 @@ export class ShardState {
   readonly epochs = new Map<string, number>();
   readonly lanes = new Map<string, { number: number; answer: string }>();
   readonly idle = new Map<string, number>();
-  /** When owners said that they claim by themselves. */
-  readonly asks = new Map<string, number>();
+  /** When owners said that they claim by themselves; never: fronts. */
+  readonly asks = new Map<string, number | 'never'>();
+  /** Until then there may be fronts. */
+  fronts = 0;
   /** Tokens for which nodes said to have room. */
   readonly rooms = new Map<string, number>();
   /** For which ticket a runner keeps room; over when the time is. */
@@ -270,11 +272,12 @@ export class ShardState {
     if (next && this.isStealable(this.line(owner))) this.idle.delete(next[0]);
   }
 
-  /** ms until the first request of an owner that is not overloaded may be stolen; 0 or less: it may. */
+  /** ms until the first request of an owner that is not overloaded may be stolen; 0 or less: it may. A front's may at once. */
   freeIn(head: Request): number {
-    const { owner } = head;
+    const asks = this.asks.get(head.owner) ?? 0;
+    if (asks === 'never') return 0;
     const ofAge = Math.ceil(this.rules.stealAfter - (this.now - this.waitsSince(head)));
-    return Math.max(ofAge, (this.asks.get(owner) ?? 0) - this.now);
+    return Math.max(ofAge, asks - this.now);
   }
 
   /** ms; by its order, unless that lies ahead of the clock. Since ever, if its arrival lies ahead too. */

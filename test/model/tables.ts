@@ -35,11 +35,11 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
   const [epochs, lanes, asks, rooms] = [
     new Map<string, number>(),
     new Map<string, number>(),
-    new Map<string, number>(),
+    new Map<string, number | 'never'>(),
     new Map<string, number>(),
   ];
   for (const [field, value] of calls) {
-    if (field.endsWith('|asks')) asks.set(field.slice(0, -5), Number(value));
+    if (field.endsWith('|asks')) asks.set(field.slice(0, -5), value === 'never' ? value : Number(value));
     else if (field.endsWith('|room')) rooms.set(field.slice(0, -5), Number(value));
     else if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
     else epochs.set(field, parseInt(value, 16));
@@ -59,6 +59,7 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     asks: sorted(asks),
     rooms: sorted(rooms),
     kept: state.get('kept') ?? '',
+    fronts: Number(state.get('fronts') ?? 0),
     visited: Number(state.get('visited') ?? 0),
     grace: Number(state.get('grace') ?? 0),
     expiry: Number(state.get('expiry') ?? 0),
@@ -92,6 +93,7 @@ export function foreseenTables(model: ShardState): Record<string, unknown> {
     asks: sorted(model.asks),
     rooms: sorted(model.rooms),
     kept: keptOf(model),
+    fronts: model.fronts,
     lanes: sorted([...model.lanes].map(([field, { number }]) => [field, number])),
     visited,
     grace,

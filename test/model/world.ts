@@ -13,6 +13,7 @@ import {
   refreshArgs,
   resultArgs,
   type ClaimBounds,
+  type ClaimsIn,
   type GiveBack,
   type Held,
   type PutItem,
@@ -42,12 +43,7 @@ export class World extends Twin {
     this.lives.push({ node, epoch, ttl, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
   }
 
-  async put(
-    life: Life,
-    items: readonly PutItem[],
-    maxWaiting: number,
-    claimsIn: number | undefined,
-  ): Promise<void> {
+  async put(life: Life, items: readonly PutItem[], maxWaiting: number, claimsIn: ClaimsIn): Promise<void> {
     const reply = await this.#call(
       'put_requests',
       life,

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { ConfigError } from '../../src/index.ts';
 import {
   PATIENT,
+  bringEngine,
   ended,
   finish,
   idsOf,
@@ -89,6 +90,7 @@ describe('order and liveness', () => {
 
   it('d14: a steal takes what is over minLoadScore, and the rest only once its owner was slow to take it', async () => {
     const owner = await fleet.start('owner');
+    await bringEngine(owner);
     const thief = await fleet.start('thief', { stealAfterMs: 800 });
     await owner.putRequests(requests('r', 5));
     const claims = await thief.getRequests(room(64), PATIENT);

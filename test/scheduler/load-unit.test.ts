@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { ConfigError, type StealPolicy } from '../../src/index.ts';
-import { PATIENT, rejection, requests, room, useFleet } from '../support/fleet.ts';
+import { PATIENT, bringEngine, rejection, requests, room, useFleet } from '../support/fleet.ts';
 
 describe('the load unit', () => {
   const fleet = useFleet();
@@ -16,6 +16,7 @@ describe('the load unit', () => {
     it(`tokens lets ${policy} steal what is long, and by default from 3,465 tokens on`, async () => {
       const options = { ...inTokens, policy };
       const [many, one] = [await fleet.start('many', options), await fleet.start('one', options)];
+      for (const node of [many, one]) await bringEngine(node);
       const thief = await fleet.start('thief', options);
       await many.putRequests(requests('short', 30, 100));
       expect(await thief.getRequests(room(), { waitMs: 0 })).to.deep.equal([]);

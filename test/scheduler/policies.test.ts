@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { shardOf } from '../../src/base/keys.ts';
 import {
   PATIENT,
+  bringEngine,
   ended,
   endings,
   requests,
@@ -55,6 +56,7 @@ describe('stealing', () => {
 
       it('leaves peers below minLoadScore alone until their first request is stealAfterMs old', async () => {
         const owner = await fleet.start('owner', { policy });
+        await bringEngine(owner);
         const thief = await fleet.start('thief', { policy, stealAfterMs: 500 });
         const put = performance.now();
         await owner.putRequests(requests('r', 2));

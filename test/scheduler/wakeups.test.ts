@@ -5,6 +5,7 @@ import { monotonic } from '../../src/base/clock.ts';
 import { shardOf, wakePrefix } from '../../src/base/keys.ts';
 import { commandsDuring, counts } from '../support/commands.ts';
 import {
+  bringEngine,
   finish,
   request,
   requests,
@@ -71,6 +72,7 @@ describe('wake-ups', () => {
   for (const policy of ['oldest', 'lucky'] satisfies StealPolicy[]) {
     it(`reach an idle peer when the owner’s last put makes it overloaded (${policy})`, async () => {
       const owner = await start('owner', { policy });
+      await bringEngine(owner);
       const peer = await start('peer', { policy });
       const executed = serving(peer);
       await waitUntil(() => isIdle(peer), 'it is idle');
@@ -83,6 +85,7 @@ describe('wake-ups', () => {
     it(`reach an idle peer when the owner’s request comes of age, and not before (${policy})`, async () => {
       const stealAfterMs = 400;
       const owner = await start('owner', { policy, stealAfterMs });
+      await bringEngine(owner);
       const peer = await start('peer', { policy, stealAfterMs });
       let servedAt = 0;
       void peer.run(() => void (servedAt = monotonic()), { budget: room() });
@@ -122,6 +125,7 @@ describe('wake-ups', () => {
   it('are passed on with their delay: a busy node hands the age of a head to another', async () => {
     const stealAfterMs = 400;
     const owner = await start('owner', { stealAfterMs });
+    await bringEngine(owner);
     const free = await start('free', { stealAfterMs });
     const executed = serving(free);
     await waitUntil(() => isIdle(free), 'free is idle');
@@ -139,6 +143,7 @@ describe('wake-ups', () => {
   ] as const)
     it(`are passed on by a node that closes, and still drains (work to take ${when})`, async () => {
       const owner = await start('owner', options);
+      await bringEngine(owner);
       const closing = await start('closing', options);
       let release: () => void = () => undefined;
       const running = new Promise<void>((resolve) => (release = resolve));

@@ -66,9 +66,23 @@ describe('--write', () => {
     }
   });
 
+  it('writes into another block of the tool, under its own command line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sched-lua-write-'));
+    try {
+      const document = join(folder, 'figures.md');
+      await writeFile(document, DOCUMENT.join(''));
+      writeMeasurements('fleet', 'figures', { args: ['--fronts', '2'], block: 'bench', document });
+      const written = readFileSync(document, 'utf8');
+      expect(written).to.match(/<!-- bench:begin -->\n\n`npm run fleet -- --fronts 2`, [^]*figures/);
+      expect(written.endsWith(DOCUMENT[1]!)).to.equal(true);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it('finds a block of every tool in docs/measurements.md', () => {
     const document = readFileSync('docs/measurements.md', 'utf8');
-    for (const tool of ['bench', 'fleet', 'chaos'])
+    for (const tool of ['bench', 'fleet', 'fleet-fronts', 'chaos'])
       expect(replaceBlock(document, tool, 'x'), tool).to.contain(
         `<!-- ${tool}:begin -->\n\nx\n\n<!-- ${tool}:end -->`,
       );

@@ -52,6 +52,11 @@ export function room(batch = 16, more: Partial<Budget> = {}): Budget {
   };
 }
 
+/** The node has an engine, which is full: so it is no front, and its peers leave it its requests for `stealAfterMs`. */
+export async function bringEngine(node: Node): Promise<void> {
+  expect(await node.getRequests(room(0), { waitMs: 0 })).to.deep.equal([]);
+}
+
 /** Long enough that a busy machine does not lose claims, short enough to wait for. */
 export const QUICK = { leaseMs: 2_000, keepAliveMs: 4_000, pollMs: 200, ttlMs: 300_000 } as const;
 /** For a claim that must find what is there: on a busy machine a first answer may take longer than `pollMs`. */

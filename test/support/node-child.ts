@@ -26,6 +26,8 @@ export interface Calls {
   serve(budget: Budget, ms: number, chunks: number): Promise<void>;
   /** Serves from now on by the engine at this address, over HTTP; nobody listening there is the engine's failure. */
   serveBy(budget: Budget, url: string, breaker: BreakerOptions): Promise<void>;
+  /** Puts a request and waits for its result; answers how many ms that took. */
+  submit(request: Prompt): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -135,6 +137,11 @@ const calls: Calls = {
     const options = { budget, isEngineFailure, breaker };
     node.run((request) => askEngine(request, url), options).catch(() => undefined);
     return Promise.resolve();
+  },
+  async submit(request) {
+    const from = performance.now();
+    await node.submit(request).result();
+    return performance.now() - from;
   },
   close: () => node.close(),
 };

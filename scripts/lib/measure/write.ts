@@ -32,17 +32,22 @@ export interface Origin {
  * Writes a tool's figures into its block.
  *
  * @param text for people, as the tool prints it
+ * @param block its name, if the tool has several; default: the tool's
  * @param document replaced in tests only
- * @throws Error if the document has no block of this tool
+ * @throws Error if the document has no such block
  */
 export function writeMeasurements(
   tool: string,
   text: string,
-  { args = process.argv.slice(2), document = DOCUMENT }: { args?: readonly string[]; document?: string } = {},
+  {
+    args = process.argv.slice(2),
+    block = tool,
+    document = DOCUMENT,
+  }: { args?: readonly string[]; block?: string; document?: string } = {},
 ): void {
   const machine = `Node ${process.version.slice(1)}, ${availableParallelism()} cores`;
-  const block = blockOf({ tool, args, date: new Date(), commit: commitOf(), machine }, text);
-  writeFileSync(document, replaceBlock(readFileSync(document, 'utf8'), tool, block));
+  const written = blockOf({ tool, args, date: new Date(), commit: commitOf(), machine }, text);
+  writeFileSync(document, replaceBlock(readFileSync(document, 'utf8'), block, written));
 }
 
 /** What stands in a block: the command line, when and on what it ran, and the figures. */
@@ -54,9 +59,9 @@ export function blockOf({ tool, args, date, commit, machine }: Origin, text: str
   );
 }
 
-/** The document with this in the tool's block. */
-export function replaceBlock(document: string, tool: string, block: string): string {
-  const [begin, end] = [`<!-- ${tool}:begin -->`, `<!-- ${tool}:end -->`];
+/** The document with this in the block of that name. */
+export function replaceBlock(document: string, name: string, block: string): string {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const [before, inside, ...more] = document.split(begin);
   const after = inside?.split(end);
   if (more.length > 0 || after?.length !== 2) {

@@ -33,6 +33,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: NOTHING_TO_DO,
   },
   { file: 'lua/reset.lua', before: '#strays > 0', after: 'true', why: AS_IT_STANDS },
+  { file: 'lua/lib/note_asks.lua', before: 'noted ~= NEVER', after: 'true', why: AS_IT_STANDS },
   {
     ...{ file: 'lua/take_results.lua', before: 'min(step, limit - #reply + 3)', after: 'limit - #reply + 3' },
     why: ORDER_OF_READING,

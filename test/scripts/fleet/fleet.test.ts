@@ -88,6 +88,24 @@ describe('npm run fleet', () => {
     expect(runs[1]).to.deep.include({ policy: 'oldest', ask: 'early', requests: 40, unsound: 0 });
   });
 
+  it('has all requests enter at fronts, which the engines take from, and measures what an idle front costs', async function () {
+    this.timeout(120_000);
+    const fleet = start(['--fronts', '2', '--nodes', '2', '--requests', '40', '--json']);
+    expect(await fleet.over, fleet.said.stderr).to.equal(0);
+    const { runs } = JSON.parse(fleet.said.stdout) as { runs: RunReport[] };
+    expect(runs.map(({ policy }) => policy)).to.deep.equal(['ideal', 'lucky', 'oldest']);
+    for (const run of runs)
+      expect(run, run.policy).to.deep.include({
+        ...{ nodes: 2, fronts: 2, requests: 40, unsound: 0, stolenShare: 1 },
+      });
+    for (const { idleMs, policy } of runs.slice(1)) {
+      expect(idleMs, policy).to.have.all.keys('front', 'owner');
+      expect(Math.min(idleMs!.front, idleMs!.owner)).to.be.greaterThan(0);
+    }
+    expect(fleet.said.stderr).to.match(/oldest: beside an idle engine a put has its result after /);
+    expect(await fleetKeys()).to.deep.equal([]);
+  });
+
   it('leaves no key behind at Ctrl-C, with exit code 130 and no stack trace', async function () {
     this.timeout(60_000);
     const fleet = start(['--policy', 'oldest', '--nodes', '2', '--requests', '5000']);

@@ -28,12 +28,24 @@ describe('the options of the fleet experiment', () => {
   it('run every policy at load 0.9 on eight nodes unless told otherwise, with owners round robin', () => {
     expect(parseOptions([])).to.deep.equal({
       policy: ['none', 'lucky', 'oldest', 'reference', 'two-choices'],
-      ...{ load: [0.9], nodes: 8, requests: 6_000, seed: [1] },
+      ...{ load: [0.9], nodes: 8, fronts: 0, requests: 6_000, seed: [1] },
       ...{ loadUnit: 'requests', ask: 'late', json: false, write: false },
     });
   });
 
+  it('with fronts run the policies that serve a node without an engine, unless told otherwise', () => {
+    expect(parseOptions(['--fronts', '2'])).to.deep.include({ policy: ['lucky', 'oldest'], fronts: 2 });
+    expect(parseOptions(['--fronts', '2', '--policy', 'ideal,oldest'])).to.deep.include({
+      policy: ['oldest'],
+    });
+    expect(parseOptions(['--fronts', '0', '--policy', 'none'])).to.deep.include({ policy: ['none'] });
+  });
+
   for (const args of [
+    ['--fronts', '33'],
+    ['--fronts', '1', '--policy', 'oldest,none'],
+    ['--fronts', '1', '--policy', 'two-choices'],
+    ['--fronts', '1', '--policy', 'reference'],
     ['--policy', 'best'],
     ['--policy', ''],
     ['--load', '0.9,'],
@@ -63,7 +75,7 @@ describe('the options of the fleet experiment', () => {
 });
 
 describe('the plan of the fleet experiment', () => {
-  const wanted = { nodes: 4, requests: 500, load: 0.8, seed: 3, skew: 0.3 };
+  const wanted = { nodes: 4, fronts: 0, requests: 500, load: 0.8, seed: 3, skew: 0.3 };
 
   it('loads the nodes as wanted, gives one of them the wanted share, and is the same for the same seed', async () => {
     const source = await openSource(undefined);
@@ -99,6 +111,18 @@ describe('the plan of the fleet experiment', () => {
   it('gives every node the same number of requests without a skew', async () => {
     const plan = makePlan(await openSource(undefined), { ...wanted, skew: undefined });
     for (const node of [0, 1, 2, 3]) expect(plan.filter(({ owner }) => owner === node)).to.have.lengthOf(125);
+  });
+
+  it('has all requests enter at the fronts, and loads the engines as before', async () => {
+    const source = await openSource(undefined);
+    const plain = makePlan(source, { ...wanted, skew: undefined });
+    const plan = makePlan(source, { ...wanted, fronts: 2, skew: undefined });
+    expect(plan.map(({ atMs }) => atMs)).to.deep.equal(plain.map(({ atMs }) => atMs));
+    for (const node of [4, 5]) expect(plan.filter(({ owner }) => owner === node)).to.have.lengthOf(250);
+    const skewed = makePlan(source, { ...wanted, fronts: 2 });
+    expect(skewed.filter(({ owner }) => owner === 4)).to.have.lengthOf(150);
+    expect(skewed.filter(({ owner }) => owner === 5)).to.have.lengthOf(350);
+    expect(new Set(makePlan(source, { ...wanted, fronts: 1 }).map(({ owner }) => owner))).to.have.keys(4);
   });
 
   it('takes consecutive requests of a trace, from a place that the seed chooses', async () => {

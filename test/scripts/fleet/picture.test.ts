@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { draw } from '../../../scripts/fleet/picture.ts';
-import { toTable, type RunReport } from '../../../scripts/fleet/report.ts';
+import { toTable, toText, type RunReport } from '../../../scripts/fleet/report.ts';
 import { barOf, lineOf } from '../../../scripts/fleet/screen.ts';
 
 function run(policy: RunReport['policy'], load: number, p99: number, seed = 1): RunReport {
@@ -12,6 +12,7 @@ function run(policy: RunReport['policy'], load: number, p99: number, seed = 1): 
       trace: 'dir/a<b.csv',
       skew: 0.3,
       nodes: 8,
+      fronts: 0,
       loadUnit: 'requests',
       ask: 'late',
       requests: 10,
@@ -82,6 +83,22 @@ describe('the report of the fleet experiment', () => {
     expect(oldest).to.match(
       /^oldest +5 +0\.9 +1 +20 +1500 +1\.50 +1500 +2500 +3000 +1600 +12\.5 +0\.5 +1 +4\.25 +300/,
     );
+  });
+
+  it('says where the requests enter if there are fronts, and what an idle front costs, once a policy', () => {
+    const plain = [run('ideal', 0.9, 1_000), run('oldest', 0.9, 1_500)];
+    expect(toText(plain)).to.equal(toTable(plain));
+    const idleMs = { front: 2.5, owner: 1.25 };
+    const runs = plain.map((one) => ({ ...one, fronts: 2, ...(one.policy === 'oldest' && { idleMs }) }));
+    const lines = toText([...runs, { ...runs[1]!, seed: 2 }]).split('\n');
+    expect(lines[0]).to.equal('All requests enter at 2 nodes without an engine, beside 8 with one.');
+    expect(lines[1]).to.match(/^policy /);
+    expect(lines.filter((line) => line.includes('idle engine'))).to.deep.equal([
+      'oldest: beside an idle engine a put has its result after 2.5 ms at a front, 1.25 ms at an owner with the engine: ' +
+        '1.25 ms are added (medians, real ms, a handler that answers at once)',
+    ]);
+    expect(draw(runs)).to.contain('8 nodes, 30 % at one node');
+    expect(draw(runs.map((one) => ({ ...one, skew: null })))).to.contain('8 nodes, 2 fronts round robin');
   });
 
   it('says how far it is', () => {
