@@ -143,7 +143,7 @@ function create(source: Source, rules: OwnRules): Client {
     case 'options':
       return new Redis({ ...source.options, ...OPTIONS, ...rules } as unknown as typeof OPTIONS);
     case 'redis':
-      return source.client.duplicate({ ...OPTIONS, ...rules } as never) as Redis;
+      return source.client.duplicate({ ...OPTIONS, ...rules });
     case 'cluster': {
       const { options } = source.client;
       // a Cluster client sends again, and finds the new master, by itself
