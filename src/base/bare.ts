@@ -30,8 +30,8 @@ export function makeBare(error: unknown, seen = new Set<unknown>()): void {
       error.stack = withoutArguments(error.stack ?? '');
       error.message = withoutArguments(error.message);
     }
-    for (const one of [cause, lastNodeError, ...(Array.isArray(previousErrors) ? previousErrors : [])])
-      makeBare(one, seen);
+    const others: readonly unknown[] = Array.isArray(previousErrors) ? previousErrors : [];
+    for (const one of [cause, lastNodeError, ...others]) makeBare(one, seen);
   } catch {
     // thrown by a user's code: it cannot be read or changed
   }

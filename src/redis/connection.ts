@@ -141,9 +141,9 @@ function create(source: Source, rules: OwnRules): Client {
     case 'url':
       return new Redis(source.url, { ...OPTIONS, ...rules });
     case 'options':
-      return new Redis({ ...source.options, ...OPTIONS, ...rules } as unknown as typeof OPTIONS);
+      return new Redis({ ...source.options, ...OPTIONS, ...rules });
     case 'redis':
-      return source.client.duplicate({ ...OPTIONS, ...rules } as never) as Redis;
+      return source.client.duplicate({ ...OPTIONS, ...rules });
     case 'cluster': {
       const { options } = source.client;
       // a Cluster client sends again, and finds the new master, by itself

@@ -82,6 +82,9 @@ describe('settle', () => {
 
   it('does not take what every object inherits for options', () => {
     for (const name of ['constructor', 'toString', '__proto__x'])
-      expect(() => settle({ [name]: 1 })).to.throw(ConfigError, `${name} is no option of Scheduler.start; docs`);
+      expect(() => settle({ [name]: 1 })).to.throw(
+        ConfigError,
+        `${name} is no option of Scheduler.start; docs`,
+      );
   });
 });

@@ -217,7 +217,7 @@ describe('sched-lua status', () => {
     await withClient(redisUrl(), async (client) => {
       await client.rename(nodes, `${nodes}-away`);
       await client.set(nodes, 'a string', 'EX', 60);
-      await waitUntil(() => reports.at(-1)!.ok === false, 'it says what is wrong', 30_000);
+      await waitUntil(() => !reports.at(-1)!.ok, 'it says what is wrong', 30_000);
       await client.rename(`${nodes}-away`, nodes);
     });
     await waitUntil(() => reports.at(-1)!.ok, 'it goes on', 30_000);

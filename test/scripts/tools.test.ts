@@ -10,13 +10,15 @@ const TOOLS = { bench, chaos, demo, fleet };
 
 /** What is written to stdout meanwhile. */
 function written(act: () => unknown): string {
-  const { write } = process.stdout;
+  const { stdout } = process;
   let text = '';
-  process.stdout.write = (part: string | Uint8Array) => ((text += String(part)), true);
+  const own = Object.getOwnPropertyDescriptor(stdout, 'write');
+  stdout.write = (part: string | Uint8Array) => ((text += String(part)), true);
   try {
     act();
   } finally {
-    process.stdout.write = write;
+    if (own) Object.defineProperty(stdout, 'write', own);
+    else Reflect.deleteProperty(stdout, 'write');
   }
   return text;
 }

@@ -93,8 +93,8 @@ describe('the module sched-lua/testing', () => {
       string,
       Record<string, unknown>
     >;
-    expect(Object.keys(manifest.dependencies!)).to.deep.equal(['commander', 'crc', 'ioredis']);
-    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal(['testcontainers']);
+    expect(Object.keys(manifest.dependencies!)).to.deep.equal(['commander', 'crc']);
+    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal(['ioredis', 'testcontainers']);
     expect(manifest.peerDependenciesMeta).to.deep.equal({ testcontainers: { optional: true } });
   });
 });

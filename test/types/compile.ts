@@ -19,13 +19,13 @@ export function compile(
   const all = { ...options, types: ['node'], noUnusedLocals: false, paths: { ...options.paths, ...more } };
   const texts = new Map(Object.entries(programs).map(([name, text]) => [join(root, name), text]));
   const host = ts.createCompilerHost(all);
-  const { fileExists, getSourceFile, readFile } = host;
-  host.fileExists = (file) => texts.has(file) || fileExists(file);
-  host.readFile = (file) => texts.get(file) ?? readFile(file);
+  const onDisk = ts.createCompilerHost(all);
+  host.fileExists = (file) => texts.has(file) || onDisk.fileExists(file);
+  host.readFile = (file) => texts.get(file) ?? onDisk.readFile(file);
   host.getSourceFile = (file, version, ...rest) => {
     const text = texts.get(file);
     return text === undefined
-      ? getSourceFile(file, version, ...rest)
+      ? onDisk.getSourceFile(file, version, ...rest)
       : ts.createSourceFile(file, text, version);
   };
   host.getCurrentDirectory = () => dirname(join(root, 'package.json'));
