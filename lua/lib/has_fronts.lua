@@ -1,4 +1,4 @@
--- Whether the shard may have fronts (lua/README.md#fronts). A topic without any pays nothing for what is looked at only then.
+-- Whether the shard may have fronts (lua/README.md#fronts): what is looked at only then costs a topic without any nothing.
 --
 -- GIVES  has_fronts()
 -- WRITES nothing

@@ -1,5 +1,5 @@
--- Rings for work that was there before this call, whoever has room for `need` tokens: of the oldest heads, for the first that
--- may be stolen now. If none may be, an owner whose load is high enough to be stolen from comes first, else the oldest.
+-- Rings for work that was there before this call, whoever has room for `need` tokens: of the oldest heads, for the first
+-- that may be stolen now. If none may be, an owner whose load is high enough to be stolen from comes first, else the oldest.
 --
 -- GIVES  ring_first(need)
 -- WRITES nothing
