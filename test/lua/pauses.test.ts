@@ -98,6 +98,25 @@ describe('a request that a node gave back', () => {
     expect((await asked(shard, 'a', 150)).ids).to.deep.equal(['x']);
   });
 
+  it('is told of when its time comes, unless the head of a peer may be stolen before', async () => {
+    for (const [after, again] of [
+      [1_000, 40],
+      [80, 20],
+    ] as const) {
+      const shard = await givenBack(['a'], { after });
+      await shard.run(put(shard, 'peer', ['y'], { at: 150 }));
+      expect(await asked(shard, 'a', 160)).to.deep.include({ ids: [], again });
+    }
+  });
+
+  it('counts no more than 255 times, for which there is room in the record', async () => {
+    const shard = await givenBack(['a'], { after: 1 });
+    const record = (await connection().hget(shard.key('request'), 'front|x'))!;
+    await connection().hset(shard.key('request'), 'front|x', record.replace('01-a', 'ff-a'));
+    await giveBack(shard, 'a', 200, { after: '' });
+    expect(await pauses(shard)).to.equal('/10200 255-a');
+  });
+
   it('keeps what it says of one node while another has it, also if that one dies', async () => {
     const shard = await givenBack(['a'], { after: 60_000 });
     const waits = '@0 128/900000/3/0/9';
