@@ -109,6 +109,26 @@ describe('a request that a node gave back', () => {
     }
   });
 
+  it('is the first of several to be told of, and to have another rung for it', async () => {
+    const shard = new TestShard();
+    await shard.run(
+      put(shard, 'front', [
+        { id: 'x', tokens: 50 },
+        { id: 'y', tokens: 900 },
+      ]),
+    );
+    await asked(shard, 'a', 100);
+    for (const [id, after] of [
+      ['x', 500],
+      ['y', 1_000],
+    ] as const)
+      await shard.run(pushBack(shard, 'a', [await shard.held(`front|${id}`)], { at: 100, how: { after } }));
+    await areIdle(shard, 'b');
+    await connection().hset(shard.key('calls'), 'b|room', '100');
+    expect(await asked(shard, 'a', 300)).to.deep.include({ status: 'IDLE', again: 300 });
+    expect(await wakeUps()).to.deep.equal(['b: claim 0 0']);
+  });
+
   it('counts no more than 255 times, for which there is room in the record', async () => {
     const shard = await givenBack(['a'], { after: 1 });
     const record = (await connection().hget(shard.key('request'), 'front|x'))!;
