@@ -1,10 +1,10 @@
--- Gives claimed tickets that the runner cannot serve back to their exact place in line, raises their owners' loads, and rings
--- another node. Each says from when on the caller may take it again (lib/pauses.lua), and whether a try is counted: without
--- any left it ends as failed. A second run finds that the fence holds nothing: it answers LOST and changes nothing.
+-- Gives claimed tickets that the runner cannot serve back to their exact place in line, raises their owners' loads, and
+-- rings another node. Each says from when on the caller may take it again (lib/pauses.lua), and whether a try is counted:
+-- without any left it ends as failed. A second run finds that the fence holds nothing: it answers LOST and changes nothing.
 --
--- ARGV[14..] ticket fence after elsewhere counted reason  of a claim. after: ms for which the caller does not take it, empty:
---                       so long as it gave it back often. elsewhere: 1: not while another engine could. counted: 1: a try
---                       is. reason: why, if it was the last
+-- ARGV[14..] ticket fence after elsewhere counted reason  of a claim. after: ms for which the caller does not take it,
+--                       empty: the longer, the more often it gave it back. elsewhere: 1: not while another engine could.
+--                       counted: 1: a try is. reason: why, if it was the last
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST, FAILED (no try was left)
 -- STATUS OK LOST FAILED
 -- COST   O(n log waiting)

@@ -1,5 +1,5 @@
--- A claimed request has lost its runner, and a try. Answers its record as it waits again, one try fewer. With none left it is
--- copied to `dead`, and `one` becomes the end of it; answers nil. `how`: what its runners did, for the reason.
+-- A claimed request has lost its runner, and a try. Answers its record as it waits again, one try fewer. With none left it
+-- is copied to `dead`, and `one` becomes the end of it; answers nil. `how`: what its runners did, for the reason.
 --
 -- GIVES  lose_try(one, how)
 -- WRITES nothing

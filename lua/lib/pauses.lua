@@ -1,7 +1,7 @@
--- Who gave a request back, and from when on that node may take it again. The record of such a request goes on behind all else
--- with an entry for each node, the last one that gave it back at the end: /until (ms, 12 hex digits), count (2 hex digits: how
--- often it has), e or -, node. `e`, elsewhere: the node does not take it at all while it is the last one and another engine
--- lives that could. Nothing in a record before has a '/'.
+-- Who gave a request back, and from when on that node may take it again. The record of such a request goes on behind all
+-- else with an entry for each node, the last one that gave it back at the end: /until (ms, 12 hex digits), count (2 hex
+-- digits: how often it has), e or -, node. `e`, elsewhere: the node does not take it at all while it is the last one and
+-- another engine lives that could. Nothing in a record before has a '/'.
 --
 -- GIVES  of(record), left(record, node, is_elsewhere), added(record, node, after, elsewhere)
 -- WRITES nothing

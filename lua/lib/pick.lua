@@ -1,13 +1,13 @@
 -- Decides about the ticket in front of a line (lua/README.md#what-does-not-fit). It is taken if the call's bounds allow; the
 -- first ticket of a call may be larger than the sum of several. One that the engine can never hold, or has no room for now,
--- stays in line, and those behind it are looked at; so does one that the caller gave back a short while ago. An expired ticket
--- is set aside to be ended. A ticket whose record is of another request (a table was lost) leaves the line.
+-- stays in line, and those behind it are looked at; so does one that the caller gave back a short while ago. An expired
+-- ticket is set aside to be ended. A ticket whose record is of another request (a table was lost) leaves the line.
 --
 -- `take` is the record of what the call has taken: { limit: most tickets, looks: tickets that it may still look at, picks,
--- expired, tokens and bytes: taken, never, paused and not_now: tickets that were stepped over, least: least tokens of one that
--- does not fit, aside: the first that is paused, free_in: ms until the caller may take a paused one, removed: tickets that
--- leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which ticket, spent:
--- nothing more may be looked at, full: nothing more may be taken }.
+-- expired, tokens and bytes: taken, never, paused and not_now: tickets that were stepped over, least: least tokens of one
+-- that does not fit, aside: the first that is paused, free_in: ms until the caller may take a paused one, removed: tickets
+-- that leave their line without being taken, keeper, kept and kept_order: the runner that keeps room, for which ticket,
+-- spent: nothing more may be looked at, full: nothing more may be taken }.
 --
 -- GIVES  pick(line, take)
 -- WRITES nothing

@@ -1,7 +1,7 @@
 -- The end of a claim. A caller that got nothing is idle from now on, and `room` says what it could take: absent, anything.
 -- Who else has room is rung for what the caller left or stepped over. So a ring goes from node to node until one has room,
--- and ends: each is asked for more than the one before could take. For what the caller gave back, one is rung that did not. A
--- caller that asks on at once does none of this.
+-- and ends: each is asked for more than the one before could take. For what the caller gave back, one is rung that did not.
+-- A caller that asks on at once does none of this.
 --
 -- Answers ms until a peer's head may be stolen; '-1': there is none, or the caller is not idle.
 --

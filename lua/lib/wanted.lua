@@ -11,8 +11,8 @@
 -- ARGV[22] patience     ms after which room is kept for a ticket that does not fit
 -- ARGV[23] keep_for     ms for which the caller then keeps it without asking again; 0: it keeps room for none
 -- ARGV[24] ask_on       what the last answer named, to look on from there; 0: a new search
--- ARGV[25] elsewhere    most tokens of a ticket that another living engine of the topic can ever hold; -1: none lives, as far
---                       as the caller knows
+-- ARGV[25] elsewhere    most tokens of a ticket that another living engine of the topic can ever hold; -1: none lives, as
+--                       far as the caller knows
 --
 -- WRITES nothing
 local bounds = require('lib.bounds')

@@ -63,7 +63,8 @@ describe('a request that a node gave back', () => {
       const shard = await givenBack(['a'], { after: 1_000 }, { policy, minLoad: 1 });
       expect(await asked(shard, 'a', 101)).to.deep.equal({ status: 'IDLE', ids: [], again: 999, on: -1 });
       expect(await asked(shard, 'a', 1_099)).to.deep.include({ status: 'IDLE', ids: [], again: 1 });
-      expect((await asked(shard, 'a', 1_100)).ids).to.deep.equal(['x']);
+      // whatever other engines could hold: it was not left to them
+      expect((await asked(shard, 'a', 1_100, { elsewhere: 5_000 })).ids).to.deep.equal(['x']);
     });
 
   it('is taken by another at once, from its exact place', async () => {
@@ -96,6 +97,45 @@ describe('a request that a node gave back', () => {
     await giveBack(shard, 'a', 150, { after: 0 });
     expect(await pauses(shard)).to.equal('/150 1-a');
     expect((await asked(shard, 'a', 150)).ids).to.deep.equal(['x']);
+  });
+
+  it('is told of when its time comes, unless the head of a peer may be stolen before', async () => {
+    for (const [after, again] of [
+      [1_000, 40],
+      [80, 20],
+    ] as const) {
+      const shard = await givenBack(['a'], { after });
+      await shard.run(put(shard, 'peer', ['y'], { at: 150 }));
+      expect(await asked(shard, 'a', 160)).to.deep.include({ ids: [], again });
+    }
+  });
+
+  it('is the first of several to be told of, and to have another rung for it', async () => {
+    const shard = new TestShard();
+    await shard.run(
+      put(shard, 'front', [
+        { id: 'x', tokens: 50 },
+        { id: 'y', tokens: 900 },
+      ]),
+    );
+    await asked(shard, 'a', 100);
+    for (const [id, after] of [
+      ['x', 500],
+      ['y', 1_000],
+    ] as const)
+      await shard.run(pushBack(shard, 'a', [await shard.held(`front|${id}`)], { at: 100, how: { after } }));
+    await areIdle(shard, 'b');
+    await connection().hset(shard.key('calls'), 'b|room', '100');
+    expect(await asked(shard, 'a', 300)).to.deep.include({ status: 'IDLE', again: 300 });
+    expect(await wakeUps()).to.deep.equal(['b: claim 0 0']);
+  });
+
+  it('counts no more than 255 times, for which there is room in the record', async () => {
+    const shard = await givenBack(['a'], { after: 1 });
+    const record = (await connection().hget(shard.key('request'), 'front|x'))!;
+    await connection().hset(shard.key('request'), 'front|x', record.replace('01-a', 'ff-a'));
+    await giveBack(shard, 'a', 200, { after: '' });
+    expect(await pauses(shard)).to.equal('/10200 255-a');
   });
 
   it('keeps what it says of one node while another has it, also if that one dies', async () => {

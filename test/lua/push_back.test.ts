@@ -134,6 +134,25 @@ describe('push_back', () => {
     );
   });
 
+  for (const how of [
+    ['-1', '0', '0', ''],
+    [String(2 ** 41), '0', '0', ''],
+    ['0', '', '0', ''],
+    ['0', '2', '0', ''],
+    ['0', '0', '', ''],
+    ['0', '0', '2', ''],
+  ])
+    it(`refuses a claim that goes back like ${how.join(' ')}, before it writes anything`, async () => {
+      const shard = await claimed(1);
+      const { ticket, fence } = await shard.held('a|w');
+      const before = await shard.view();
+      const error: unknown = await shard
+        .run(shard.call('push_back', 'b', [ticket, fence, ...how]))
+        .catch((reason: unknown) => reason);
+      expect(String(error)).to.match(/an argument is out of its range/);
+      expect(await shard.view()).to.deep.equal(before);
+    });
+
   it('rings, but never the caller, who could not take them and stays idle for others', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', ['x']));

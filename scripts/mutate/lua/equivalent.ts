@@ -8,6 +8,9 @@ const REAP = "first_due <= shard.now and require('lib.reap')(reap_limit, grace)"
 const RINGS = "claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1";
 const BODILESS = "waiting and not has_bodies and call('HEXISTS', tables.BODY, one.field) == 0";
 const ROOM = "call('HGET', tables.CALLS, node .. '|room')";
+const PAUSED = "#one.record > layout.WAITING_LENGTH and require('lib.is_paused')(one, take)";
+const CLAIMED =
+  "#record > layout.WAITING_LENGTH and sub(record, layout.HOLDER - 1, layout.HOLDER - 1) == '|'";
 const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 
 /** Each with its reason, why the script does the same without its guard. */
@@ -125,11 +128,19 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/lib/lines.lua', before: 'min(wanted, CHUNK)', after },
     why: ORDER_OF_READING,
   })),
-  {
+  ...['(left or take.aside)', "call('EXISTS', tables.IDLE) == 1", 'true'].map((after) => ({
     file: 'lua/lib/rest.lua',
-    before: "left and call('EXISTS', tables.IDLE) == 1",
-    after: 'left',
+    before: "(left or take.aside) and call('EXISTS', tables.IDLE) == 1",
+    after,
     why: NOTHING_TO_DO,
+  })),
+  {
+    ...{ file: 'lua/lib/pick.lua', before: PAUSED, after: PAUSED.replace(/.* and /, '') },
+    why: 'only saves looking for pauses in a record that has none',
+  },
+  {
+    ...{ file: 'lua/lib/is_claimed.lua', before: CLAIMED, after: CLAIMED.replace(/.* and /, '') },
+    why: 'only saves a look behind the end of a record',
   },
   {
     ...{ file: 'lua/lib/pick_oldest.lua', before: 'wanted.ask_on == 0 and not all.own', after: 'false' },
