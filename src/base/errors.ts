@@ -67,6 +67,15 @@ export class ConfigError extends SchedulerError {
   }
 }
 
+/** `instanceof` for what a user's code threw: a revoked proxy cannot be asked even that. */
+export function isA<T>(thrown: unknown, kind: abstract new (...args: never[]) => T): thrown is T {
+  try {
+    return thrown instanceof kind;
+  } catch {
+    return false;
+  }
+}
+
 /** A value that a user gave, for a message; whatever it is. */
 export function show(value: unknown): string {
   if (typeof value === 'string')

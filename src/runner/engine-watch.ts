@@ -1,5 +1,5 @@
 import { monotonic } from '../base/clock.ts';
-import { ConfigError, messageOf } from '../base/errors.ts';
+import { ConfigError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';
 import type { GivenBack } from '../protocol/give-back.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
@@ -61,14 +61,14 @@ export class EngineWatch {
 
   /** How the request goes back that the engine failed; undefined: the request is to blame, and ends as failed. */
   failed(claim: string, error: unknown): GivenBack['how'] {
-    const isRetry = error instanceof Retry;
-    if (!isRetry && !this.#isItsFault(error)) return undefined;
+    const retry = isA(error, Retry) ? error : undefined;
+    if (!retry && !this.#isItsFault(error)) return undefined;
     const reason = messageOf(error);
     // an engine that is known to fail is tried at nobody's cost
     const countTry = !this.#breaker?.isTrial(claim);
     const wasOpen = this.#breaker?.pauseMs !== undefined;
     if (this.#breaker?.failed(claim, monotonic())) this.#tellDown(this.#breaker, reason, wasOpen);
-    return { countTry, ...(isRetry ? error.options : {}), reason };
+    return { countTry, ...retry?.options, reason };
   }
 
   /** What cannot say whose fault it is says that it is the request's. */

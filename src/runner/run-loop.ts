@@ -5,7 +5,7 @@
  */
 import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
-import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
+import { ConfigError, SchedulerError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';
 import { chunksOf, type Chunks } from './chunks.ts';
 import type { Claimer } from './claimer.ts';
@@ -127,9 +127,9 @@ export class RunLoop<Request, Output> {
         for (const request of requests) this.#begin(request);
       } catch (error) {
         // an engine that never said what can be understood is a mistake of its code, and none that passes
-        if (error instanceof ConfigError && !this.#hasClaimed) throw error;
+        if (isA(error, ConfigError) && !this.#hasClaimed) throw error;
         failures += 1;
-        if (!(error instanceof SchedulerError) || error instanceof ConfigError) this.#complain(error);
+        if (!isA(error, SchedulerError) || isA(error, ConfigError)) this.#complain(error);
         await sleep(backoff(failures), this.#stop);
       }
     }

@@ -57,7 +57,7 @@ class World {
     this.delivery = new Delivery(this.pendings, {
       outputCodec: {
         ...jsonCodec(),
-        decode: (bytes) => (bytes.length === 0 ? undefined : JSON.parse(String(bytes))),
+        decode: (bytes): unknown => (bytes.length === 0 ? undefined : JSON.parse(String(bytes))),
       },
       onRestart: 'restart',
       maxUnread: 3,

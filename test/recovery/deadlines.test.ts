@@ -2,7 +2,17 @@
 import { expect } from 'chai';
 import type { Result } from '../../src/index.ts';
 import { Proxy } from '../../scripts/chaos/proxy.ts';
-import { plain, rejection, request, requests, room, serve, take, useFleet, type Node } from '../support/fleet.ts';
+import {
+  plain,
+  rejection,
+  request,
+  requests,
+  room,
+  serve,
+  take,
+  useFleet,
+  type Node,
+} from '../support/fleet.ts';
 import { useProcesses } from '../support/node-process.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
@@ -46,7 +56,7 @@ describe('a deadline', function () {
     const late = outcomes.filter(({ error }) => error?.code === 'EXPIRED');
     const accepted = list.length - late.length;
     const all = (): boolean => {
-      for (const results of owner.getResults().values()) told.push(...results);
+      for (const results of owner.getResults().values()) told.push(...results.map(plain));
       return told.length >= accepted;
     };
     await waitUntil(all, 'all are told', 20_000);
@@ -103,7 +113,7 @@ describe('a deadline', function () {
     const [ticket] = (await fleet.snapshot()).waiting;
     const tick = (Date.now() * 1_000).toString(16).padStart(14, '0');
     const length = Buffer.byteLength(ticket!).toString(16).padStart(4, '0');
-    const mail = `owner|${tick}|${length}${ticket!}${tick}00000001f06runner"done"`;
+    const mail = `owner|${tick}|${length}${ticket!}${tick}00000001f00${tick}${tick}06runner"done"`;
     await redis.admin.zadd(fleet.key('out'), 0, mail);
     expect(await read(submission)).to.deep.equal([{ kind: 'finished', output: 'done' }]);
     await waitUntil(isGone, 'nothing of it is left');
