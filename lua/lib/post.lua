@@ -15,20 +15,21 @@ local NO_FENCE, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', done = 'd', failed = 'x', cancelled = 'k', expired = 'e', lost = 'l' }
 
 local function story_of(record)
-  local claimed = is_claimed(record)
-  local runner = claimed and layout.runner_of(record) or ''
+  local held = is_claimed(record)
+  local runner = held and layout.runner_of(record) or ''
   return sub(record, layout.SPENT, layout.SPENT + 1) .. sub(record, layout.ARRIVAL, layout.ARRIVAL + 13)
-    .. (claimed and sub(record, layout.HOLDER, layout.HOLDER + 13) or NO_FENCE) .. format('%02x', #runner) .. runner
+    .. (held and sub(record, layout.HOLDER, layout.HOLDER + 13) or NO_FENCE) .. format('%02x', #runner) .. runner
 end
 
 local function post(mails)
   local members, owners, lengths = {}, {}, {}
   for i = 1, #mails do
     local mail, length = mails[i], #mails[i].ticket
+    local story = mail.record and story_of(mail.record) or ''
     lengths[length] = lengths[length] or format('%04x', length)
     members[2 * i - 1] = '0'
     members[2 * i] = mail.owner .. '|' .. shard.next_tick() .. '|' .. lengths[length] .. mail.ticket
-      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. (mail.record and story_of(mail.record) or '') .. mail.payload
+      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. story .. mail.payload
     owners[mail.owner] = true
   end
   call('ZADD', tables.OUT, unpack(members))

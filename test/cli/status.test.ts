@@ -121,7 +121,7 @@ describe('sched-lua status', () => {
       seedNode(client, topic, 'a', 1, { puts: 3, claims: 1, loadUnit: 'tokens' }),
     );
     const text = await runCli(['status', topic], redisUrl());
-    expect(text.stdout).to.match(/1 shard\s+in\s+use,\s+load\s+in\s+tokens$/m);
+    expect(text.stdout).to.match(/1\s+shard\s+in\s+use,\s+load\s+in\s+tokens$/m);
     expect(text.stdout).to.match(/^ +0 +2 +256 /m);
     const { json } = await runCli(['--json', 'status', topic], redisUrl());
     const { loadUnit, shards } = json() as unknown as { loadUnit: string; shards: { load: number }[] };
