@@ -2,9 +2,9 @@
 -- to the caller under fences. With nothing to take the caller enters `idle`. With limit 0 it only rings: so a busy node
 -- passes a wake-up on. What it asks for: lib/wanted.lua.
 --
--- RETURNS status, tick, claims: fence, tries left, tries spent, arrival (14, 2, 2, 14 hex digits), b if its body follows
---         else -, length (4 hex digits), ticket; then ms until a peer's head may be stolen, or the caller may take one
---         that it gave back, ms to the first due, and where to ask on at once, as this call's looks are used up (-1:
+-- RETURNS status, tick, claims: fence (14 hex digits), tries left|tries spent|bytes|arrival (2, 2, 8 and 14), b if its body
+--         follows else -, length (4 hex digits), ticket; then ms until a peer's head may be stolen, or the caller may take
+--         one that it gave back, ms to the first due, and where to ask on at once, as this call's looks are used up (-1:
 --         none), bodies
 -- STATUS OK IDLE BLOCKED KEEPING
 -- COST   O(limit log waiting)

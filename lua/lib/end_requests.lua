@@ -20,16 +20,15 @@ local function end_requests(ends, mails)
   for i = 1, #ends do
     local one = ends[i]
     fields[i], tickets[i] = one.field, one.ticket
-    local runner = is_claimed(one.record) and layout.runner_of(one.record) or nil
     if one.final then
       mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, fence = one.fence, number = one.number,
         kind = one.final, record = one.record, payload = one.reason }
     end
-    if not runner then
+    if not is_claimed(one.record) then
       lines[one.owner] = lines[one.owner] or {}
       table.insert(lines[one.owner], one.ticket)
     elseif not one.told then
-      tell(runner, 'refresh')
+      tell(layout.runner_of(one.record), 'refresh')
     end
   end
   for owner, waiting in pairs(lines) do

@@ -52,8 +52,7 @@ local function lease(picks)
       first = min(first, lease_end, one.deadline)
       dues[#dues + 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text
       dues[#dues + 1] = one.ticket
-      claims[#claims + 1] = fence .. sub(record, layout.LEFT, layout.LEFT + 1)
-        .. sub(record, layout.SPENT, layout.SPENT + 1) .. sub(record, layout.ARRIVAL, layout.ARRIVAL + 13)
+      claims[#claims + 1] = fence .. sub(record, layout.LEFT, layout.WAITING_LENGTH)
         .. (one.body and 'b' or '-') .. lengths[length] .. one.ticket
       bodies[#bodies + 1] = all[i]
     end

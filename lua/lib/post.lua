@@ -1,11 +1,10 @@
 -- Appends results to their owners' mailboxes, each under a tick of its own, and tells the owners. A mail is { owner,
--- ticket, fence, number, kind, record, payload }. Only a final has a record, the request's last: from it the owner is told
--- of the tries spent, the arrival, and fence and name of the runner, zeros and empty if the request waited. An owner that
--- is not in `node`, as the shard has not heard of it within ttl, is entered as silent: so forget_nodes finds its mailbox.
+-- ticket, fence, number, kind, record, payload }. Only a final has a record, the request's last: the owner is told all of it
+-- from the tries spent on, which says who had it, and since when. An owner that is not in `node`, as the shard has not
+-- heard of it within ttl, is entered as silent: so forget_nodes finds its mailbox.
 --
 -- GIVES  post(mails)
 -- WRITES out, node
-local is_claimed = require('lib.is_claimed')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
@@ -14,22 +13,19 @@ local call, format, sub = redis.call, string.format, string.sub
 local NO_FENCE, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', done = 'd', failed = 'x', cancelled = 'k', expired = 'e', lost = 'l' }
 
-local function story_of(record)
-  local held = is_claimed(record)
-  local runner = held and layout.runner_of(record) or ''
-  return sub(record, layout.SPENT, layout.SPENT + 1) .. sub(record, layout.ARRIVAL, layout.ARRIVAL + 13)
-    .. (held and sub(record, layout.HOLDER, layout.HOLDER + 13) or NO_FENCE) .. format('%02x', #runner) .. runner
-end
-
 local function post(mails)
   local members, owners, lengths = {}, {}, {}
   for i = 1, #mails do
     local mail, length = mails[i], #mails[i].ticket
-    local story = mail.record and story_of(mail.record) or ''
+    local story = mail.record and sub(mail.record, layout.SPENT) or nil
     lengths[length] = lengths[length] or format('%04x', length)
+    if story then
+      lengths[#story] = lengths[#story] or format('%04x', #story)
+      story = lengths[#story] .. story
+    end
     members[2 * i - 1] = '0'
     members[2 * i] = mail.owner .. '|' .. shard.next_tick() .. '|' .. lengths[length] .. mail.ticket
-      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. story .. mail.payload
+      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. (story or '') .. mail.payload
     owners[mail.owner] = true
   end
   call('ZADD', tables.OUT, unpack(members))

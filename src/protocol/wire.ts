@@ -202,15 +202,15 @@ function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] 
   const claims: ClaimedTicket[] = [];
   let nextBody = 0;
   for (let at = 0; at < text.length;) {
-    const head = text.toString('latin1', at, at + 37);
-    const end = at + 37 + parseInt(head.slice(33, 37), 16);
-    const body = head[32] === 'b' ? bodies[nextBody++] : undefined;
+    const head = text.toString('latin1', at, at + 48);
+    const end = at + 48 + parseInt(head.slice(44, 48), 16);
+    const body = head[43] === 'b' ? bodies[nextBody++] : undefined;
     claims.push({
       fence: head.slice(0, 14),
       triesLeft: parseInt(head.slice(14, 16), 16),
-      triesSpent: parseInt(head.slice(16, 18), 16),
-      arrival: head.slice(18, 32),
-      ticket: text.toString('utf8', at + 37, end),
+      triesSpent: parseInt(head.slice(17, 19), 16),
+      arrival: head.slice(29, 43),
+      ticket: text.toString('utf8', at + 48, end),
       ...(body ? { body } : {}),
     });
     at = end;
@@ -225,30 +225,26 @@ export function parseMail(mail: Buffer): Mail {
   const after = owner + 20 + length;
   const letter = mail.toString('latin1', after + 22, after + 23);
   const kind = KINDS[letter]!;
-  // a final's story: 2, 14, 14 and 2 hex digits, and a name of that length
-  const story = after + 23;
-  const runnerAt = story + 32;
+  // a final's story, behind its length
+  const storyAt = after + 27;
   const end =
-    kind === 'chunk' ? story : runnerAt + parseInt(mail.toString('latin1', story + 30, runnerAt), 16);
+    kind === 'chunk' ? after + 23 : storyAt + parseInt(mail.toString('latin1', after + 23, storyAt), 16);
   return {
     tick,
     ticket: mail.toString('utf8', owner + 20, after),
     fence: mail.toString('latin1', after, after + 14),
     number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
     kind,
-    ...(kind === 'chunk'
-      ? {}
-      : {
-          story: {
-            triesSpent: parseInt(mail.toString('latin1', story, story + 2), 16),
-            arrival: mail.toString('latin1', story + 2, story + 16),
-            claimedAt: mail.toString('latin1', story + 16, story + 30),
-            runner: mail.toString('latin1', runnerAt, end),
-          },
-        }),
+    ...(kind === 'chunk' ? {} : { story: parseStory(mail.toString('latin1', storyAt, end)) }),
     payload: mail.subarray(end),
     ...(letter === 'd' ? { bare: true } : {}),
   };
+}
+
+/** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps pauses. */
+function parseStory(text: string): Story {
+  const [triesSpent, , arrival, claimedAt = NO_TICK, runner = ''] = text.split('/', 1)[0]!.split('|');
+  return { triesSpent: parseInt(triesSpent!, 16), arrival: arrival!, claimedAt, runner };
 }
 
 /** Tickets, each with its length in front. */

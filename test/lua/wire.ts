@@ -2,7 +2,7 @@
  * Arguments and replies of the shard scripts, written from the headers in lua/ and not from src/: two readings of one
  * text check each other.
  */
-import { parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
+import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { Argument } from '../../src/redis/run-script.ts';
 import type { ScriptName } from '../../src/redis/declarations.ts';
 
@@ -175,19 +175,20 @@ export interface Claim extends Held {
   bodied: boolean;
 }
 
-/** The claims of a claim's third reply element: 14, 2, 2 and 14 hex digits, b or -, 4 hex digits, ticket. */
+/** The claims of a claim's third reply element: fence, `left|spent|bytes|arrival`, b or -, 4 hex digits, ticket. */
 export function parseClaims(text: Buffer): Claim[] {
   const claims: Claim[] = [];
   for (let at = 0; at < text.length;) {
-    const fixed = text.toString('latin1', at, at + 37);
-    const end = at + 37 + parseInt(fixed.slice(33, 37), 16);
+    const fixed = text.toString('latin1', at, at + 48);
+    const end = at + 48 + parseInt(fixed.slice(44, 48), 16);
+    const [, spent, , arrival] = fixed.slice(14, 43).split('|');
     claims.push({
       fence: fixed.slice(0, 14),
       triesLeft: parseInt(fixed.slice(14, 16), 16),
-      triesSpent: parseInt(fixed.slice(16, 18), 16),
-      arrival: fixed.slice(18, 32),
-      bodied: fixed[32] === 'b',
-      ticket: text.toString('utf8', at + 37, end),
+      triesSpent: parseInt(spent!, 16),
+      arrival: arrival!,
+      bodied: fixed[43] === 'b',
+      ticket: text.toString('utf8', at + 48, end),
     });
     at = end;
   }
@@ -230,8 +231,8 @@ const KINDS: Record<string, string> = {
 };
 
 /**
- * A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, of a final its story (2, 14 and 14 hex
- * digits) and its runner behind its length, payload.
+ * A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, of a final its story behind its length,
+ * payload. A story is the end of a record: `spent|bytes|arrival`, and `|fence|runner` if it was claimed, and its pauses.
  */
 export function parseMail(member: Buffer): Mail {
   const bar = member.indexOf('|');
@@ -242,11 +243,11 @@ export function parseMail(member: Buffer): Mail {
   if (parseTicket(ticket).owner !== owner) throw new Error(`a result for ${owner} of ${ticket}`);
   const kind = KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?';
   const isChunk = kind === 'chunk';
-  const story = isChunk ? '' : member.toString('latin1', end + 23, end + 53);
-  const runnerAt = isChunk ? end + 23 : end + 55;
   const payloadAt = isChunk
-    ? runnerAt
-    : runnerAt + parseInt(member.toString('latin1', end + 53, runnerAt), 16);
+    ? end + 23
+    : end + 27 + parseInt(member.toString('latin1', end + 23, end + 27), 16);
+  const [record] = isChunk ? [''] : member.toString('latin1', end + 27, payloadAt).split('/');
+  const [spent, , arrival, claimedAt = NO_TICK, runner = ''] = record!.split('|');
   return {
     owner,
     tick: member.toString('latin1', bar + 1, bar + 15),
@@ -254,8 +255,8 @@ export function parseMail(member: Buffer): Mail {
     fence: member.toString('latin1', end, end + 14),
     number: parseInt(member.toString('latin1', end + 14, end + 22), 16),
     kind,
-    runner: member.toString('latin1', runnerAt, payloadAt),
-    story: isChunk ? '' : [story.slice(0, 2), story.slice(2, 16), story.slice(16)].join(' '),
+    runner,
+    story: isChunk ? '' : [spent, arrival, claimedAt].join(' '),
     payload: member.subarray(payloadAt),
   };
 }

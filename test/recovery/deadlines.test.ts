@@ -113,7 +113,9 @@ describe('a deadline', function () {
     const [ticket] = (await fleet.snapshot()).waiting;
     const tick = (Date.now() * 1_000).toString(16).padStart(14, '0');
     const length = Buffer.byteLength(ticket!).toString(16).padStart(4, '0');
-    const mail = `owner|${tick}|${length}${ticket!}${tick}00000001f00${tick}${tick}06runner"done"`;
+    const record = `00|00000001|${tick}|${tick}|runner`;
+    const story = record.length.toString(16).padStart(4, '0') + record;
+    const mail = `owner|${tick}|${length}${ticket!}${tick}00000001f${story}"done"`;
     await redis.admin.zadd(fleet.key('out'), 0, mail);
     expect(await read(submission)).to.deep.equal([{ kind: 'finished', output: 'done' }]);
     await waitUntil(isGone, 'nothing of it is left');
