@@ -24,7 +24,8 @@ local record_of = require('lib.record_of')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
-local max_waiting, announced = tonumber(ARGV[14]), tonumber(ARGV[15])
+local FRONT = 'never'
+local max_waiting, announced, is_front = tonumber(ARGV[14]), tonumber(ARGV[15]), ARGV[15] == FRONT
 local FIRST, WIDTH = 16, 7
 local count = (#ARGV - FIRST + 1) / WIDTH
 
@@ -82,7 +83,7 @@ if #tickets > 0 then
   end
   local keeps_room = shard.stored[6] and require('lib.kept_by')() == caller.node
   local claims_in = not keeps_room and announced or nil
-  note_asks(ARGV[15] == 'never' and ARGV[15] or claims_in, noted)
+  note_asks(is_front and FRONT or claims_in, noted)
   if claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1 then
     require('lib.ring')(caller.node, least, first, claims_in)
   end

@@ -20,4 +20,5 @@ export type { BreakerOptions } from './runner/breaker.ts';
 export { Retry } from './runner/retry.ts';
 export type { ResultStatus, RunnerResult } from './runner/outbox.ts';
 export type { BudgetSource, Engine, Handler, RunOptions } from './runner/run-loop.ts';
-export { Scheduler, type CloseOptions } from './scheduler.ts';
+export type { CloseOptions, WaitOptions } from './scheduler-options.ts';
+export { Scheduler } from './scheduler.ts';

@@ -1,7 +1,7 @@
 import type { Budget } from './base/budget.ts';
 import { checkList, checkNames, checkObjects, checkSignal, namesOf } from './base/call-options.ts';
 import { Alarm, sleep, unless } from './base/clock.ts';
-import { ConfigError, SchedulerError } from './base/errors.ts';
+import { SchedulerError } from './base/errors.ts';
 import { OPTIONS } from './base/option-table.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
@@ -17,52 +17,17 @@ import type { Membership } from './protocol/membership.ts';
 import type { ClaimedRequest } from './runner/claims.ts';
 import type { ResultStatus, RunnerResult } from './runner/outbox.ts';
 import { RunLoop, type Handler, type RunOptions } from './runner/run-loop.ts';
-
-export interface CloseOptions {
-  /**
-   * How long handlers of `run` may go on, Infinity for as long as they do; then they are aborted and their requests given
-   * back. Default 30,000. Of several calls, the one that ends first holds.
-   */
-  drainMs?: number;
-  /**
-   * Own pending requests stay in Redis for a successor (`keep`), or are cancelled. Default `keep`; of several calls the last
-   * one that says so holds.
-   */
-  pending?: 'keep' | 'cancel';
-}
-
-/** As long as Kubernetes waits between SIGTERM and SIGKILL, if nothing else is said. */
-const DRAIN_MS = 30_000;
-
-export interface WaitOptions {
-  /** ms. Default pollMs. */
-  waitMs?: number;
-  /** Ends the wait. */
-  signal?: AbortSignal;
-}
+import {
+  DRAIN_MS,
+  checkCloseOptions,
+  checkWaitOptions,
+  type CloseOptions,
+  type WaitOptions,
+} from './scheduler-options.ts';
 
 const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
-const WAIT_OPTIONS = namesOf<WaitOptions>({ waitMs: true, signal: true });
 const RUN_OPTIONS = namesOf<RunOptions>({ budget: true, breaker: true, isEngineFailure: true });
 const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
-const CLOSE_OPTIONS = namesOf<CloseOptions>({ drainMs: true, pending: true });
-
-/** @throws ConfigError */
-function checkWaitOptions(operation: string, options: WaitOptions): void {
-  checkNames(operation, options, WAIT_OPTIONS);
-  checkSignal(options.signal);
-  const { waitMs = 0 } = options;
-  if (!Number.isFinite(waitMs) || waitMs < 0) throw new ConfigError('waitMs', waitMs, 'ms of at least 0');
-}
-
-/** @throws ConfigError */
-function checkCloseOptions(options: CloseOptions): void {
-  checkNames('close', options, CLOSE_OPTIONS);
-  const { drainMs = DRAIN_MS, pending = 'keep' } = options;
-  if (typeof drainMs !== 'number' || !(drainMs >= 0))
-    throw new ConfigError('drainMs', drainMs, 'ms of at least 0');
-  if (!['keep', 'cancel'].includes(pending)) throw new ConfigError('pending', pending, 'one of keep, cancel');
-}
 
 /**
  * One node of a topic: accepts requests, claims what its engine has room for, steals what peers cannot serve in time,

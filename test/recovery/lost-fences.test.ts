@@ -1,12 +1,12 @@
 // lua/README.md#words, tick: no fence is given twice, though Redis lost those it had given and its clock is behind.
 import { expect } from 'chai';
-import { sleep } from '../../src/base/clock.ts';
 import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environmentOf } from '../../scripts/chaos/clock.ts';
 import { findLaunch, urlOf, type Launch, type ServerProcess } from '../../scripts/chaos/launch.ts';
 import { Proxy } from '../../scripts/chaos/proxy.ts';
+import { sleep } from '../../src/base/clock.ts';
 import type { Tick } from '../../src/base/ticket.ts';
 import { findServer, freePort } from '../../src/testing/redis/binary.ts';
 import { requests, room, take, useFleet, type Claimed, type Node } from '../support/fleet.ts';
