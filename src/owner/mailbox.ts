@@ -6,6 +6,14 @@ import type { Mail } from '../protocol/wire.ts';
 /** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
 const ACKNOWLEDGE_MS = 100;
 
+/** One who waits until what was in Redis at its call has been delivered. */
+interface Look {
+  /** The shard's ticks were here: what it waits for is not later. */
+  readonly upTo: Tick;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 /** This node's mailbox in one shard: one take at a time, and again if it was rung meanwhile. */
 export class Mailbox {
   readonly #shard: Shard;
@@ -13,6 +21,8 @@ export class Mailbox {
   readonly #acknowledge: Alarm;
   #cursor: Tick = NO_TICK;
   #taken: Tick = NO_TICK;
+  #looks: Look[] = [];
+  /** Never rejects. */
   #taking: Promise<void> | undefined;
   #again = false;
   #closed = false;
@@ -28,12 +38,17 @@ export class Mailbox {
     return this.#cursor;
   }
 
-  /** Delivers what is there, and what comes while it does. Rejects when the node is over or Redis refuses. */
+  /**
+   * Delivers what is there, and what comes while it does. Resolves when what is there now has been delivered, however much comes
+   * meanwhile. Rejects when the node is over or Redis refuses.
+   */
   empty(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#again = true;
-    this.#taking ??= this.#take();
-    return this.#taking;
+    return new Promise((resolve, reject) => {
+      this.#looks.push({ upTo: this.#shard.tick, resolve, reject });
+      this.#taking ??= this.#take();
+    });
   }
 
   get isClosed(): boolean {
@@ -59,10 +74,12 @@ export class Mailbox {
     try {
       do await this.#takeOnce();
       while (this.#again && !this.#closed);
-    } finally {
-      // in the same turn as the loop's last look: a call that comes later starts a new one
-      this.#taking = undefined;
+      for (const { resolve } of this.#looks.splice(0)) resolve();
+    } catch (error) {
+      for (const { reject } of this.#looks.splice(0)) reject(error);
     }
+    // in the same turn as the loop's last look: a call that comes later starts a new one
+    this.#taking = undefined;
     if (this.#cursor !== this.#taken && !this.#closed) this.#acknowledge.within(ACKNOWLEDGE_MS);
   }
 
@@ -70,6 +87,7 @@ export class Mailbox {
     this.#again = false;
     this.#acknowledge.clear();
     const from = this.#cursor;
+    const begun = this.#looks.length;
     const { mails, more } = await this.#shard.takeResults(from);
     this.#taken = from;
     for (const mail of mails) {
@@ -79,5 +97,9 @@ export class Mailbox {
       this.#deliver(mail);
     }
     if (more) this.#again = true;
+    const isSeen = ({ upTo }: Look): boolean => !more || upTo <= this.#cursor;
+    const earlier = this.#looks.splice(0, begun);
+    this.#looks.unshift(...earlier.filter((look) => !isSeen(look)));
+    for (const look of earlier) if (isSeen(look)) look.resolve();
   }
 }

@@ -124,6 +124,11 @@ export class Shard {
     await Promise.all([this.#puts.flushed(), this.#claims.flushed(), this.#results.flushed()]);
   }
 
+  /** The highest tick that this process has seen of it; what is in Redis by then has no higher one. */
+  get tick(): Tick {
+    return this.#seen.last;
+  }
+
   /** This process met an own ticket whose body it does not have: it has none that arrived before now. */
   forgetSince(): void {
     if (this.#since) this.#since = { ...this.#since, tick: this.#seen.last };

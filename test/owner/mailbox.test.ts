@@ -46,7 +46,7 @@ describe('a mailbox', () => {
         log.push(`take ${parseInt(cursor, 16)}${limit === 0 ? '!' : ''}`);
         return Promise.resolve(answers.shift() ?? { mails: [], more: false });
       };
-      mailbox = new Mailbox({ takeResults } as unknown as Shard, (one) => {
+      mailbox = new Mailbox({ takeResults, tick: tick(3) } as unknown as Shard, (one) => {
         log.push(`told ${parseInt(one.tick, 16)}`);
       });
     });
@@ -60,6 +60,41 @@ describe('a mailbox', () => {
       await mailbox.empty();
       expect(log).to.deep.equal(['take 0', 'told 1', 'told 2', 'take 2', 'told 3']);
       expect(mailbox.cursor).to.equal(tick(3));
+    });
+
+    it('has been looked into although more results keep coming, each with its ring', async () => {
+      // found by chaos: the owner of a busy stream never put again what Redis had lost
+      let rings = 0;
+      const takeResults: Shard['takeResults'] = async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        if ((rings += 1) < 200) void flowing.empty();
+        return { mails: [mail(rings)], more: false };
+      };
+      const flowing = new Mailbox({ takeResults, tick: tick(0) } as unknown as Shard, () => undefined);
+      const first = flowing.empty();
+      await new Promise((resolve) => setImmediate(resolve));
+      await flowing.empty();
+      await first;
+      expect(rings, 'the look that was on its way, and the one after it').to.be.at.most(3);
+      flowing.close();
+    });
+
+    it('has been looked into once everything of before the call was read, also where there is always more', async () => {
+      answers = Array.from({ length: 9 }, (_, i) => ({ mails: [mail(i + 1)], more: true }));
+      await mailbox.empty();
+      expect(log.at(-1), 'the shard was at tick 3').to.equal('told 3');
+    });
+
+    it('tells all who wait for it that Redis refuses', async () => {
+      const refusing = { takeResults: () => Promise.reject(new Error('NOPERM')), tick: tick(0) };
+      const refused = new Mailbox(refusing as unknown as Shard, () => undefined);
+      const outcomes = await Promise.allSettled([refused.empty(), refused.empty()]);
+      expect(outcomes.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected']);
+      await refused.empty().then(
+        () => expect.fail('it was not asked again'),
+        (error: unknown) => expect(error).to.have.property('message', 'NOPERM'),
+      );
+      refused.close();
     });
 
     it('tells nothing twice that an answer of before a rollback brings again', async () => {

@@ -1,9 +1,10 @@
 // lua/README.md#promises: results that cross a cancel are delivered or refused, never half.
 import { expect } from 'chai';
+import { Proxy } from '../../scripts/chaos/proxy.ts';
 import type { Result, SchedulerError } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { request, room, useFleet } from '../support/fleet.ts';
-import { waitUntil } from '../support/server.ts';
+import { redisUrl, waitUntil } from '../support/server.ts';
 
 const CHUNKS = 6;
 
@@ -71,4 +72,54 @@ describe('results that cross a cancel', function () {
       await served;
     });
   }
+});
+
+describe('results that keep coming', function () {
+  this.timeout(20_000);
+  const fleet = useFleet();
+  let link: Proxy;
+  beforeEach(async () => {
+    link = new Proxy(Number(new URL(redisUrl()).port));
+    await link.open();
+  });
+  afterEach(() => link.close());
+
+  it('keep neither a cancel nor the search for lost requests from its end', async () => {
+    const owner = await fleet.start('owner', { policy: 'none', leaseMs: 1_500, redis: link.url });
+    const runner = await fleet.start('runner', { minLoadScore: 1 });
+    const over = new AbortController();
+    const served = runner.run(
+      async function* ({ id, signal }) {
+        if (id !== 'endless') return id;
+        while (!over.signal.aborted) {
+          yield 'token';
+          await sleep(2, signal);
+        }
+        return id;
+      },
+      { budget: room(1) },
+    );
+    const endless = owner.submit(request('endless'));
+    let chunks = 0;
+    const read = (async () => {
+      for await (const { kind } of endless) if (kind === 'chunk') chunks += 1;
+    })();
+    await waitUntil(() => chunks > 100, 'it streams', 20_000);
+
+    await owner.putRequests([request('waiting')]);
+    const before = chunks;
+    // longer than from one result to the next: there is a ring in every round trip
+    link.delay(10);
+    const putAgain = new Promise((resolve) => owner.events.once('putAgain', resolve));
+    await fleet.redis.hdel(fleet.key('request'), 'owner|waiting');
+    await putAgain;
+    expect(await owner.cancel('waiting')).to.equal(true);
+    expect(chunks - before, 'chunks meanwhile').to.be.greaterThan(10);
+    expect(endless.final, 'it still streams').to.equal(undefined);
+    over.abort();
+    await read;
+    await owner.close();
+    await runner.close();
+    await served;
+  });
 });
