@@ -70,6 +70,8 @@ export interface EventMap {
   };
   /** A wake-up came. `delayMs`: the work can be taken so much later. */
   ring: { what: 'claim' | 'results' | 'refresh'; shard: number; delayMs: number };
+  /** Redis ran a script for this node. `ms`: from when it was sent, by the connection that it was answered on. */
+  answered: { shard: number; script: string; ms: number };
   /**
    * Redis took over a second to answer a script of this shard, or has not answered it for 5 s, or did not run it and said
    * why. It is sent again.
@@ -115,6 +117,7 @@ export const EVENT_NAMES = [
   'news',
   'ended',
   'ring',
+  'answered',
   'slowShard',
   'connectionUp',
   'connectionDown',

@@ -74,9 +74,9 @@ export class Mailbox {
     try {
       do await this.#takeOnce();
       while (this.#again && !this.#closed);
-      for (const { resolve } of this.#looks.splice(0)) resolve();
+      for (const look of this.#looks.splice(0)) look.resolve();
     } catch (error) {
-      for (const { reject } of this.#looks.splice(0)) reject(error);
+      for (const look of this.#looks.splice(0)) look.reject(error);
     }
     // in the same turn as the loop's last look: a call that comes later starts a new one
     this.#taking = undefined;

@@ -57,14 +57,16 @@ export class ShardTeller {
     this.#teller.heard('slowShard')?.({ shard: this.#shard, script, ms, reason });
   }
 
-  /** A script is being sent: call what this gives, if anything, when it was answered. */
+  /** A script is being sent: call what this gives, if anything, when it was run and answered. */
   sending(script: string): (() => void) | undefined {
+    const answered = this.#teller.heard('answered');
     const slow = this.#teller.heard('slowShard');
-    if (!slow) return undefined;
+    if (!answered && !slow) return undefined;
     const from = monotonic();
     return () => {
       const ms = monotonic() - from;
-      if (ms > SLOW_MS) slow({ shard: this.#shard, script, ms, reason: undefined });
+      answered?.({ shard: this.#shard, script, ms });
+      if (ms > SLOW_MS) slow?.({ shard: this.#shard, script, ms, reason: undefined });
     };
   }
 

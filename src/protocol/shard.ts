@@ -271,12 +271,12 @@ export class Shard {
     ];
     const attempt = (client: Client): Promise<Buffer[]> => send(client, name, all);
     const reply = await (alone ? this.#context.side.run(all, attempt) : attempt(main));
-    answered?.();
     const status = String(reply[0]);
     if (status === 'EVICTED') throw new EvictedReply(String(reply[1]));
     if (status === 'STALE') throw new StaleReply(parseInt(String(reply[1]), 16));
     const tick = String(reply[1]);
     this.#seen.see(tick);
+    answered?.();
     if (this.#since?.epoch !== epoch) this.#since = { epoch, tick };
     return reply;
   }

@@ -180,6 +180,10 @@ describe('the events of a scheduler', function () {
     const slow = told.slowShard.find(({ script }) => script === 'put_requests');
     expect(slow).to.include({ shard: 0, reason: undefined });
     expect(slow!.ms).to.be.above(1_000);
+    const answers = told.answered.filter(({ script }) => script === 'put_requests');
+    expect(answers).to.deep.equal([
+      { topic: fleet.topic, node: 'owner', shard: 0, script: 'put_requests', ms: slow!.ms },
+    ]);
     check(told);
   });
 

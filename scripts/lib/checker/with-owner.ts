@@ -1,16 +1,21 @@
 /** Whether a request of which no client was told the end has ended with the process that accepted it. Pure. */
+import { parseTicket } from '../../../src/base/ticket.ts';
 import { describe, nameOf, type Entry, type ProcessHistory } from '../harness/happenings.ts';
 import type { Evidence } from './evidence.ts';
-import type { Life } from './lives.ts';
-import { isGone } from './losses.ts';
+import type { Life, Seen } from './lives.ts';
+import { isGone, type Loss } from './losses.ts';
 
 /** Which of the four proofs of {@link withOwner}. */
 export type Proof = 'ownResult' | 'taken' | 'dropped' | 'forgotten';
 
 /** For how long a process may have a final that it has not told: its put, or its result, is still without an answer. */
 const HOLD_MS = 6_000;
-/** An owner that hears from Redis notices a loss at its next refresh, and puts again; a fault may delay that. */
-const NOTICE_MS = 6_000;
+const US_PER_MS = 1_000;
+/**
+ * What an owner has answered until it has put a lost request again: a refresh, then a look into its mailbox, then the put. Twice
+ * each, as the first answer may be to a call that was on its way.
+ */
+const NOTICED_BY = ['refresh', 'refresh', 'take_results', 'take_results', 'put_requests', 'put_requests'];
 
 /**
  * Its owner was killed or evicted, Redis has nothing of it, and one of these is proven; or why not:
@@ -20,14 +25,14 @@ const NOTICE_MS = 6_000;
  * - `taken`: its owner, or a successor by takeover, had the final from Redis, and died within {@link HOLD_MS}; only in a
  *   run with outages, as undisturbed a result is told before Redis forgets it;
  * - `dropped`: a process that had taken the name without takeover got the final: it sent it itself, or had it from Redis;
- * - `forgotten`: Redis had it and came back without it; its owner, which alone had the payload, did not put it again,
- *   and died before it heard from Redis again, or for longer than {@link NOTICE_MS}.
+ * - `forgotten`: Redis had it and came back without it; its owner, which alone had the payload, did not put it again, and
+ *   died before Redis had answered it what that takes ({@link NOTICED_BY}).
  */
 export function withOwner(
   life: Life,
   { lives: { started }, losses, left, outageMs }: Omit<Evidence, 'leaseMs'>,
 ): { proof: Proof } | { proof?: undefined; why: string } {
-  const { accepted, claimed, sent, taken, placed, granted, id } = life;
+  const { put, accepted, claimed, sent, taken, placed, granted, id } = life;
   const owner = accepted!.by;
   const name = nameOf(owner);
   const last = [...granted].sort((one, other) => (one.fence < other.fence ? -1 : 1)).at(-1);
@@ -53,8 +58,8 @@ export function withOwner(
   const isForgotten = losses.some(
     (loss) =>
       isGone(loss, id) &&
-      placed.every(({ at }) => at <= loss.at) &&
-      heardLittle(owner, heardAt(owner, loss.at), NOTICE_MS),
+      placed.every((one) => one.at <= loss.at || wasRun(loss, one, put?.priority)) &&
+      !couldPutAgain(owner, placed.at(-1)?.shard, loss.at),
   );
   if (isForgotten) return { proof: 'forgotten' };
   const by = claimed.at(-1)?.by;
@@ -73,9 +78,24 @@ function heardLittle({ diedAt, entries }: ProcessHistory, after: number, ms: num
   return diedAt !== undefined && (entries.findLast(isAnswer)?.at ?? 0) <= after + ms;
 }
 
-/** When Redis first answered it after that; never: Infinity. */
-function heardAt({ entries }: ProcessHistory, after: number): number {
-  return entries.find((entry) => entry.at > after && isAnswer(entry))?.at ?? Infinity;
+/** Redis had run the put before it was lost, though its process, which stood still, read the answer later. */
+function wasRun({ had }: Loss, { ticket, shard }: Seen<'placed'>, headStartMs = 0): boolean {
+  const order = parseInt(parseTicket(ticket).order, 16);
+  return order + headStartMs * US_PER_MS <= parseInt(had.ticks[shard] ?? '0', 16);
+}
+
+/** Whether Redis answered it, after that, all that a put of what was lost takes. */
+function couldPutAgain({ entries }: ProcessHistory, shard: number | undefined, after: number): boolean {
+  let steps = 0;
+  for (const entry of entries)
+    if (
+      entry.what === 'answered' &&
+      entry.at > after &&
+      entry.shard === shard &&
+      entry.script === NOTICED_BY[steps]
+    )
+      steps += 1;
+  return steps === NOTICED_BY.length;
 }
 
 function isAnswer({ what }: Entry): boolean {

@@ -48,6 +48,8 @@ export type Happening =
   | { what: 'stopped'; id: string; fence: string }
   /** The client asks for its request's end. */
   | { what: 'cancelling'; id: string }
+  /** Redis ran one of the scripts by which a loss is noticed and made good. */
+  | { what: 'answered'; shard: number; script: string }
   /** The process has this result from its mailbox in Redis, and is about to deal with it. */
   | { what: 'taken'; id: string; ticket: string; fence: string; number: number; final: boolean }
   /** The client was told a result. */
