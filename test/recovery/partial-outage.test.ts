@@ -12,6 +12,8 @@ const VICTIM = 2;
 const OPTIONS = { ...QUICK, loadShards: SHARDS, leaseMs: 3_000, commandTimeout: 4_000, minLoadScore: 1 };
 /** Three leases: whoever waits for the shard that is away loses what it holds in the others. */
 const OUTAGE_MS = 9_000;
+/** Between two requests of a front. */
+const PACE_MS = 80;
 
 describe('an outage of one master of a Cluster', function () {
   this.timeout(120_000);
@@ -142,7 +144,7 @@ async function traffic(
       await front.submit(request(`${base}.${front.node}.${i}`)).result();
       count += 1;
       longestMs = Math.max(longestMs, monotonic() - from);
-      await sleep(20);
+      await sleep(PACE_MS);
     }
   });
   await Promise.all(flows);
