@@ -264,6 +264,9 @@ export class Owner<Output> {
   /** Drops everything this node has in every shard where it has something; answers the dropped ids. */
   async reset(): Promise<string[]> {
     const ids: string[] = [];
+    // Redis has no ticket of those that are being put again
+    for (const pending of [...this.#pendings.accepted()])
+      if (this.#pendings.isPutAgain(pending)) ids.push(this.#dropPending(pending));
     for (const shard of new Set([this.#shards.get(this.#membership.home), ...this.shardsInUse()])) {
       const pending = this.pendingIn(shard);
       let more = true;
@@ -272,6 +275,8 @@ export class Owner<Output> {
         const answer = await this.#membership.within('reset', shard.reset(named));
         more = answer.more;
         for (const ticket of answer.dropped) ids.push(this.#drop(ticket));
+        // the final of one that Redis did not know was in the mailbox, and went with it
+        for (const ticket of named) if (this.#pendings.withTicket(ticket)) ids.push(this.#drop(ticket));
       }
     }
     return ids;
@@ -279,7 +284,10 @@ export class Owner<Output> {
 
   #drop(ticket: Ticket): string {
     const pending = this.#pendings.withTicket(ticket);
-    if (!pending) return parseTicket(ticket).id;
+    return pending ? this.#dropPending(pending) : parseTicket(ticket).id;
+  }
+
+  #dropPending(pending: Pending<Output>): string {
     this.#pendings.end(pending, { kind: 'cancelled', reason: 'reset' });
     return pending.id;
   }

@@ -204,14 +204,15 @@ describe('an owner', () => {
       expect(world.told).to.deep.equal({ x: ['cancelled: reset'] });
     });
 
-    it('as long as there is more, and names what it knows in parts', async () => {
+    it('as long as there is more, names what it knows in parts, and ends also what Redis does not know', async () => {
       const ids = Array.from({ length: MAX_ITEMS + 1 }, (_, i) => `x${i}`);
       for (const id of ids) await world.accepted(id);
       world.shard.resetAnswers = [
         { more: false, dropped: [ticketOf('x0')] },
         { more: true, dropped: [ticketOf('another process put it')] },
       ];
-      expect(await world.owner.reset()).to.deep.equal(['x0', 'another process put it']);
+      expect(await world.owner.reset()).to.have.members([...ids, 'another process put it']);
+      expect(world.told).to.deep.equal(Object.fromEntries(ids.map((id) => [id, ['cancelled: reset']])));
       expect(world.shard.resets.map(({ length }) => length)).to.deep.equal([MAX_ITEMS, 1, 0]);
     });
   });

@@ -1,5 +1,6 @@
 // A cancel ends a request also while it is being put again: whatever was lost, and whatever keeps it out of line.
 import { expect } from 'chai';
+import type { Submission } from '../../src/index.ts';
 import { Proxy } from '../../scripts/chaos/proxy.ts';
 import { rejection, request, serve, useFleet, type Node } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
@@ -70,20 +71,24 @@ describe('cancel() of a request that is being put again', () => {
     }
   });
 
-  it('for which there is no room ends it at once', async () => {
-    owner = await fleet.start('owner', { maxWaiting: 1, leaseMs: 600_000, ttlMs: 1_200_000 });
-    const submission = owner.submit(request('r'));
-    await inLine();
-    await lose();
-    const other = owner.submit(request('other'));
-    await inLine();
-    const again = new Promise((resolve) => owner.events.on('putAgain', resolve));
-    await wake('refresh');
-    await again;
-    const cancelled = submission.cancel();
-    expect(await rejection(submission.result())).to.have.property('code', 'CANCELLED');
-    await cancelled;
-    await other.cancel();
-    expect(await isGone()).to.equal(true);
-  });
+  for (const [what, end] of [
+    ['it', (one: Submission<unknown>): Promise<unknown> => one.cancel()],
+    ['it, as a reset does,', (): Promise<unknown> => owner.reset()],
+  ] as const)
+    it(`for which there is no room ends ${what} at once`, async () => {
+      owner = await fleet.start('owner', { maxWaiting: 1, leaseMs: 600_000, ttlMs: 1_200_000 });
+      const submission = owner.submit(request('r'));
+      await inLine();
+      await lose();
+      const other = owner.submit(request('other'));
+      await inLine();
+      const again = new Promise((resolve) => owner.events.on('putAgain', resolve));
+      await wake('refresh');
+      await again;
+      const cancelled = end(submission);
+      expect(await rejection(submission.result())).to.have.property('code', 'CANCELLED');
+      await cancelled;
+      await other.cancel();
+      expect(await isGone()).to.equal(true);
+    });
 });

@@ -20,7 +20,7 @@ import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
 import { sooner, waitUntil } from '../support/server.ts';
 
 /** A commandTimeout within which a busy machine connects, and for how much longer Redis is away here: as long as that is busy. */
-const SHORT_MS = 1_000;
+const SHORT_MS = 2_000;
 const AWAY_MS = 5_000;
 /** Within which what waits for it is done. */
 const BACK_MS = AWAY_MS + 15_000;
@@ -114,9 +114,9 @@ describe('when Redis is down', () => {
     const pending = node.submit(request('r'));
     const run = node.run(() => 1, { budget: room(0) });
     await waitUntil(async () => (await fleet.loads()).a === 1, 'it waits');
-    await redis.restart(AWAY_MS);
+    await redis.restart(2 * AWAY_MS);
     const late = await rejection(node.getRequests(room(), { waitMs: 60_000 }));
-    await sooner(2_500, 'it was closed', node.close());
+    await sooner(AWAY_MS, 'it was closed while Redis is away', node.close());
     expect(await rejection(pending.result())).to.have.property('code', 'CLOSED');
     expect(late).to.have.property('code', 'TIMEOUT');
     await run;

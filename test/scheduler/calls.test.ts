@@ -14,7 +14,8 @@ import {
   useFleet,
   type Node,
 } from '../support/fleet.ts';
-import { sooner, waitUntil } from '../support/server.ts';
+import { useDeafProxy } from '../support/deaf-proxy.ts';
+import { redisUrl, sooner, waitUntil } from '../support/server.ts';
 
 describe('the reference’s calls', () => {
   const fleet = useFleet();
@@ -225,6 +226,8 @@ describe('the reference’s calls', () => {
   });
 
   describe('reset', () => {
+    const proxy = useDeafProxy(redisUrl);
+
     it('drops thousands of waiting requests and the unread results, and nobody else’s', async () => {
       await owner.putRequests(requests('r', 1_500));
       const [claim] = await take(runner, 1, room(1));
@@ -236,6 +239,26 @@ describe('the reference’s calls', () => {
       await fleet.verify();
       expect(await fleet.loads()).to.deep.equal({ runner: 2 });
       expect((await fleet.snapshot()).out).to.deep.equal([]);
+    });
+
+    it('ends a request whose final it removes, and does not put it again', async () => {
+      proxy().deafTo.add('results');
+      const deaf = await fleet.start('deaf', { redis: proxy().url, pollMs: 60_000, leaseMs: 1_500 });
+      const putAgain: string[] = [];
+      deaf.events.on('putAgain', ({ id }) => putAgain.push(id));
+      const submission = deaf.submit(request('r'));
+      const [claim] = await take(runner, 1, room(1));
+      await finish(runner, [claim!]);
+      expect((await fleet.snapshot()).out).to.have.length(1);
+      expect(await deaf.reset()).to.deep.equal(['r']);
+      await rejection(submission.result());
+      expect(submission.final).to.deep.include({ kind: 'cancelled', reason: 'reset' });
+      const before = (await fleet.snapshot()).node.get('deaf')!;
+      const refreshed = async (): Promise<boolean> =>
+        (await fleet.snapshot()).node.get('deaf')! > before + 1_500;
+      await waitUntil(refreshed, 'it has refreshed', 15_000);
+      expect(putAgain).to.deep.equal([]);
+      expect((await fleet.snapshot()).request.size).to.equal(0);
     });
   });
 
