@@ -30,6 +30,8 @@ export class Heartbeat {
   readonly #claims: ClaimsSide;
   /** Per shard: the last of the visits that were asked for, until it is over. */
   readonly #refreshes = new Map<Shard, Promise<void>>();
+  /** Those of them that have not begun. */
+  readonly #waiting = new Map<Shard, Promise<void>>();
   readonly #refreshedAt = new Map<Shard, number>();
   readonly #alarms = new Map<Shard, Alarm>();
   #rotation = 0;
@@ -128,15 +130,21 @@ export class Heartbeat {
     alarm.within(dueMs + Math.random() * DUE_SPREAD_MS);
   }
 
-  /** One refresh of everything this node has in the shard; a visit under way is joined by none, another follows. */
+  /** One refresh of everything this node has in the shard. All who ask while one is under way get the one that follows it. */
   refresh(shard: Shard): Promise<void> {
+    const waiting = this.#waiting.get(shard);
+    if (waiting) return waiting;
     const before = this.#refreshes.get(shard) ?? Promise.resolve();
     const visit = before
       .catch(() => undefined)
-      .then(() => this.#refreshOnce(shard))
+      .then(() => {
+        this.#waiting.delete(shard);
+        return this.#refreshOnce(shard);
+      })
       .finally(() => {
         if (this.#refreshes.get(shard) === visit) this.#refreshes.delete(shard);
       });
+    this.#waiting.set(shard, visit);
     this.#refreshes.set(shard, visit);
     return visit;
   }
