@@ -269,6 +269,8 @@ export class Node<Request, Output> {
       .then(() => this.membership.leave());
     try {
       await this.membership.within('close', Promise.all([parted, left]));
+      // who was answered is told so before the others are told that the node is over
+      await new Promise((resolve) => setImmediate(resolve));
     } catch (error) {
       if (!this.membership.over.aborted)
         this.#settings.onWarning(`close: ${messageOf(error)}; what this node held returns after its lease`);

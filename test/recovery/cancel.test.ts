@@ -75,7 +75,7 @@ describe('results that cross a cancel', function () {
 });
 
 describe('results that keep coming', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const fleet = useFleet();
   let link: Proxy;
   beforeEach(async () => {
