@@ -56,6 +56,8 @@ for i = 1, #lost do
 end
 if #take.expired > 0 then
   require('lib.end_requests')(take.expired)
+  -- it may have been one of these
+  first_due = 0
 end
 local status = claims ~= '' and 'OK' or take.keeper == caller.node and 'KEEPING'
   or take.not_now > 0 and 'BLOCKED' or 'IDLE'

@@ -5,8 +5,9 @@
 -- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does; never:
 --                       it is a front (lib/note_asks.lua). Not heeded while the caller keeps room: it takes none that it
 --                       puts now
--- ARGV[16..] id tokens deadline head_start tries_left tries_spent body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
---                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival
+-- ARGV[16..] id tokens deadline head_start tries_left tries_spent loss body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
+--                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival;
+--                       loss: what the loss of its owner does to it: finish (nothing), abort
 -- RETURNS status, tick, per request and joined by ',': OK and its stamp, DUPLICATE, the stamp that stands and whether the
 --         body is the same (same, other), EXPIRED, FULL and ms to wait
 -- STATUS OK DUPLICATE EXPIRED FULL
@@ -26,7 +27,7 @@ local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
 local FRONT = 'never'
 local max_waiting, announced, is_front = tonumber(ARGV[14]), tonumber(ARGV[15]), ARGV[15] == FRONT
-local FIRST, WIDTH = 16, 7
+local FIRST, WIDTH = 16, 8
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 assert(count >= 1 and count <= bounds.ITEMS and count % 1 == 0 and max_waiting >= 0, 'an argument is out of its range')
@@ -48,7 +49,7 @@ local function open()
       answers[i] = full
     elseif standing then
       local body = drawn[field] and bodies[drawn[field]] or call('HGET', tables.BODY, field)
-      answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP) .. (body == ARGV[at + 6] and ' same' or ' other')
+      answers[i] = 'DUPLICATE ' .. sub(standing, 1, layout.STAMP) .. (body == ARGV[at + 7] and ' same' or ' other')
     elseif deadline_in <= 0 then
       answers[i] = 'EXPIRED'
     elseif waiting + #tickets >= max_waiting then
@@ -60,7 +61,7 @@ local function open()
       first, least, drawn[field] = min(first, order), min(least, tokens), place
       tickets[place / 2] = node .. '|' .. stamp .. '|' .. ARGV[at]
       marks[place - 1], marks[place] = field, record
-      bodies[place - 1], bodies[place] = field, ARGV[at + 6]
+      bodies[place - 1], bodies[place] = field, ARGV[at + 7]
       answers[i] = 'OK ' .. stamp
     end
   end

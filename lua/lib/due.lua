@@ -13,9 +13,9 @@ function due.first()
 end
 
 -- ms until the shard must look at the first, '-1' if there is none. `known`: what this call found before it wrote; if it
--- lay ahead it still stands. `own`: the least time that the call wrote since
+-- lay ahead it still stands. `own`: the least time that the call wrote since, or that it must come back at
 function due.next_in(known, own)
-  local first = known > shard.now and min(known, own) or due.first()
+  local first = min(own, known > shard.now and known or due.first())
   return first < math.huge and format('%d', max(0, first - shard.now)) or '-1'
 end
 

@@ -1,7 +1,8 @@
 -- Leases picked tickets to the caller: each gets a fence and the caller as its runner, and is due when its lease ends, or
 -- at its deadline if that is earlier. Answers the claims as the script replies them, the bodies that are sent along, the
--- least time (ms) that it wrote to `due`, and the picks that are not leased as their body is gone: they have left the line
--- and end as `lost`, so that their owner puts them again.
+-- least time (ms) that it wrote to `due`, or at which an owner would be silent whose loss ends its request, and the picks
+-- that are not leased as their body is gone: they have left the line and end as `lost`, so that their owner puts them
+-- again.
 --
 -- GIVES  lease(picks)
 -- WRITES request, due
@@ -27,7 +28,7 @@ local function bodies_of(picks)
   return bodies
 end
 
--- the record with its holder; what it says of nodes that gave it back stays at its end (pauses.lua)
+-- the record with its holder; its mark and its pauses stay at its end
 local function claimed(record, holder)
   local rest = sub(record, layout.WAITING_LENGTH + 1)
   return sub(record, 1, layout.WAITING_LENGTH) .. holder .. rest
@@ -50,6 +51,9 @@ local function lease(picks)
       marks[#marks + 1] = #record == layout.WAITING_LENGTH and record .. '|' .. fence .. '|' .. node
         or claimed(record, '|' .. fence .. '|' .. node)
       first = min(first, lease_end, one.deadline)
+      if #record > layout.WAITING_LENGTH and layout.ends_alone(record) then
+        first = min(first, shard.now + require('lib.silent_in')(one.owner))
+      end
       dues[#dues + 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text
       dues[#dues + 1] = one.ticket
       claims[#claims + 1] = fence .. sub(record, layout.LEFT, layout.WAITING_LENGTH)

@@ -1,7 +1,7 @@
 -- Who gave a request back, and from when on that node may take it again. The record of such a request goes on behind all
--- else with an entry for each node, the last one that gave it back at the end: /until (ms, 12 hex digits), count (2 hex
--- digits: how often it has), e or -, node. `e`, elsewhere: the node does not take it at all while it is the last one and
--- another engine lives that could. Nothing in a record before has a '/'.
+-- else, also its mark (layout.lua), with an entry for each node, the last one that gave it back at the end: /until (ms,
+-- 12 hex digits), count (2 hex digits: how often it has), e or -, node. `e`, elsewhere: the node does not take it at all
+-- while it is the last one and another engine lives that could. Nothing in a record before has a '/'.
 --
 -- GIVES  of(record), left(record, node, is_elsewhere), added(record, node, after, elsewhere)
 -- WRITES nothing
@@ -15,9 +15,9 @@ local FIRST_PAUSE, LONGEST_PAUSE = 100, 10000
 local MOST_NODES = 16
 local pauses = {}
 
--- all entries of the record, as they stand
+-- what stands behind the holder: the mark, and all entries
 function pauses.of(record)
-  local at = find(record, '/', layout.WAITING_LENGTH + 1, true)
+  local at = find(record, '[~/]', layout.WAITING_LENGTH + 1)
   return at and sub(record, at) or ''
 end
 
@@ -36,7 +36,7 @@ function pauses.left(record, node, is_elsewhere)
   return max(0, till - shard.now)
 end
 
--- the entries once the node gives it back. `after`: ms, '' if it does not say
+-- the same once the node gives it back. `after`: ms, '' if it does not say
 function pauses.added(record, node, after, elsewhere)
   local list, count = {}, 0
   for ends, times, mark, name in gmatch(record, ENTRY) do
@@ -54,7 +54,7 @@ function pauses.added(record, node, after, elsewhere)
     table.remove(list, 1)
   end
   list[#list + 1] = format('/%012x%02x', shard.now + ms, min(255, count + 1)) .. (elsewhere and 'e' or '-') .. node
-  return table.concat(list)
+  return (layout.ends_alone(record) and layout.LOSS or '') .. table.concat(list)
 end
 
 return pauses

@@ -1,7 +1,8 @@
 -- Decides about the ticket in front of a line (lua/README.md#what-does-not-fit). It is taken if the call's bounds allow; the
 -- first ticket of a call may be larger than the sum of several. One that the engine can never hold, or has no room for now,
--- stays in line, and those behind it are looked at; so does one that the caller gave back a short while ago. An expired
--- ticket is set aside to be ended. A ticket whose record is of another request (a table was lost) leaves the line.
+-- stays in line, and those behind it are looked at; so does one that the caller gave back a short while ago. A ticket that
+-- has expired, or that the loss of its owner ends, is set aside to be ended. A ticket whose record is of another request (a
+-- table was lost) leaves the line.
 --
 -- `take` is the record of what the call has taken: { limit: most tickets, looks: tickets that it may still look at, picks,
 -- expired, tokens and bytes: taken, never, paused and not_now: tickets that were stepped over, least: least tokens of one
@@ -63,6 +64,8 @@ local function pick(line, take)
       local one = candidate(line.owner, ticket, field, record)
       if one.deadline <= shard.now then
         one.final, one.reason = 'expired', ''
+      end
+      if one.final or #record > layout.WAITING_LENGTH and require('lib.is_lost')(one) then
         take.expired[#take.expired + 1], take.removed = one, take.removed + 1
         lines.step(line)
       else

@@ -1,10 +1,12 @@
 -- Appends results to their owners' mailboxes, each under a tick of its own, and tells the owners. A mail is { owner,
 -- ticket, fence, number, kind, record, payload }. Only a final has a record, the request's last: the owner is told all of it
 -- from the tries spent on, which says who had it, and since when. An owner that is not in `node`, as the shard has not
--- heard of it within ttl, is entered as silent: so forget_nodes finds its mailbox.
+-- heard of it within ttl, is entered there, so that forget_nodes finds its mailbox: with a lease to speak, as the table may
+-- have been lost.
 --
 -- GIVES  post(mails)
 -- WRITES out, node
+local caller = require('lib.caller')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
@@ -34,7 +36,7 @@ local function post(mails)
   end
   for owner in pairs(owners) do
     if not call('ZSCORE', tables.NODE, owner) then
-      call('ZADD', tables.NODE, format('%d', shard.now), owner)
+      call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), owner)
     end
     tell(owner, 'results')
   end

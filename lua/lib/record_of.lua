@@ -1,6 +1,7 @@
--- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick. `deadline_in`:
--- ms from now. Also answers its stamp, its order as a number, and its tokens. Called before the first write: whatever is
--- out of its range, and would shift the fields of a record, ends the call.
+-- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick, with a mark
+-- if the loss of its owner ends it. `deadline_in`: ms from now. Also answers its stamp, its order as a number, and its
+-- tokens. Called before the first write: whatever is out of its range, and would shift the fields of a record, ends the
+-- call.
 --
 -- GIVES  record_of(at, deadline_in)
 -- WRITES nothing
@@ -14,7 +15,7 @@ local deadlines, tries_known, lengths = {}, {}, {}
 
 local function record_of(at, deadline_in)
   local order, head_start, tokens = shard.next_tick(), ARGV[at + 3], tonumber(ARGV[at + 1], 16)
-  local number, tries, bytes = shard.tick, '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|', #ARGV[at + 6]
+  local number, tries, bytes = shard.tick, '|' .. ARGV[at + 4] .. '|' .. ARGV[at + 5] .. '|', #ARGV[at + 7]
   if head_start ~= '0' then
     assert(tonumber(head_start) >= -DAY and tonumber(head_start) <= DAY, 'a head start is out of its range')
     number = number - head_start * 1000
@@ -26,8 +27,9 @@ local function record_of(at, deadline_in)
   lengths[bytes] = lengths[bytes] or format('%08x|%014x', bytes, shard.now * 1000)
   local stamp = order .. '|' .. ARGV[at + 1] .. deadlines[deadline_in]
   assert(#stamp == layout.STAMP and tokens and tokens <= MOST_TOKENS and tries_known[tries] and #ARGV[at] >= 1
-    and #ARGV[at] <= MOST_ID, 'a request is out of its ranges')
-  return stamp .. tries .. lengths[bytes], stamp, number, tokens
+    and #ARGV[at] <= MOST_ID and (ARGV[at + 6] == 'finish' or ARGV[at + 6] == 'abort'), 'a request is out of its ranges')
+  local record = stamp .. tries .. lengths[bytes]
+  return ARGV[at + 6] == 'abort' and record .. layout.LOSS or record, stamp, number, tokens
 end
 
 return record_of

@@ -8,8 +8,8 @@
 -- The shard expires as a whole. Its expiry covers every deadline in it and never moves back; its ttl is the longest that
 -- any caller gave. So a node with a shorter one takes nothing away from the others.
 --
--- GIVES  now, tick, ticked, ttl, expiry, moved, stored, fresh, notes, outlast(time), next_tick(), made(key),
---        note(field, value), read(stored)
+-- GIVES  now, tick, ticked, grace, ttl, expiry, moved, stored, fresh, notes, outlast(time), next_tick(), made(key),
+--        note(field, value), begin_grace(till), read(stored)
 -- WRITES nothing
 local caller = require('lib.caller')
 local tables = require('lib.tables')
@@ -18,6 +18,8 @@ local LAST_TICK, MINUTE = 4503599627370496, 60000
 local shard = {}
 -- `ticked`: the tick must be stored, as the shard is new or a tick was given
 shard.now, shard.tick, shard.ticked = 0, 0, false
+-- ms until which nobody's silence counts, see `visit`
+shard.grace = 0
 -- `ttl`: ms for which the shard lasts without a call, and a silent node is kept; `expiry`: ms when the tables expire;
 -- `moved`: `leave` must give it to all of them; `stored`: tick, expiry, visited, grace, ttl, kept and fronts as they are in
 -- the table
@@ -52,6 +54,11 @@ function shard.note(field, value)
   shard.notes[#shard.notes + 1], shard.notes[#shard.notes + 2] = field, value
 end
 
+function shard.begin_grace(till)
+  shard.grace = till
+  shard.note('grace', format('%d', till))
+end
+
 -- the shard as it is stored
 function shard.read(stored)
   local time = call('TIME')
@@ -59,6 +66,7 @@ function shard.read(stored)
   local us = caller.clock == '' and server_us or caller.clock * 1000
   shard.now = floor(us / 1000)
   local last, seen, ttl = tonumber(stored[1] or '0', 16), tonumber(caller.seen, 16), tonumber(stored[5] or 0)
+  shard.grace = tonumber(stored[4] or 0)
   shard.stored, last, seen = stored, followed(last), followed(seen)
   shard.ticked, shard.tick = not stored[1], max(us - 1, last, seen)
   if seen == 0 and us <= last then

@@ -1,4 +1,5 @@
--- Looks at the ticket that a runner keeps room for, if one does. If it does not wait any more, nobody keeps room. If the
+-- Looks at the ticket that a runner keeps room for, if one does. If it does not wait any more, or is to be ended, nobody
+-- keeps room. If the
 -- caller keeps it, it is taken if it fits now: before all others, whoever may be stolen from. Else the caller goes on
 -- keeping; if its engine can never hold it after all, somebody else may.
 --
@@ -30,7 +31,7 @@ local function take_kept(take)
   local order = layout.hex(record, layout.ORDER, 14)
   take.keeper, take.kept, take.kept_order = keeper, ticket, order
   local one = candidate(owner, ticket, field, record)
-  if one.deadline <= shard.now then
+  if one.deadline <= shard.now or require('lib.is_lost')(one) then
     keep(take)
   elseif keeper == caller.node then
     if take.limit > 0 and one.tokens <= wanted.alone_tokens then

@@ -1,4 +1,5 @@
--- A claim or a refresh looks at the shard. Answers `grace`: until then (ms) claims whose lease has ended are left alone.
+-- A claim or a refresh looks at the shard. Answers `grace`: until then (ms) claims whose lease has ended are left alone, and
+-- nobody counts as silent (silent_in.lua).
 --
 -- A grace of one lease begins if nobody looked for more than half a lease: after a failover, a paused machine or a step
 -- of the clock. So an outage does not take everybody's claims away. A silence begins one only if the last visit before
@@ -11,14 +12,13 @@ local shard = require('lib.shard')
 local format = string.format
 
 local function visit()
-  local visited, grace = tonumber(shard.stored[3] or 0), tonumber(shard.stored[4] or 0)
-  if shard.now - visited > caller.lease / 2 and visited > grace then
-    grace = shard.now + caller.lease
-    shard.note('grace', format('%d', grace))
+  local visited = tonumber(shard.stored[3] or 0)
+  if shard.now - visited > caller.lease / 2 and visited > shard.grace then
+    shard.begin_grace(shard.now + caller.lease)
   end
   shard.note('visited', format('%d', shard.now))
   shard.next_tick()
-  return grace
+  return shard.grace
 end
 
 return visit

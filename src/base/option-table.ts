@@ -177,6 +177,12 @@ export const OPTIONS: OptionTable = {
     default: always('restart'),
     kind: oneOf('restart', 'fail'),
   },
+  onOwnerLoss: {
+    meaning:
+      "What becomes of this node's requests when it is lost, that is silent for `keepAliveMs`, or `leaseMs` if that is longer",
+    default: always('finish'),
+    kind: oneOf('finish', 'abort'),
+  },
   maxWaiting: {
     meaning: 'When this many requests of this node wait, puts are refused with FULL',
     unit: 'requests',

@@ -32,6 +32,9 @@ export interface WaitReplicas {
   timeoutMs: number;
 }
 
+/** What the loss of the node that accepted a request does to it; see {@link SchedulerOptions.onOwnerLoss}. */
+export type OnOwnerLoss = 'finish' | 'abort';
+
 /** What a node's load counts; see {@link SchedulerOptions.loadUnit}. */
 export type LoadUnit = 'requests' | 'tokens';
 
@@ -115,6 +118,12 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * Default: `restart`.
    */
   onRestart?: 'restart' | 'fail';
+  /**
+   * What becomes of this node's requests when it is lost, that is silent for `keepAliveMs`, or `leaseMs` if that is longer:
+   * with `finish` they are executed, and their results wait for a successor; with `abort` they end as cancelled, waiting or
+   * running, and the signals of their handlers fire. A put may say otherwise. Default: `finish`.
+   */
+  onOwnerLoss?: OnOwnerLoss;
   /** When this many requests of this node wait, puts are refused with FULL. Default: 100,000. */
   maxWaiting?: number;
   /**

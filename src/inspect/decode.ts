@@ -80,6 +80,8 @@ export interface RequestRecord {
   /** Of the claim; undefined while the request waits. */
   fence: Tick | undefined;
   runner: string | undefined;
+  /** The loss of its owner ends it. */
+  endsAlone: boolean;
   /** Of the nodes that gave it back, the last one last. */
   pauses: readonly Pause[];
 }
@@ -96,18 +98,19 @@ export interface Pause {
 }
 
 const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|/]+))?((?:\/[0-9a-f]{14}[e-][^|/]+)*)$/;
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|~/]+))?(~?)((?:\/[0-9a-f]{14}[e-][^|/]+)*)$/;
 const PAUSE = /\/([0-9a-f]{12})([0-9a-f]{2})([e-])([^/]+)/g;
 
 /**
- * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed, and
- * `/`, until, count, `e` or `-`, and the node for each that gave it back.
+ * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed, `~` if the
+ * loss of its owner ends it, and `/`, until, count, `e` or `-`, and the node for each that gave it back.
  * @returns undefined if the text is no record
  */
 export function parseRecord(text: string): RequestRecord | undefined {
   const match = RECORD.exec(text);
   if (!match) return undefined;
-  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, arrival, fence, runner, pauses] = match;
+  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, arrival, fence, runner, mark, pauses] =
+    match;
   return {
     stamp: stamp!,
     order: order!,
@@ -118,6 +121,7 @@ export function parseRecord(text: string): RequestRecord | undefined {
     arrival: parseInt(arrival!, 16) / 1000,
     fence,
     runner,
+    endsAlone: mark !== '',
     pauses: pausesOf(pauses!),
   };
 }

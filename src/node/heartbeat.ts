@@ -13,7 +13,7 @@ import type { Shard, Shards } from '../protocol/shard.ts';
 import type { Claims } from '../runner/claims.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;
-type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'shards'>;
+type ClaimsSide = Pick<Claims<unknown, unknown>, 'heldIn' | 'ending' | 'lose' | 'orphan' | 'shards'>;
 
 /** Claims and pending tickets named by one refresh. */
 const SLICE = 500;
@@ -154,15 +154,19 @@ export class Heartbeat {
     let held = this.#claims.heldIn(shard);
     let pending = this.#owner.pendingIn(shard);
     const missing = [];
+    let dueMs = Infinity;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const answer = await shard.refresh(held.slice(0, SLICE), pending.slice(0, SLICE), cursor);
       held = held.slice(SLICE);
       pending = pending.slice(SLICE);
+      for (const claim of answer.orphans) this.#claims.orphan(claim);
       // the answer to an end that is on its way says whether that was taken
       for (const claim of answer.lost) if (!claim.ending) this.#claims.lose(claim);
       missing.push(...answer.unknown);
       const done = held.length === 0 && pending.length === 0 && !answer.more;
-      if (done && answer.dueMs !== undefined) this.due(shard, answer.dueMs);
+      // each answer also speaks of the owners of the claims that it was asked about; what is due now the next round reaps
+      if (!answer.more) dueMs = Math.min(dueMs, answer.dueMs ?? Infinity);
+      if (done && dueMs < Infinity) this.due(shard, dueMs);
       if (done) break;
     }
     this.#refreshedAt.set(shard, monotonic());

@@ -49,6 +49,8 @@ export interface EventMap {
   givenBack: OfClaim;
   /** This node no longer holds a claim that it had not ended: its lease ran out, or the request was cancelled. */
   lost: OfClaim;
+  /** The owner of a claim is silent. With `onOwnerLoss: 'abort'` the claim is `lost`, too. Told once of each claim. */
+  ownerSilent: OfClaim;
   /** A result of a claim was answered by Redis. `answer`: what became of it. */
   resultSent: OfClaim & { number: number; kind: ResultWord; bytes: number; answer: string };
   /** A result came out of this node's mailbox. A later take may bring it again; it is delivered once. */
@@ -112,6 +114,7 @@ export const EVENT_NAMES = [
   'stolen',
   'givenBack',
   'lost',
+  'ownerSilent',
   'resultSent',
   'resultTaken',
   'news',

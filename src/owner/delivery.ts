@@ -148,6 +148,7 @@ export class Delivery<Output> {
       shard,
       promptTokens: tokens,
       headStartMs: 0,
+      onOwnerLoss: 'finish',
       putAt: undefined,
       deadlineAt: Infinity,
       attempts: new Attempts(true),

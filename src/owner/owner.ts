@@ -128,11 +128,13 @@ export class Owner<Output> {
     sink,
     headStartMs,
     deadlineAt,
+    onOwnerLoss,
   }: NewRequest<Output>): Pending<Output> {
     const pending: Pending<Output> = {
       id,
       promptTokens,
       headStartMs,
+      onOwnerLoss,
       payload,
       sink,
       shard: this.#shards.get(this.#membership.home),

@@ -1,5 +1,6 @@
 import { monotonic } from '../base/clock.ts';
 import { samePayload, type Payload } from '../base/codec.ts';
+import type { OnOwnerLoss } from '../base/options.ts';
 import type { Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { PutItem } from '../protocol/wire.ts';
@@ -12,6 +13,7 @@ export interface Pending<Output> {
   readonly shard: Shard;
   readonly promptTokens: number;
   readonly headStartMs: number;
+  readonly onOwnerLoss: OnOwnerLoss;
   /** On the monotonic clock, as `deadlineAt`. Missing for a predecessor's request. */
   readonly putAt: number | undefined;
   deadlineAt: number;
@@ -174,6 +176,7 @@ export function itemOf(pending: Pending<unknown>): PutItem {
     headStartMs: pending.headStartMs,
     triesLeft: pending.triesLeft,
     triesSpent: pending.triesSpent,
+    onOwnerLoss: pending.onOwnerLoss,
     payload: pending.payload!,
   };
 }

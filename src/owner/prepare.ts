@@ -1,7 +1,8 @@
 import { namesOf } from '../base/call-options.ts';
 import { toPayload, type Payload } from '../base/codec.ts';
 import { ConfigError, SchedulerError, messageOf, show } from '../base/errors.ts';
-import type { Settings } from '../base/options.ts';
+import { OPTIONS } from '../base/option-table.ts';
+import type { OnOwnerLoss, Settings } from '../base/options.ts';
 import { MAX_TOKENS, idProblem } from '../base/ticket.ts';
 import type { Sink } from './results.ts';
 
@@ -10,6 +11,8 @@ export interface PutOptions {
   priority?: number;
   /** From now to the final. Default ttlMs. */
   deadlineMs?: number;
+  /** What becomes of it when this node is lost. Default: the scheduler's `onOwnerLoss`. */
+  onOwnerLoss?: OnOwnerLoss;
 }
 
 /** A request to put, encoded. */
@@ -21,25 +24,27 @@ export interface NewRequest<Output> {
   headStartMs: number;
   /** On the monotonic clock. */
   deadlineAt: number;
+  onOwnerLoss: OnOwnerLoss;
 }
 
-export const PUT_OPTIONS = namesOf<PutOptions>({ priority: true, deadlineMs: true });
+export const PUT_OPTIONS = namesOf<PutOptions>({ priority: true, deadlineMs: true, onOwnerLoss: true });
 
 const DAY_MS = 86_400_000;
 
 /** @throws ConfigError */
-export function checkPutOptions({ priority, deadlineMs }: PutOptions): void {
+export function checkPutOptions({ priority, deadlineMs, onOwnerLoss }: PutOptions): void {
   if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(priority) > DAY_MS)) {
     throw new ConfigError('priority', priority, `an integer of ms from ${-DAY_MS} to ${DAY_MS}`);
   }
   if (deadlineMs !== undefined && (!Number.isFinite(deadlineMs) || deadlineMs > 365 * DAY_MS)) {
     throw new ConfigError('deadlineMs', deadlineMs, 'ms from now, at most a year');
   }
+  if (onOwnerLoss !== undefined) OPTIONS.onOwnerLoss.kind.check('onOwnerLoss', onOwnerLoss);
 }
 
 type DoorRules<Request> = Pick<
   Settings<Request, unknown>,
-  'idOf' | 'promptTokensOf' | 'codec' | 'ttlMs' | 'maxBodyBytes'
+  'idOf' | 'promptTokensOf' | 'codec' | 'ttlMs' | 'maxBodyBytes' | 'onOwnerLoss'
 >;
 
 /** Reads and encodes one request at the door: what cannot be accepted is refused with a reason, alone. */
@@ -75,6 +80,7 @@ export class Preparation<Request> {
       payload: this.#encode(request, id),
       headStartMs: options.priority ?? 0,
       deadlineAt: from + (options.deadlineMs ?? this.#settings.ttlMs),
+      onOwnerLoss: options.onOwnerLoss ?? this.#settings.onOwnerLoss,
     };
   }
 

@@ -163,9 +163,11 @@ export class Shard {
     pending: readonly Ticket[],
     cursor: Tick,
   ): Promise<wire.RefreshAnswer<H>> {
+    const { leaseMs, keepAliveMs } = this.#context.rules;
     const reply = await this.#persist('refresh', [
       String(REAP_LIMIT),
       wire.cursorArgument(cursor),
+      String(Math.max(leaseMs, keepAliveMs)),
       String(held.length),
       ...wire.heldArguments(held),
       ...pending,

@@ -1,5 +1,6 @@
 /** What goes into a shard's scripts and what they answer; how answers are read. Pure. */
 import type { Payload } from '../base/codec.ts';
+import type { OnOwnerLoss } from '../base/options.ts';
 import { NO_TICK, hex, joinTicket, type Tick, type Ticket } from '../base/ticket.ts';
 
 /** A call carries at most this, or one larger item (lua/README.md#scripts). */
@@ -18,6 +19,7 @@ export interface PutItem {
   /** Tries left and tries used; losing its runner uses one. */
   triesLeft: number;
   triesSpent: number;
+  onOwnerLoss: OnOwnerLoss;
   payload: Payload;
 }
 
@@ -123,7 +125,10 @@ export interface RefreshAnswer<H> {
   lost: H[];
   unknown: Ticket[];
   more: boolean;
+  /** ms to the first `due`, or until the first owner of what is held would be silent. */
   dueMs?: number;
+  /** Claims whose owners are silent; among them are such that this ended, which are lost, too. */
+  orphans: H[];
 }
 
 export type CancelAnswer = 'WAITING' | 'CLAIMED' | 'ENDED';
@@ -154,6 +159,7 @@ export function putArguments(item: PutItem): (string | Buffer)[] {
     String(item.headStartMs),
     hex(item.triesLeft, 2),
     hex(item.triesSpent, 2),
+    item.onOwnerLoss,
     item.payload,
   ];
 }
@@ -241,9 +247,9 @@ export function parseMail(mail: Buffer): Mail {
   };
 }
 
-/** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps pauses. */
+/** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps a mark, and pauses. */
 function parseStory(text: string): Story {
-  const [triesSpent, , arrival, claimedAt = NO_TICK, runner = ''] = text.split('/', 1)[0]!.split('|');
+  const [triesSpent, , arrival, claimedAt = NO_TICK, runner = ''] = text.split(/[~/]/, 1)[0]!.split('|');
   return { triesSpent: parseInt(triesSpent!, 16), arrival: arrival!, claimedAt, runner };
 }
 
@@ -309,6 +315,7 @@ export function parseRefresh<H extends Held>(
     unknown: words(reply[3]).map((i) => pending[Number(i)]!),
     more: String(reply[4]) === '1',
     ...numberOf('dueMs', reply[5]),
+    orphans: reply[6] ? words(reply[6]).map((i) => held[Number(i)]!) : [],
   };
 }
 

@@ -50,7 +50,7 @@ export const SCRIPTS = {
   put_requests: shardScript(
     ['max_waiting', 'claims_in'],
     ['OK', 'DUPLICATE', 'EXPIRED', 'FULL'],
-    ['id', 'tokens', 'deadline', 'head_start', 'tries_left', 'tries_spent', 'body'],
+    ['id', 'tokens', 'deadline', 'head_start', 'tries_left', 'tries_spent', 'loss', 'body'],
   ),
   claim: shardScript(
     [
@@ -80,7 +80,7 @@ export const SCRIPTS = {
     ['ticket', 'fence', 'number', 'kind', 'dead', 'payload'],
   ),
   take_results: shardScript(['cursor', 'limit', 'max_bytes'], ['OK']),
-  refresh: shardScript(['reap_limit', 'cursor', 'held'], ['OK'], ['ticket', 'fence']),
+  refresh: shardScript(['reap_limit', 'cursor', 'alive', 'held'], ['OK'], ['ticket', 'fence']),
   cancel: shardScript(['final'], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
   reset: shardScript(['slice'], ['OK'], ['ticket']),
   inspect: { keys: SHARD_TABLES, args: [], status: [] },

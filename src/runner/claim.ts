@@ -19,6 +19,8 @@ export class Claim implements Held {
   number = 0;
   /** Its final result, or its give-back, is on its way. */
   ending = false;
+  /** It was told that its owner is silent. */
+  orphaned = false;
   #lost: unknown;
   #controller: AbortController | undefined;
 

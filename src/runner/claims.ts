@@ -173,6 +173,14 @@ export class Claims<Request, Output> {
     return !claim || claim.ending ? 'lost' : this.#outbox.put(claim, item);
   }
 
+  /** The owner of a claim is silent. Told once: it may speak again, or a successor of its name. */
+  orphan(claim: Claim): void {
+    if (claim.orphaned) return;
+    claim.orphaned = true;
+    const { id, ticket, fence, owner, shard } = claim;
+    this.#teller.heard('ownerSilent')?.({ id, ticket, fence, owner, shard: shard.number });
+  }
+
   /** Redis says that this node no longer holds the claim: its handler is aborted. */
   lose(claim: Claim): void {
     if (!this.#drop(claim, notHeld(claim))) return;
@@ -216,6 +224,7 @@ export class Claims<Request, Output> {
   }
 }
 
-function notHeld({ id }: Claim): SchedulerError {
-  return new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${id}`);
+function notHeld({ id, owner, orphaned }: Claim): SchedulerError {
+  const why = orphaned ? `: its owner ${owner} is silent` : '';
+  return new SchedulerError('CANCELLED', 'refresh', `this node no longer holds ${id}${why}`);
 }

@@ -76,15 +76,17 @@ export interface Refreshed {
   pending?: readonly Ticket[];
   cursor?: Tick;
   reapLimit?: number;
+  /** ms. */
+  alive?: number;
 }
 
 export function refresh(
   shard: TestShard,
   node: string,
-  { held = [], pending = [], cursor, reapLimit = 100 }: Refreshed = {},
+  { held = [], pending = [], cursor, reapLimit = 100, alive }: Refreshed = {},
   options: Options = {},
 ): Call {
-  return shard.call('refresh', node, refreshArgs(reapLimit, cursor ?? '', held, pending), options);
+  return shard.call('refresh', node, refreshArgs(reapLimit, cursor ?? '', held, pending, alive), options);
 }
 
 export function cancel(

@@ -147,7 +147,7 @@ describe('a script that is called with what it cannot take', function () {
 
   function itemOf(script: ShardScript, i: number): Argument[] {
     const [, , ...items] = CALLS[script]({ shard: new TestShard(), held: [] }).args.slice(13);
-    return [`many ${i}`, ...items.slice(1, 7)];
+    return [`many ${i}`, ...items.slice(1, 8)];
   }
 
   it('claim takes no more than its bound, whatever is asked for, and what it leaves is taken next', async () => {

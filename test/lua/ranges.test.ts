@@ -54,6 +54,7 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
     ['head_start', [-DAY - 1, DAY + 1], [-DAY, DAY]],
     ['tries_left', ['', '1', '001', 'zz'], ['01']],
     ['tries_spent', ['', '1', '001', 'zz'], ['ff']],
+    ['loss', ['', '~', 'aborts'], ['finish', 'abort']],
   ],
   put_results: [
     ['max_results', [-1], [0]],
@@ -68,6 +69,7 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
   refresh: [
     ['reap_limit', [-1, ITEMS + 1], [0, ITEMS]],
     ['cursor', [hex(13), hex(15)], ['', hex(14)]],
+    ['alive', [0, MS + 1], [1, MS]],
     ['held', [-1, 0.5, ITEMS + 1], [0]],
   ],
   cancel: [['final', ['', 'failed'], ['cancelled', 'expired']]],
@@ -138,11 +140,11 @@ describe('the range of an argument', () => {
   it('how many items put_requests is given', async () => {
     const given = (count: number): Promise<string> =>
       run(({ args }) => {
-        const item = args.slice(-7);
+        const item = args.slice(-8);
         const items = Array.from({ length: Math.ceil(count) }, (_, i) => [`${i}`, ...item.slice(1)]);
-        return [...args.slice(0, -7), ...items.flat().slice(0, count * 7)];
+        return [...args.slice(0, -8), ...items.flat().slice(0, count * 8)];
       }, 'put_requests');
-    for (const count of [0, 6 / 7, 8 / 7, ITEMS + 1])
+    for (const count of [0, 7 / 8, 9 / 8, ITEMS + 1])
       expect(await given(count), `${count}`).to.match(REFUSED);
     for (const count of [1, ITEMS]) expect(await given(count), `${count}`).to.equal('taken');
   });

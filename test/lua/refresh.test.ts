@@ -46,7 +46,8 @@ describe('refresh', () => {
     await shard.run(cancel(shard, 'a', [held[2]!.ticket]));
     shard.at = 10_000;
     await shard.row(refresh(shard, 'b', { held: [...held, { ...held[0]!, fence: held[1]!.fence }] }), {
-      reply: ['OK', '1 2 3', '-', '0', '30000'],
+      // `a` will be silent before
+      reply: ['OK', '1 2 3', '-', '0', '20001'],
       changes: {
         due: { 'a|x@0': 40_000 },
         node: { b: 40_000 },
@@ -161,7 +162,9 @@ describe('refresh', () => {
       await wakeUps();
       shard.at = 90_000;
       await shard.row(refresh(shard, 'b', { held }), {
-        reply: ['OK', '-', '-', '0', '30000'],
+        // `a` is silent, and then unknown; `aa` will be silent
+        reply: ['OK', '-', '-', '0', '20001', '0'],
+        repeat: ['OK', '-', '-', '0', '20001'],
         changes: {
           due: { 'a|x@1': 120_000, 'aa|y@2': 120_000 },
           out: ['100001: aa|y@2 #60002.1 chunk '],

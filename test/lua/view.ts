@@ -57,13 +57,17 @@ export function showTicket(ticket: Ticket): string {
 function showRecord(text: string): string {
   const record = parseRecord(text);
   if (!record) return `malformed: ${text}`;
-  const { order, deadline, triesLeft, triesSpent, bytes, stamp, fence, runner, pauses } = record;
+  const { order, deadline, triesLeft, triesSpent, bytes, stamp, fence, runner, endsAlone, pauses } = record;
   const tokens = parseInt(stamp.slice(15, 23), 16);
   const shown = `@${ticks(order)} ${tokens}/${deadline - START}/${triesLeft}/${triesSpent}/${bytes}`;
   const back = pauses.map(
     ({ node, until, count, elsewhere }) => ` /${until - START} ${count}${elsewhere ? 'e' : '-'}${node}`,
   );
-  return (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) + back.join('');
+  return (
+    (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) +
+    (endsAlone ? ' ~' : '') +
+    back.join('')
+  );
 }
 
 export function showMail(member: Buffer): string {

@@ -73,6 +73,8 @@ export interface PutItem {
   /** Default 3. */
   triesLeft?: number;
   triesSpent?: number;
+  /** What the loss of its owner does to it. Default: finish. */
+  loss?: 'finish' | 'abort';
   /** Default: `body of <id>`. */
   body?: Argument;
 }
@@ -82,7 +84,16 @@ export type ClaimsIn = number | 'never' | undefined;
 
 export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?: ClaimsIn): Argument[] {
   const each = items.flatMap(
-    ({ id, tokens = 128, deadline = '', headStart = 0, triesLeft = 3, triesSpent = 0, body }) => [
+    ({
+      id,
+      tokens = 128,
+      deadline = '',
+      headStart = 0,
+      triesLeft = 3,
+      triesSpent = 0,
+      loss = 'finish',
+      body,
+    }) => [
       ...[
         id,
         hexOf(tokens, 8),
@@ -90,6 +101,7 @@ export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?
         String(headStart),
         hexOf(triesLeft, 2),
         hexOf(triesSpent, 2),
+        loss,
       ],
       body ?? `body of ${id}`,
     ],
@@ -162,9 +174,10 @@ export function refreshArgs(
   cursor: Tick,
   held: readonly Held[],
   pending: readonly Ticket[],
+  alive = 30_000,
 ): Argument[] {
   const claims = held.flatMap(({ ticket, fence }) => [ticket, fence]);
-  return [String(reapLimit), cursor, String(held.length), ...claims, ...pending];
+  return [String(reapLimit), cursor, String(alive), String(held.length), ...claims, ...pending];
 }
 
 export interface Claim extends Held {
@@ -232,7 +245,7 @@ const KINDS: Record<string, string> = {
 
 /**
  * A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, of a final its story behind its length,
- * payload. A story is the end of a record: `spent|bytes|arrival`, and `|fence|runner` if it was claimed, and its pauses.
+ * payload. A story is the end of a record: `spent|bytes|arrival`, and `|fence|runner` if it was claimed, its mark, its pauses.
  */
 export function parseMail(member: Buffer): Mail {
   const bar = member.indexOf('|');
@@ -246,7 +259,7 @@ export function parseMail(member: Buffer): Mail {
   const payloadAt = isChunk
     ? end + 23
     : end + 27 + parseInt(member.toString('latin1', end + 23, end + 27), 16);
-  const [record] = isChunk ? [''] : member.toString('latin1', end + 27, payloadAt).split('/');
+  const [record] = isChunk ? [''] : member.toString('latin1', end + 27, payloadAt).split(/[~/]/);
   const [spent, , arrival, claimedAt = NO_TICK, runner = ''] = record!.split('|');
   return {
     owner,

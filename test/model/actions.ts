@@ -28,6 +28,7 @@ const item = fc.record({
   ),
   headStart: fc.constantFrom(0, 0, 0, 1, 60, 100_000, -40, -60_000),
   triesLeft: fc.constantFrom(3, 3, 2, 1),
+  loss: fc.constantFrom('finish' as const, 'finish' as const, 'abort' as const),
   body: fc
     .constantFrom('', 'x', '\u0000|}é', 'x'.repeat(60), 'x'.repeat(200))
     .map((text) => Buffer.from(text)),
@@ -116,6 +117,7 @@ export const action = fc.oneof(
       who,
       leave: some,
       reap: fc.constantFrom(1, 3, 100),
+      alive: fc.constantFrom(30_000, 30_000, 1, 90_000),
     }),
   },
   {
@@ -210,6 +212,7 @@ export async function act(world: World, one: Action): Promise<void> {
         life.held.filter((each) => !left.includes(each)),
         [...life.pending],
         one.reap,
+        one.alive,
       );
     }
     case 'cancel': {

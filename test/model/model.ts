@@ -7,7 +7,16 @@ import { NO_TICK, hex, parseTicket, type Ticket } from '../../src/base/ticket.ts
 import type { Claim, ClaimBounds, ClaimsIn, GiveBack, Held, PutItem, ResultItem } from '../lua/wire.ts';
 import { pause } from './pauses.ts';
 import { pick, type Picking } from './pick.ts';
-import { ShardState, byScore, endOf, leastTokens, stampOf, type Mail, type Request } from './state.ts';
+import {
+  OWNER_LOST,
+  ShardState,
+  byScore,
+  endOf,
+  leastTokens,
+  stampOf,
+  type Mail,
+  type Request,
+} from './state.ts';
 
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
@@ -42,6 +51,7 @@ export class ShardModel extends ShardState {
         headStart = 0,
         triesLeft = 3,
         triesSpent = 0,
+        loss,
         body,
       } = item;
       const standing = this.requests.get(`${owner}|${id}`);
@@ -61,6 +71,7 @@ export class ShardModel extends ShardState {
         ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, triesLeft, triesSpent },
         arrival: this.now,
         ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until, pauses: [] },
+        endsAlone: loss === 'abort',
       };
       this.requests.set(`${owner}|${id}`, request);
       this.ends.set(ticket, 0);
@@ -84,7 +95,7 @@ export class ShardModel extends ShardState {
   claim(
     bounds: ClaimBounds,
     observed: readonly Claim[],
-  ): { status: string; claims: Claim[]; again: number; on: number; bodies: Buffer[] } {
+  ): { status: string; claims: Claim[]; again: number; due: number; on: number; bodies: Buffer[] } {
     this.visit();
     this.reap(REAPED_BY_CLAIM);
     const walk = pick(this, bounds);
@@ -113,7 +124,11 @@ export class ShardModel extends ShardState {
     const on = walk.spent && claims.length === 0 ? (walk.removed ? bounds.askOn : next) : -1;
     const rest = on >= 0 ? -1 : this.#rest(status, bounds, walk);
     const again = Math.min(rest < 0 ? Infinity : rest, walk.freeIn);
-    return { status, claims, again: again === Infinity ? -1 : again, on, bodies };
+    const silences = picks.map(({ request }) =>
+      request.endsAlone ? this.silentIn(request.owner) : Infinity,
+    );
+    const due = this.due(Math.min(...silences));
+    return { status, claims, again: again === Infinity ? -1 : again, due, on, bodies };
   }
 
   /** The caller is idle or not, and what is left rings; ms until it may steal something. */
@@ -207,25 +222,40 @@ export class ShardModel extends ShardState {
     pending: readonly Ticket[],
     confirmed: number,
     reapLimit: number,
-  ): { lost: number[]; unknown: number[]; more: boolean } {
+    alive: number,
+  ): { lost: number[]; unknown: number[]; more: boolean; due: number; orphans: number[] } {
     this.visit();
-    this.nodes.set(this.node, this.now + this.rules.lease);
+    this.nodes.set(this.node, this.now + alive);
     const lost: number[] = [];
-    const late: Request[] = [];
+    const late = new Map<Request, [kind: string, reason: string]>();
+    const orphans: number[] = [];
+    let silence = Infinity;
     held.forEach(({ ticket, fence }, i) => {
       const request = this.holding(ticket, fence);
-      if (!request || request.deadline <= this.now) lost.push(i);
-      if (request && request.deadline <= this.now) late.push(request);
-      else if (request) request.due = Math.min(this.now + this.rules.lease, request.deadline);
+      if (!request || late.has(request)) {
+        lost.push(i);
+      } else if (request.deadline <= this.now) {
+        lost.push(i);
+        late.set(request, ['expired', '']);
+      } else {
+        const silentIn = this.silentIn(request.owner);
+        if (silentIn === 0) orphans.push(i);
+        else silence = Math.min(silence, silentIn);
+        if (this.isLost(request)) {
+          lost.push(i);
+          late.set(request, ['cancelled', OWNER_LOST]);
+        } else request.due = Math.min(this.now + this.rules.lease, request.deadline);
+      }
     });
     const unknown = pending.flatMap((ticket, i) => (this.standing(ticket) ? [] : [i]));
     this.confirm(confirmed);
-    for (const request of late) this.finish(request, 'expired', '');
+    for (const [request, how] of late) this.finish(request, ...how);
     const reapedAll = this.reap(reapLimit) < reapLimit;
     const silent = [...this.nodes].filter(([, until]) => until <= this.now - this.ttl).sort(byScore);
     for (const [name] of silent.slice(0, BURIED_BY_REFRESH)) this.forget(name);
     this.outlast(this.now + (this.dead.length > 0 ? Math.max(this.ttl, DAY) : this.ttl));
-    return { lost, unknown, more: !reapedAll || silent.length >= BURIED_BY_REFRESH };
+    const more = !reapedAll || silent.length >= BURIED_BY_REFRESH;
+    return { lost, unknown, more, due: this.due(silence), orphans };
   }
 
   cancel(tickets: readonly Ticket[], final: 'cancelled' | 'expired'): string {

@@ -2,7 +2,7 @@
 import type { ClaimBounds } from '../lua/wire.ts';
 import { Chance } from './chance.ts';
 import { pausedFor } from './pauses.ts';
-import { byBytes, type Request, type ShardState } from './state.ts';
+import { OWNER_LOST, byBytes, type Request, type ShardState } from './state.ts';
 
 export interface Picked {
   request: Request;
@@ -93,7 +93,8 @@ class Walk implements Picking {
     if (!kept || kept.until <= now) return;
     const { limit, total, alone, keepFor } = this.#bounds;
     const request = this.#state.standing(kept.ticket);
-    if (!request || request.runner !== undefined || request.deadline <= now) this.#state.kept = undefined;
+    if (!request || request.runner !== undefined || request.deadline <= now || this.#state.isLost(request))
+      this.#state.kept = undefined;
     else if (kept.runner === node && limit > 0 && request.tokens <= alone) {
       this.#state.kept = undefined;
       this.#accept(request);
@@ -230,6 +231,10 @@ class Walk implements Picking {
       line.tickets.shift();
       this.removed = true;
       this.#state.finish(request, 'expired', '');
+    } else if (this.#state.isLost(request)) {
+      line.tickets.shift();
+      this.removed = true;
+      this.#state.finish(request, 'cancelled', OWNER_LOST);
     } else if (request.tokens > total) {
       this.never += 1;
       this.#leaveInLine(line, request.tokens);

@@ -3,6 +3,9 @@ import { NO_TICK, hex, parseTicket, type Tick, type Ticket } from '../../src/bas
 import type { LoadUnit, Policy } from '../lua/wire.ts';
 import { pausedFor, type Pause } from './pauses.ts';
 
+/** Why a request was cancelled whose owner is silent. */
+export const OWNER_LOST = 'its owner was silent for too long (option onOwnerLoss)';
+
 /** A clock that is behind tells nothing of what was given within so long. */
 const MINUTE_MS = 60_000;
 
@@ -32,6 +35,8 @@ export interface Request {
   runner: string | undefined;
   fence: Tick | undefined;
   due: number;
+  /** The loss of its owner ends it. */
+  endsAlone: boolean;
   /** Of the nodes that gave it back, the last one last. */
   pauses: Pause[];
 }
@@ -147,10 +152,21 @@ export class ShardState {
     else this.mailboxes.delete(this.node);
   }
 
-  /** ms until the first request is due, -1 if there is none. */
-  due(): number {
-    const dues = [...this.requests.values()].map(({ due }) => due);
-    return dues.length === 0 ? -1 : Math.max(0, Math.min(...dues) - this.now);
+  /** ms until the first request is due, or until the caller must come back for another reason; -1: never. */
+  due(backIn = Infinity): number {
+    const dues = [...this.requests.values()].map(({ due }) => due - this.now);
+    const first = Math.min(backIn, ...dues);
+    return first === Infinity ? -1 : Math.max(0, first);
+  }
+
+  /** ms until an owner counts as silent; 0: it does. Infinity: it is the caller, or unknown. */
+  silentIn(owner: string): number {
+    const until = owner === this.node ? undefined : this.nodes.get(owner);
+    return until === undefined ? Infinity : Math.max(0, Math.max(until + 1, this.grace) - this.now);
+  }
+
+  isLost({ endsAlone, owner }: Request): boolean {
+    return endsAlone && this.silentIn(owner) === 0;
   }
 
   loads(): [string, number][] {
@@ -239,7 +255,7 @@ export class ShardState {
 
   post(owner: string, mail: Mail): void {
     this.mailboxes.set(owner, [...(this.mailboxes.get(owner) ?? []), mail]);
-    if (!this.nodes.has(owner)) this.nodes.set(owner, this.now);
+    if (!this.nodes.has(owner)) this.nodes.set(owner, this.now + this.rules.lease);
   }
 
   forget(name: string): void {

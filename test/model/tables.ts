@@ -14,7 +14,7 @@ function recordOf(request: Request): string {
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
   const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival * 1000, 14)}`;
   const holder = fence === undefined ? '' : `|${fence}|${runner!}`;
-  return waiting + holder + pausesText(request);
+  return waiting + holder + (request.endsAlone ? '~' : '') + pausesText(request);
 }
 
 function keptOf({ kept }: ShardState): string {

@@ -65,10 +65,10 @@ export class World extends Twin {
   async claim(life: Life, bounds: ClaimBounds): Promise<void> {
     const reply = await this.#call('claim', life, 'claim', claimArgs(bounds), (model, real) => {
       const observed = parseClaims(real[2]!);
-      const { status, claims, again, on, bodies } = model.claim(bounds, observed);
+      const { status, claims, again, due, on, bodies } = model.claim(bounds, observed);
       deepStrictEqual({ status: String(real[0]), claims: observed }, { status, claims });
       const answer = real[2]!.toString('latin1');
-      const rest = [again, model.due(), on].map(String);
+      const rest = [again, due, on].map(String);
       return [answer, ...rest, ...bodies.map((body) => body.toString('latin1'))];
     });
     if (!reply) return;
@@ -120,17 +120,20 @@ export class World extends Twin {
     held: readonly Held[],
     pending: readonly Ticket[],
     reapLimit: number,
+    alive = 30_000,
   ): Promise<void> {
     const { cursor } = life;
-    const args = refreshArgs(reapLimit, cursor === NO_TICK ? '' : cursor, held, pending);
+    const args = refreshArgs(reapLimit, cursor === NO_TICK ? '' : cursor, held, pending, alive);
     const reply = await this.#call('refresh', life, undefined, args, (model) => {
-      const { lost, unknown, more } = model.refresh(
+      const { lost, unknown, more, due, orphans } = model.refresh(
         held,
         pending,
         this.confirmed(life.node, cursor),
         reapLimit,
+        alive,
       );
-      return [lost.join(' '), unknown.join(' '), more ? '1' : '0', String(model.due())];
+      const answer = [lost.join(' '), unknown.join(' '), more ? '1' : '0', String(due)];
+      return orphans.length > 0 ? [...answer, orphans.join(' ')] : answer;
     });
     if (!reply) return;
     const lost = String(reply[2])

@@ -37,6 +37,7 @@ export class HeartbeatWorld {
   held: Record<number, readonly Claim[]> = {};
   ending: readonly Ticket[] = [];
   readonly lost: Claim[] = [];
+  readonly orphans: Claim[] = [];
   readonly unknown: (readonly Ticket[])[] = [];
   readonly warnings: string[] = [];
   readonly #shards: Shard[];
@@ -75,7 +76,10 @@ export class HeartbeatWorld {
   #shardOf(number: number): Shard {
     const refresh: unknown = (held: readonly Claim[], pending: readonly Ticket[]) => {
       this.visits.push({ shard: number, held: held.length, pending });
-      return this.refresh(number).then((answer) => ({ lost: [], unknown: [], more: false, ...answer }));
+      return this.refresh(number).then((answer) => ({
+        ...{ lost: [], unknown: [], more: false, orphans: [] },
+        ...answer,
+      }));
     };
     return { number, refresh } as unknown as Shard;
   }
@@ -119,6 +123,7 @@ export class HeartbeatWorld {
       heldIn: ({ number }: Shard) => [...(this.held[number] ?? [])],
       ending: () => new Set(this.ending),
       lose: (claim: Claim) => void this.lost.push(claim),
+      orphan: (claim: Claim) => void this.orphans.push(claim),
       shards: () => new Set(Object.keys(this.held).map((number) => this.shard(Number(number)))),
     };
   }

@@ -262,6 +262,15 @@ describe('a heartbeat', () => {
       await waitUntil(() => world.visits.length === 4, 'it is visited again');
     });
 
+    it('also for an owner that only an answer before the last one spoke of', async () => {
+      world = new HeartbeatWorld();
+      world.held = { 0: Array.from({ length: 501 }, () => CLAIM) };
+      const answers = [{ dueMs: 0 }, { dueMs: 3_600_000 }];
+      world.refresh = () => Promise.resolve(answers.shift() ?? {});
+      await world.heartbeat.refresh(world.shard(0));
+      await waitUntil(() => world.visits.length === 4, 'it is visited again');
+    });
+
     it('visits none once it has stopped', async () => {
       world = new HeartbeatWorld();
       world.heartbeat.due(world.shard(0), 0);

@@ -44,7 +44,8 @@ describe('the clock of the deadlines', () => {
   /** A request that is accepted now. */
   function accepted(id: string, deadlineAt: number, shard = SHARD): Pending<unknown> {
     const pending: Pending<unknown> = {
-      ...{ id, shard, promptTokens: 1, headStartMs: 0, putAt: 0, deadlineAt, payload: id },
+      ...{ id, shard, promptTokens: 1, headStartMs: 0, onOwnerLoss: 'finish' as const },
+      ...{ putAt: 0, deadlineAt, payload: id },
       ...{ attempts: new Attempts(), triesLeft: 3, triesSpent: 0, abandoned: false },
       sink: { deliver: () => undefined, unread: () => 0, fail: () => undefined },
     };

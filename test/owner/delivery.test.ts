@@ -84,7 +84,13 @@ class World {
 
   /** A request that is pending under this ticket. */
   pending(id: string, ticket = ticketOf(id)): Pending<unknown> {
-    const rest = { promptTokens: 7, headStartMs: 0, putAt: 0, deadlineAt: Infinity };
+    const rest = {
+      promptTokens: 7,
+      headStartMs: 0,
+      onOwnerLoss: 'finish' as const,
+      putAt: 0,
+      deadlineAt: Infinity,
+    };
     const tries = { triesLeft: 3, triesSpent: 0, abandoned: false };
     const sink = this.sink(id);
     const pending = { id, shard: this.shard, ...rest, ...tries, attempts: new Attempts(), sink };

@@ -197,7 +197,12 @@ export class OwnerWorld {
   }
 
   put(id: string, payload: Payload = id, deadlineMs = 60_000): Promise<Pending<unknown>> {
-    const rest = { promptTokens: 1, headStartMs: 0, deadlineAt: monotonic() + deadlineMs };
+    const rest = {
+      promptTokens: 1,
+      headStartMs: 0,
+      onOwnerLoss: 'finish' as const,
+      deadlineAt: monotonic() + deadlineMs,
+    };
     const put = this.owner.put({ id, payload, sink: this.sink(id), ...rest });
     put.catch(() => undefined);
     return put;

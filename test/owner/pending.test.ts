@@ -10,7 +10,15 @@ const OTHER = { number: 1 } as unknown as Shard;
 
 function pendingOf(id: string, more: Partial<Pending<unknown>> = {}): Pending<unknown> {
   return {
-    ...{ id, shard: SHARD, promptTokens: 7, headStartMs: 5, putAt: 0, deadlineAt: Infinity },
+    ...{
+      id,
+      shard: SHARD,
+      promptTokens: 7,
+      headStartMs: 5,
+      onOwnerLoss: 'abort',
+      putAt: 0,
+      deadlineAt: Infinity,
+    },
     ...{ attempts: new Attempts(), payload: id, triesLeft: 3, triesSpent: 1, abandoned: false },
     sink: { deliver: () => undefined, unread: () => 0, fail: () => undefined },
     ...more,
@@ -155,7 +163,7 @@ describe('the table of pending requests', () => {
   it('puts with what is left of the deadline, and of the tries', () => {
     const { deadlineMs, ...rest } = itemOf(pendingOf('a', { deadlineAt: monotonic() + 1_000 }));
     expect(rest).to.deep.equal({
-      ...{ id: 'a', promptTokens: 7, headStartMs: 5, payload: 'a' },
+      ...{ id: 'a', promptTokens: 7, headStartMs: 5, onOwnerLoss: 'abort', payload: 'a' },
       ...{ triesLeft: 3, triesSpent: 1 },
     });
     expect(deadlineMs).to.be.within(1, 1_000);

@@ -3,7 +3,14 @@ import { cutPuts, cutResults } from '../../src/protocol/cuts.ts';
 import { MAX_BYTES, MAX_ITEMS, type PutItem, type ResultItem } from '../../src/protocol/wire.ts';
 
 function putOf(bytes: number): PutItem {
-  const rest = { promptTokens: 1, deadlineMs: 1, headStartMs: 0, triesLeft: 1, triesSpent: 0 };
+  const rest = {
+    promptTokens: 1,
+    deadlineMs: 1,
+    headStartMs: 0,
+    triesLeft: 1,
+    triesSpent: 0,
+    onOwnerLoss: 'finish' as const,
+  };
   return { id: 'x', ...rest, payload: 'x'.repeat(bytes) };
 }
 

@@ -1,4 +1,4 @@
-// lua/README.md#grace: an outage of Redis takes no claim from a healthy node.
+// lua/README.md#grace: an outage of Redis takes no claim from a healthy node, and makes no owner a lost one.
 import { expect } from 'chai';
 import {
   all,
@@ -25,7 +25,10 @@ describe('an outage of Redis that is longer than a lease', function () {
   const fleet = useFleet(() => redis.url);
   const startProcess = useProcesses(fleet);
   // on a busy machine a node comes to its refresh two seconds late
-  const options = { leaseMs: 4_000, commandTimeout: 30_000 };
+  const options = {
+    ...{ leaseMs: 4_000, keepAliveMs: 4_000, commandTimeout: 30_000 },
+    onOwnerLoss: 'abort',
+  } as const;
 
   /** The server stands still, as a paused machine does, and goes on. */
   const standStill = async (ms: number): Promise<void> => {

@@ -66,6 +66,11 @@ describe('options of a call', () => {
   it('times and flags are looked at', async () => {
     await refused('getRequests', { waitMs: null }, /^waitMs is null; allowed is ms of at least 0$/);
     await refused('submit', { priority: null }, /^priority is null; /);
+    await refused(
+      'putRequests',
+      { onOwnerLoss: 'fail' },
+      /^onOwnerLoss is "fail"; allowed is one of finish, abort$/,
+    );
     await refused('updateConfig', {}, /^loadShards is undefined; allowed is an integer from 1 to 65536$/);
     await refused(
       'updateConfig',

@@ -5,6 +5,7 @@ import {
   type BreakerOptions,
   type Budget,
   type ClaimedRequest,
+  type PutOptions,
   type Result,
   type ResultStatus,
   type SchedulerOptions,
@@ -17,7 +18,7 @@ export interface Calls {
   /** Answers the node's name. */
   start(options: SchedulerOptions): Promise<string>;
   /** Answers the error codes of refused ids. */
-  put(requests: readonly Prompt[], options?: { deadlineMs?: number }): Promise<Record<string, string>>;
+  put(requests: readonly Prompt[], options?: PutOptions): Promise<Record<string, string>>;
   /** Claims and keeps what it got; answers ids. */
   get(budget: Budget, waitMs: number): Promise<string[]>;
   /** Sends a result for each of these ids that it ever claimed. */

@@ -1,7 +1,7 @@
 // A node in a process of its own, that can be killed, stopped and continued.
 import { isFinal } from '../../scripts/lib/harness/happenings.ts';
 import { Subprocess } from '../../scripts/lib/harness/subprocess.ts';
-import type { Result, SchedulerOptions } from '../../src/index.ts';
+import type { PutOptions, Result, SchedulerOptions } from '../../src/index.ts';
 import { bundle } from './bundle.ts';
 import { QUICK, type Fleet, type Prompt } from './fleet.ts';
 import type { Calls, Happening, Message, Question } from './node-child.ts';
@@ -59,8 +59,8 @@ export class NodeProcess {
   }
 
   /** Every request must be accepted. */
-  async put(requests: readonly Prompt[]): Promise<void> {
-    const refused = await this.call('put', requests);
+  async put(requests: readonly Prompt[], options: PutOptions = {}): Promise<void> {
+    const refused = await this.call('put', requests, options);
     if (Object.keys(refused).length > 0) throw new Error(`${this.name} refused ${JSON.stringify(refused)}`);
   }
 

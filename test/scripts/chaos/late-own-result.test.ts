@@ -33,7 +33,8 @@ describe('a successor whose own claim was lost', () => {
       onGap: () => undefined,
     });
     const pending: Pending<unknown> = {
-      ...{ id: 'r1', shard, promptTokens: 1, headStartMs: 0, putAt: 0, deadlineAt: Infinity, payload: '{}' },
+      ...{ id: 'r1', shard, promptTokens: 1, headStartMs: 0, onOwnerLoss: 'finish' as const },
+      ...{ putAt: 0, deadlineAt: Infinity, payload: '{}' },
       ...{ attempts: new Attempts(), sink, triesLeft: 3, triesSpent: 0, abandoned: false },
     };
     pendings.add(pending);
