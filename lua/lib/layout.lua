@@ -1,20 +1,21 @@
 -- Where the fields of a ticket and of a request record are. All have a fixed width. A ticket is
 -- owner|order|tokens|deadline|id: 14, 8 and 12 hex digits, the id last. The first 36 bytes of a request record are the
--- ticket's stamp: order|tokens|deadline. Its arrival is in us. Offsets and `sub` are used instead of patterns, as this
+-- ticket's stamp: order|tokens|deadline. Then its owner's wish: l, f or a, as what it is kept in `dead` (copy_to_dead.lua),
+-- and b if its body is too, else -. Its arrival is in us. Offsets and `sub` are used instead of patterns, as this
 -- code is hot.
 --
--- GIVES  ORDER, TOKENS, DEADLINE, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH,
+-- GIVES  ORDER, TOKENS, DEADLINE, WISH, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH,
 --        hex(text, from, width), owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner), runner_of(record)
 -- WRITES nothing
 local sub = string.sub
 local layout = {}
 -- where each field of a record begins; in a ticket `#owner + 1` later
-layout.ORDER, layout.TOKENS, layout.DEADLINE, layout.LEFT, layout.SPENT, layout.BYTES = 1, 16, 25, 38, 41, 44
-layout.ARRIVAL, layout.HOLDER, layout.RUNNER = 53, 68, 83
+layout.ORDER, layout.TOKENS, layout.DEADLINE, layout.WISH, layout.LEFT, layout.SPENT = 1, 16, 25, 38, 41, 44
+layout.BYTES, layout.ARRIVAL, layout.HOLDER, layout.RUNNER = 47, 56, 71, 86
 -- lengths of a stamp, and of the record of a waiting request that nobody has given back (pauses.lua): over 64 bytes, so that
 -- Redis keeps records in a hash table from the start. A listpack is read from its begin for each request, and ends with the
 -- first claim anyway
-layout.STAMP, layout.WAITING_LENGTH = 36, 66
+layout.STAMP, layout.WAITING_LENGTH = 36, 69
 
 function layout.hex(text, from, width)
   return tonumber(sub(text, from, from + width - 1), 16)

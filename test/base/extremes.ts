@@ -15,6 +15,7 @@ const WORDS: Partial<Record<keyof SchedulerOptions, readonly string[]>> = {
   policy: ['oldest', 'lucky', 'none'],
   loadUnit: ['requests', 'tokens'],
   onRestart: ['restart', 'fail'],
+  deadLetter: ['lost', 'failed', 'all'],
 };
 
 /** Every option with the values to try: the least and the most of a number, each word. */

@@ -47,6 +47,8 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
   ],
   put_requests: [
     ['max_waiting', [-1], [0]],
+    ['dead', ['', 'l', 'none'], ['lost', 'failed', 'all']],
+    ['dead_bytes', [-1], [0]],
     ['id', ['', 'i'.repeat(513)], ['i', 'i'.repeat(512)]],
     // the last would be a number beyond all
     ['tokens', ['f'.repeat(9), 'f'.repeat(7), 'z'.repeat(8), '-0000001'], [hex(8), 'f'.repeat(8)]],
@@ -70,7 +72,7 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
     ['cursor', [hex(13), hex(15)], ['', hex(14)]],
     ['held', [-1, 0.5, ITEMS + 1], [0]],
   ],
-  cancel: [['final', ['', 'failed'], ['cancelled', 'expired']]],
+  cancel: [['final', ['', 'finished'], ['cancelled', 'expired', 'failed']]],
   reset: [['slice', [0, 1.5, ITEMS + 1], [1, ITEMS]]],
 };
 
