@@ -1,5 +1,5 @@
--- Ends tickets at once, waiting or claimed, with a final for their owner, and tells their runners. One that failed or expired
--- is kept in `dead` if its owner wants that.
+-- Ends tickets at once, waiting or claimed, with a final for their owner, and tells their runners. One that failed or
+-- expired is kept in `dead` if its owner wants that.
 --
 -- ARGV[14] final        cancelled; expired: their owner's clock says that their deadline has passed; failed: their owner has
 --                       failed them, as it cannot go on with their results

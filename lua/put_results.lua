@@ -1,6 +1,6 @@
 -- Delivers results of claims that the caller still holds. They are appended to the owner's mailbox, unless the owner is the
--- caller. A final ends the request, and is always accepted; a failed one is kept in `dead` if the owner wants that. A chunk that its owner
--- has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
+-- caller. A final ends the request, and is always accepted; a failed one is kept in `dead` if the owner wants that. A chunk
+-- that its owner has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
 --
 -- ARGV[14] max_results  results of one owner that may wait in the shard
 -- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, done (finished

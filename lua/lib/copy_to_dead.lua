@@ -25,7 +25,8 @@ local function copy_to_dead(one)
   local tries_spent = layout.hex(record, layout.SPENT, 2) + (is_claimed(record) and 1 or 0)
   call('XADD', tables.DEAD, 'MAXLEN', '~', DEAD_LENGTH, '*', 'ticket', one.ticket, 'kind', kind,
     'error', sub(one.error or one.reason, 1, ERROR_LENGTH), 'spent', format('%d', tries_spent),
-    'nodes', table.concat(pauses.nodes(record), ' '), 'bytes', format('%d', layout.hex(record, layout.BYTES, 8)), 'body', body)
+    'nodes', table.concat(pauses.nodes(record), ' '), 'bytes', format('%d', layout.hex(record, layout.BYTES, 8)),
+    'body', body)
   shard.made(tables.DEAD)
 end
 

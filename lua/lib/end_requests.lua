@@ -4,8 +4,8 @@
 -- its owner wants that.
 --
 -- An end is { owner, ticket, field, record, final = kind or nil, reason, fence, number, told, own, dead = lost or
--- undecodable if it is more than that it failed, error = the last one if it is not the reason }. `mails`, if given, are posted
--- before the finals.
+-- undecodable if it is more than that it failed, error = the last one if it is not the reason }. `mails`, if given, are
+-- posted before the finals.
 --
 -- GIVES  end_requests(ends, mails)
 -- WRITES request, body, due

@@ -1,5 +1,6 @@
--- A claimed request has lost its runner, and a try. Answers its record as it waits again, one try fewer. With none left it
--- `one` becomes the end of it; answers nil. `how`: what its runners did, and `error`: what the last one said, for the reason.
+-- A claimed request has lost its runner, and a try. Answers its record as it waits again, one try fewer. With none left
+-- `one` becomes the end of it; answers nil. `how`: what its runners did, and `error`: what the last one said, for the
+-- reason.
 --
 -- GIVES  lose_try(one, how, error)
 -- WRITES nothing

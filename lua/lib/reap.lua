@@ -1,5 +1,6 @@
 -- Looks at the first `limit` entries of `due` up to now. A request past its deadline ends as expired. A claimed one whose
--- lease is over has one try fewer: without any left it ends as failed, else it goes back to its place in line. `grace`: see `visit`. Answers whether there is more to do.
+-- lease is over has one try fewer: without any left it ends as failed, else it goes back to its place in line. `grace`: see
+-- `visit`. Answers whether there is more to do.
 --
 -- GIVES  reap(limit, grace)
 -- WRITES due, body, request

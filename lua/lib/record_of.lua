@@ -1,7 +1,7 @@
 -- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick. `deadline_in`:
 -- ms from now. Also answers its stamp, its order as a number, and its tokens. Called before the first write: whatever is
--- out of its range, and would shift the fields of a record, ends the call. Its owner's wish, what of it is kept in `dead`, is
--- one for the call, but for the body.
+-- out of its range, and would shift the fields of a record, ends the call. Its owner's wish, what of it is kept in `dead`,
+-- is one for the call, but for the body.
 --
 -- GIVES  record_of(at, deadline_in)
 -- WRITES nothing

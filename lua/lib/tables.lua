@@ -17,8 +17,8 @@
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), ttl (ms: the longest
 --                       that any caller gave), schema, kept: runner|until|ticket, who keeps room for it, fronts (ms until
 --                       which there may be some), patrol (cursor)
--- KEYS[12] dead stream  requests given up: ticket, kind (lost, undecodable, failed, expired), error (the last), spent (tries),
---                       nodes (that had it, joined by ' '), bytes, body
+-- KEYS[12] dead stream  requests given up: ticket, kind (lost, undecodable, failed, expired), error (the last), spent
+--                       (tries), nodes (that had it, joined by ' '), bytes, body
 --
 -- WRITES nothing
 local tables = {}

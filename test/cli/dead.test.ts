@@ -230,7 +230,9 @@ describe('sched-lua dead', () => {
     await fleet.start('one');
     const { code, stderr } = await cli('retry', 'large', fleet.topic);
     expect(code).to.equal(1);
-    expect(stderr).to.match(/cannot be retried: its payload was not kept \(option maxDeadBodyBytes of its owner\) \(65537 bytes\)/);
+    expect(stderr).to.match(
+      /cannot be retried: its payload was not kept \(option maxDeadBodyBytes of its owner\) \(65537 bytes\)/,
+    );
     const { json } = await cli('retry', 'large', fleet.topic, '--json');
     expect(json()).to.have.property('topic', fleet.topic);
     expect(json()).to.have.nested.property('error.code', 'TOO_LARGE');

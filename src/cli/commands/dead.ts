@@ -77,7 +77,16 @@ async function list({ client, name: topic, registry }: Topic): Promise<Report> {
     for await (const entry of entriesOf(client, topic, shard)) entries.push({ ...entry, body: undefined });
   }
   const rows = entries.map(({ entry, id, owner, kind, reason, error, tries, at, bytes }) => [
-    ...[entry, id, owner, kind, short(error ?? reason), tries, `${duration(Math.max(0, now - at))} ago`, bytes],
+    ...[
+      entry,
+      id,
+      owner,
+      kind,
+      short(error ?? reason),
+      tries,
+      `${duration(Math.max(0, now - at))} ago`,
+      bytes,
+    ],
   ]);
   return {
     json: { topic, now, entries: entries.map(asJson) },
