@@ -43,10 +43,10 @@ for i = 1, #held.tickets do
   if is_held_by(record, held.stamps[i], ARGV[at + 1]) then
     given[field] = true
     local one = { owner = owner, ticket = held.tickets[i], field = field, record = record, told = true }
-    local waiting = ARGV[at + 4] == '0' and record or lose_try(one, 'lost it or gave it up: ' .. ARGV[at + 5])
+    local waiting = ARGV[at + 4] == '0' and record or lose_try(one, 'lost it or gave it up: ', ARGV[at + 5])
     if waiting then
       marks[#marks + 1], marks[#marks + 2] = field, sub(waiting, 1, layout.WAITING_LENGTH)
-        .. pauses.added(record, caller.node, ARGV[at + 2], ARGV[at + 3] == '1')
+        .. pauses.added(waiting, caller.node, ARGV[at + 2], ARGV[at + 3] == '1')
       lines[owner] = lines[owner] or {}
       table.insert(lines[owner], held.tickets[i])
     else

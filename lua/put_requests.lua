@@ -5,7 +5,9 @@
 -- ARGV[15] claims_in    ms in which a claim of the caller follows, which rings for what it leaves; empty: none does; never:
 --                       it is a front (lib/note_asks.lua). Not heeded while the caller keeps room: it takes none that it
 --                       puts now
--- ARGV[16..] id tokens deadline head_start tries_left tries_spent loss body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
+-- ARGV[16] dead         which of the requests are kept in `dead` when they end: lost, failed or all (lib/copy_to_dead.lua)
+-- ARGV[17] dead_bytes   and with it their bodies up to this size
+-- ARGV[18..] id tokens deadline head_start tries_left tries_spent loss body  tokens, tries_left, tries_spent: 8, 2 and 2 hex
 --                       digits; deadline: ms from now, empty: ttl; head_start: ms by which it is placed before its arrival;
 --                       loss: what the loss of its owner does to it: finish (nothing), abort
 -- RETURNS status, tick, per request and joined by ',': OK and its stamp, DUPLICATE, the stamp that stands and whether the
@@ -27,7 +29,7 @@ local tables = require('lib.tables')
 local call, format, min, sub = redis.call, string.format, math.min, string.sub
 local FRONT = 'never'
 local max_waiting, announced, is_front = tonumber(ARGV[14]), tonumber(ARGV[15]), ARGV[15] == FRONT
-local FIRST, WIDTH = 16, 8
+local FIRST, WIDTH = 18, 8
 local count = (#ARGV - FIRST + 1) / WIDTH
 
 assert(count >= 1 and count <= bounds.ITEMS and count % 1 == 0 and max_waiting >= 0, 'an argument is out of its range')

@@ -1,11 +1,11 @@
 -- Delivers results of claims that the caller still holds. They are appended to the owner's mailbox, unless the owner is the
--- caller. A final ends the request, and copies it to `dead` if it says so; it is always accepted. A chunk that its owner
--- has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
+-- caller. A final ends the request, and is always accepted; a failed one is kept in `dead` if the owner wants that. A chunk
+-- that its owner has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
 --
 -- ARGV[14] max_results  results of one owner that may wait in the shard
 -- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, done (finished
---                       without an output), failed;
---                       dead: 1 copies the request to `dead`
+--                       without an output), failed; dead: 1: its runner could not decode it, and it is kept in `dead`
+--                       whatever its owner wants
 -- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the fence
 --         holds the request no longer), OVERFLOW (a chunk that its owner had no room for: the request has failed)
 -- STATUS OK ORPHAN LOST OVERFLOW
@@ -15,7 +15,6 @@ local caller = require('lib.caller')
 local end_requests = require('lib.end_requests')
 local enter = require('lib.enter')
 local is_held_by = require('lib.is_held_by')
-local layout = require('lib.layout')
 local leave = require('lib.leave')
 local named = require('lib.named')
 local shard = require('lib.shard')
@@ -54,11 +53,11 @@ end
 
 local answers, chunks, ends, ended = {}, {}, {}, {}
 
--- `final`: the kind that the owner is posted; nil: none
-local function finish(i, at, final, reason)
+local function finish(i, at, final, reason, own)
   ended[fields[i]] = true
   ends[#ends + 1] = { owner = owners[i], ticket = ARGV[at], field = fields[i], record = records[i], told = true,
-    fence = ARGV[at + 1], number = ARGV[at + 2], final = final, reason = reason }
+    fence = ARGV[at + 1], number = ARGV[at + 2], final = final, reason = reason, own = own,
+    dead = ARGV[at + 3] == 'failed' and ARGV[at + 4] == '1' and 'undecodable' or nil }
 end
 
 for i = 1, #fields do
@@ -68,10 +67,7 @@ for i = 1, #fields do
   if ended[fields[i]] or not is_held_by(records[i], claims.stamps[i], fence) then
     answers[i] = 'LOST'
   elseif kind ~= 'chunk' then
-    if ARGV[at + 4] == '1' then
-      require('lib.copy_to_dead')(ticket, fields[i], payload, layout.hex(records[i], layout.SPENT, 2) + 1)
-    end
-    finish(i, at, not own and kind or nil, payload)
+    finish(i, at, kind, payload, own)
     answers[i] = accepted(owner)
   elseif own then
     answers[i] = 'OK'

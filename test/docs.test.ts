@@ -26,6 +26,7 @@ const HEADINGS = [
     'Tables',
     'Promises',
     'Scripts',
+    'Dead',
     'What does not fit',
     'Lanes',
     'Wake-ups',

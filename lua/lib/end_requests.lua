@@ -1,8 +1,10 @@
 -- Ends requests; no other file does. Record, body and due entry are removed, and a waiting ticket leaves the line. The
--- runner of a claimed one is told to refresh, unless `told` says that it knows. The owner is posted a final, unless
--- `final` is nil, as the caller then stores its own (an own result, a reset).
+-- runner of a claimed one is told to refresh, unless `told` says that it knows. The owner is posted a final, unless it has
+-- it (`own`: it is the caller, and the runner), or there is none (a reset). One that failed or expired is kept in `dead` if
+-- its owner wants that.
 --
--- An end is { owner, ticket, field, record, final = kind or nil, reason, fence, number, told }. `mails`, if given, are
+-- An end is { owner, ticket, field, record, final = kind or nil, reason, fence, number, told, own, dead = lost or
+-- undecodable if it is more than that it failed, error = the last one if it is not the reason }. `mails`, if given, are
 -- posted before the finals.
 --
 -- GIVES  end_requests(ends, mails)
@@ -20,7 +22,10 @@ local function end_requests(ends, mails)
   for i = 1, #ends do
     local one = ends[i]
     fields[i], tickets[i] = one.field, one.ticket
-    if one.final then
+    if one.final == 'failed' or one.final == 'expired' then
+      require('lib.copy_to_dead')(one)
+    end
+    if one.final and not one.own then
       mails[#mails + 1] = { owner = one.owner, ticket = one.ticket, fence = one.fence, number = one.number,
         kind = one.final, record = one.record, payload = one.reason }
     end

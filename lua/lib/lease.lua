@@ -28,7 +28,7 @@ local function bodies_of(picks)
   return bodies
 end
 
--- the record with its holder; its mark and its pauses stay at its end
+-- the record with its holder; what it says of nodes that had it stays at its end (pauses.lua)
 local function claimed(record, holder)
   local rest = sub(record, layout.WAITING_LENGTH + 1)
   return sub(record, 1, layout.WAITING_LENGTH) .. holder .. rest
@@ -51,7 +51,7 @@ local function lease(picks)
       marks[#marks + 1] = #record == layout.WAITING_LENGTH and record .. '|' .. fence .. '|' .. node
         or claimed(record, '|' .. fence .. '|' .. node)
       first = min(first, lease_end, one.deadline)
-      if #record > layout.WAITING_LENGTH and layout.ends_alone(record) then
+      if layout.ends_alone(record) then
         first = min(first, shard.now + require('lib.silent_in')(one.owner))
       end
       dues[#dues + 1] = one.deadline < lease_end and format('%d', one.deadline) or lease_text

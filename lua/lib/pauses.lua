@@ -1,10 +1,12 @@
--- Who gave a request back, and from when on that node may take it again. The record of such a request goes on behind all
--- else, also its mark (layout.lua), with an entry for each node, the last one that gave it back at the end: /until (ms,
--- 12 hex digits), count (2 hex digits: how often it has), e or -, node. `e`, elsewhere: the node does not take it at all
--- while it is the last one and another engine lives that could. Nothing in a record before has a '/'.
+-- Who gave a request back, and from when on that node may take it again; and who was lost with it. The record of such a
+-- request goes on behind all else with an entry for each node, the last one at the end: /until (ms, 12 hex digits), count (2
+-- hex digits: how often it has given it back), e, - or l, node. `e`, elsewhere: the node does not take it at all while no
+-- other has given it back since, and another engine lives that could. `l`: it was lost, which is no pause. Nothing in a
+-- record before has a '/'.
 --
--- GIVES  of(record), left(record, node, is_elsewhere), added(record, node, after, elsewhere)
+-- GIVES  of(record), left(record, node, is_elsewhere), added(record, node, after, elsewhere), lost(record), nodes(record)
 -- WRITES nothing
+local is_claimed = require('lib.is_claimed')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local find, format, gmatch, max, min, sub = string.find, string.format, string.gmatch, math.max, math.min, string.sub
@@ -13,11 +15,12 @@ local ENTRY = '/(............)(..)(.)([^/]+)'
 local FIRST_PAUSE, LONGEST_PAUSE = 100, 10000
 -- most nodes of one record; the one that gave it back longest ago is forgotten
 local MOST_NODES = 16
+local LOST = 'l'
 local pauses = {}
 
--- what stands behind the holder: the mark, and all entries
+-- all entries of the record, as they stand
 function pauses.of(record)
-  local at = find(record, '[~/]', layout.WAITING_LENGTH + 1)
+  local at = find(record, '/', layout.WAITING_LENGTH + 1, true)
   return at and sub(record, at) or ''
 end
 
@@ -25,7 +28,7 @@ end
 function pauses.left(record, node, is_elsewhere)
   local till, flag, last = 0, '-', nil
   for ends, _, mark, name in gmatch(record, ENTRY) do
-    last = name
+    last = mark == LOST and last or name
     if name == node then
       till, flag = tonumber(ends, 16), mark
     end
@@ -36,8 +39,8 @@ function pauses.left(record, node, is_elsewhere)
   return max(0, till - shard.now)
 end
 
--- the same once the node gives it back. `after`: ms, '' if it does not say
-function pauses.added(record, node, after, elsewhere)
+-- the entries of all nodes but this one, and the count of that
+local function others(record, node)
   local list, count = {}, 0
   for ends, times, mark, name in gmatch(record, ENTRY) do
     if name == node then
@@ -46,15 +49,41 @@ function pauses.added(record, node, after, elsewhere)
       list[#list + 1] = '/' .. ends .. times .. mark .. name
     end
   end
+  return list, count
+end
+
+local function joined(list, till, count, mark, node)
+  if #list == MOST_NODES then
+    table.remove(list, 1)
+  end
+  return table.concat(list) .. format('/%012x%02x', till, min(255, count)) .. mark .. node
+end
+
+-- the entries once the node gives it back. `after`: ms, '' if it does not say
+function pauses.added(record, node, after, elsewhere)
+  local list, count = others(record, node)
   local ms = after == '' and min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ count) or tonumber(after)
   if ms == 0 and not elsewhere then
     return pauses.of(record)
   end
-  if #list == MOST_NODES then
-    table.remove(list, 1)
+  return joined(list, shard.now + ms, count + 1, elsewhere and 'e' or '-', node)
+end
+
+-- the entries once its runner is lost
+function pauses.lost(record)
+  local runner = layout.runner_of(record)
+  local list, count = others(record, runner)
+  return joined(list, 0, count, LOST, runner)
+end
+
+-- the nodes that had it, the last one last: of those that gave it back without a pause nothing is known
+function pauses.nodes(record)
+  local runner, list = is_claimed(record) and layout.runner_of(record), {}
+  for _, _, _, name in gmatch(record, ENTRY) do
+    list[#list + 1] = name ~= runner and name or nil
   end
-  list[#list + 1] = format('/%012x%02x', shard.now + ms, min(255, count + 1)) .. (elsewhere and 'e' or '-') .. node
-  return (layout.ends_alone(record) and layout.LOSS or '') .. table.concat(list)
+  list[#list + 1] = runner or nil
+  return list
 end
 
 return pauses

@@ -65,7 +65,7 @@ local function pick(line, take)
       if one.deadline <= shard.now then
         one.final, one.reason = 'expired', ''
       end
-      if one.final or #record > layout.WAITING_LENGTH and require('lib.is_lost')(one) then
+      if one.final or layout.ends_alone(record) and require('lib.is_lost')(one) then
         take.expired[#take.expired + 1], take.removed = one, take.removed + 1
         lines.step(line)
       else

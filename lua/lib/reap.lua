@@ -1,6 +1,6 @@
 -- Looks at the first `limit` entries of `due` up to now. A request past its deadline ends as expired. A claimed one whose
--- lease is over has one try fewer: without any left it is copied to `dead` and ends as failed, else it goes back to its
--- place in line. `grace`: see `visit`. Answers whether there is more to do.
+-- lease is over has one try fewer: without any left it ends as failed, else it goes back to its place in line. `grace`: see
+-- `visit`. Answers whether there is more to do.
 --
 -- GIVES  reap(limit, grace)
 -- WRITES due, body, request
@@ -34,7 +34,7 @@ local function reap(limit, grace)
     elseif grace > shard.now then
       call('ZADD', tables.DUE, format('%d', min(grace, deadline)), ticket)
     else
-      local waiting = lose_try(one, 'lost it')
+      local waiting = lose_try(one, 'lost it', '')
       if waiting then
         call('HSET', tables.REQUEST, field, waiting)
         lines[owner] = lines[owner] or {}

@@ -1,15 +1,19 @@
--- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick, with a mark
--- if the loss of its owner ends it. `deadline_in`: ms from now. Also answers its stamp, its order as a number, and its
--- tokens. Called before the first write: whatever is out of its range, and would shift the fields of a record, ends the
--- call.
+-- The record of a new request that waits, from its arguments at `at` (put_requests.lua), under the next tick. `deadline_in`:
+-- ms from now. Also answers its stamp, its order as a number, and its tokens. Called before the first write: whatever is
+-- out of its range, and would shift the fields of a record, ends the call. Its owner's wish (layout.lua) is one for the call
+-- in what is kept in `dead`, but for the body.
 --
 -- GIVES  record_of(at, deadline_in)
 -- WRITES nothing
 local layout = require('lib.layout')
 local shard = require('lib.shard')
-local find, format = string.find, string.format
+local find, format, sub = string.find, string.format, string.sub
 local MOST_ID, MOST_TOKENS, DAY = 512, 4294967295, 86400000
 local TRIES_TEXT = '^|%x%x|%x%x|$'
+local dead, dead_bytes = ARGV[16], tonumber(ARGV[17])
+assert((dead == 'lost' or dead == 'failed' or dead == 'all') and dead_bytes >= 0, 'an argument is out of its range')
+local with_body, without_body = '|' .. sub(dead, 1, 1) .. 'b', '|' .. sub(dead, 1, 1) .. '-'
+local ALONE = { finish = '-', abort = 'a' }
 -- texts that repeat: most requests of a call have the same deadline and tries, many the same length
 local deadlines, tries_known, lengths = {}, {}, {}
 
@@ -27,9 +31,9 @@ local function record_of(at, deadline_in)
   lengths[bytes] = lengths[bytes] or format('%08x|%014x', bytes, shard.now * 1000)
   local stamp = order .. '|' .. ARGV[at + 1] .. deadlines[deadline_in]
   assert(#stamp == layout.STAMP and tokens and tokens <= MOST_TOKENS and tries_known[tries] and #ARGV[at] >= 1
-    and #ARGV[at] <= MOST_ID and (ARGV[at + 6] == 'finish' or ARGV[at + 6] == 'abort'), 'a request is out of its ranges')
-  local record = stamp .. tries .. lengths[bytes]
-  return ARGV[at + 6] == 'abort' and record .. layout.LOSS or record, stamp, number, tokens
+    and #ARGV[at] <= MOST_ID and ALONE[ARGV[at + 6]], 'a request is out of its ranges')
+  local wish = (bytes <= dead_bytes and with_body or without_body) .. ALONE[ARGV[at + 6]]
+  return stamp .. wish .. tries .. lengths[bytes], stamp, number, tokens
 end
 
 return record_of

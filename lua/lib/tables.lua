@@ -4,9 +4,8 @@
 -- KEYS[1] waiting zset  tickets, every score 0; an owner's queue is the range [owner| .. (owner}
 -- KEYS[2] head zset     owner -> order of its first waiting ticket
 -- KEYS[3] load zset     owner -> number of its waiting tickets, or sum of their tokens; absent at 0
--- KEYS[4] request hash  owner|id -> order|tokens|deadline|tries_left|tries_spent|bytes|arrival, and |fence|runner while
---                       claimed; then ~ if the loss of its owner ends it; then, of each node that gave it back, /until,
---                       count, e or -, node (pauses.lua)
+-- KEYS[4] request hash  owner|id -> order|tokens|deadline|wish|tries_left|tries_spent|bytes|arrival, and |fence|runner while
+--                       claimed; then, of each node that gave or lost it, /until, count, e, - or l, node (pauses.lua)
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)
 -- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0; a final has its runner's
@@ -18,7 +17,8 @@
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), ttl (ms: the longest
 --                       that any caller gave), schema, kept: runner|until|ticket, who keeps room for it, fronts (ms until
 --                       which there may be some), patrol (cursor)
--- KEYS[12] dead stream  requests given up: ticket, reason, spent (tries), bytes, body
+-- KEYS[12] dead stream  requests given up: ticket, kind (lost, undecodable, failed, expired), error (the last), spent
+--                       (tries), nodes (that had it, joined by ' '), bytes, body
 --
 -- WRITES nothing
 local tables = {}

@@ -196,6 +196,19 @@ export const OPTIONS: OptionTable = {
     default: always(10_000),
     kind: integer(1, MAX_INT32),
   },
+  deadLetter: {
+    meaning:
+      "Which of this node's requests are kept in `dead` when they end: `lost`, `failed` too, or `all` but finished and cancelled ones",
+    default: always('lost'),
+    kind: oneOf('lost', 'failed', 'all'),
+  },
+  maxDeadBodyBytes: {
+    meaning:
+      'Largest encoded request that is kept in `dead` with its body, so that it can be retried; 0: none is',
+    unit: 'bytes',
+    default: always(64 * 1024, '64 KiB'),
+    kind: integer(0, MAX_BYTES),
+  },
   maxBodyBytes: {
     meaning: 'Largest encoded request',
     unit: 'bytes',

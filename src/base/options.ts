@@ -35,6 +35,9 @@ export interface WaitReplicas {
 /** What the loss of the node that accepted a request does to it; see {@link SchedulerOptions.onOwnerLoss}. */
 export type OnOwnerLoss = 'finish' | 'abort';
 
+/** Which requests are kept when they end; see {@link SchedulerOptions.deadLetter}. */
+export type DeadLetter = 'lost' | 'failed' | 'all';
+
 /** What a node's load counts; see {@link SchedulerOptions.loadUnit}. */
 export type LoadUnit = 'requests' | 'tokens';
 
@@ -131,6 +134,18 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * more ends its request as failed. Default: 10,000.
    */
   maxResults?: number;
+  /**
+   * Which of this node's requests are kept in `dead` when they end: `lost`, `failed` too, or `all` but finished and cancelled
+   * ones. `lost` are those that no runner was left for, and those that a runner could not decode; `all` has the expired, too.
+   * It is the owner's, so that one topic may have requests whose failures are looked after and others whose are not.
+   * Default: `lost`.
+   */
+  deadLetter?: DeadLetter;
+  /**
+   * Largest encoded request that is kept in `dead` with its body, so that it can be retried; 0: none is. A shard keeps about
+   * 1,000 requests for a day, so with many shards, or large requests, think of the memory of Redis. Default: 64 KiB.
+   */
+  maxDeadBodyBytes?: number;
   /** Largest encoded request. Default: 16 MiB. */
   maxBodyBytes?: number;
   /** Largest encoded result. Default: 1 MiB. */

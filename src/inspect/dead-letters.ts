@@ -4,6 +4,17 @@ import { parseTicket } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
 import { pairsOf } from './decode.ts';
 
+/** `lost`: no try was left. `undecodable`: by its runner. */
+export type DeadKind = 'lost' | 'undecodable' | 'failed' | 'expired';
+
+/** Why a request was given up. */
+const REASONS: Readonly<Record<DeadKind, string>> = {
+  lost: 'no tries left',
+  undecodable: 'a runner could not decode it',
+  failed: 'it failed',
+  expired: 'past its deadline',
+};
+
 export interface DeadEntry {
   /** Its name, `shard:entry`: the shard and the id of the entry in its stream. */
   entry: string;
@@ -12,18 +23,24 @@ export interface DeadEntry {
   id: string;
   owner: string;
   promptTokens: number;
+  kind: DeadKind;
+  /** Why it was given up, in words. */
   reason: string;
-  /** Runners that had the request. */
+  /** What its last runner, or its owner, said of that; undefined: nothing. */
+  error: string | undefined;
+  /** Runners that lost the request or gave it up for a try, and the one that had it at its end. */
   tries: number;
+  /** Those that had it, the last one last: without those that gave it back at no cost. */
+  nodes: string[];
   /** When the request was given up, ms of the server's clock. */
   at: number;
   /** Size of the encoded request as it was put. */
   bytes: number;
-  /** undefined: the body was over 64 KiB, and only its size was kept. */
+  /** undefined: its owner wants no bodies of this size (option maxDeadBodyBytes), and only the size was kept. */
   body: Buffer | undefined;
 }
 
-/** An entry holds up to 64 KiB, so a page is 6.4 MB at most. */
+/** An entry holds up to 64 KiB unless its owner wants more, so a page is 6.4 MB as a rule. */
 const PAGE = 100;
 const NAME = /^(\d+):(\d+-\d+)$/;
 
@@ -45,6 +62,7 @@ function decodeEntry(shard: number, streamId: string, flat: readonly Buffer[]): 
   const text = (name: string): string => String(fields.get(name));
   const { owner, id, tokens } = parseTicket(text('ticket'));
   const bytes = Number(text('bytes'));
+  const kind = text('kind') as DeadKind;
   const body = fields.get('body')!;
   return {
     entry: `${shard}:${streamId}`,
@@ -53,12 +71,20 @@ function decodeEntry(shard: number, streamId: string, flat: readonly Buffer[]): 
     id,
     owner,
     promptTokens: tokens,
-    reason: text('reason'),
+    kind,
+    reason: REASONS[kind],
+    error: errorOf(text('error')),
     tries: Number(text('spent')),
+    nodes: text('nodes').split(' ').filter(Boolean),
     at: Number(streamId.split('-')[0]),
     bytes,
     body: body.length === bytes ? body : undefined,
   };
+}
+
+/** A long one was cut, perhaps within a character. */
+function errorOf(text: string): string | undefined {
+  return text.replace(/\uFFFD+$/, '') || undefined;
 }
 
 /**

@@ -70,6 +70,8 @@ export interface RequestRecord {
   order: Tick;
   /** ms of the server's clock. */
   deadline: number;
+  /** As what it is kept in `dead` when it ends: `l`ost, `f`ailed or `a`ll; whether with its body, `b` or `-`; whether the loss of its owner ends it, `a` or `-`. */
+  wish: string;
   /** Tries left and tries used; losing its runner uses one. */
   triesLeft: number;
   triesSpent: number;
@@ -80,48 +82,46 @@ export interface RequestRecord {
   /** Of the claim; undefined while the request waits. */
   fence: Tick | undefined;
   runner: string | undefined;
-  /** The loss of its owner ends it. */
-  endsAlone: boolean;
-  /** Of the nodes that gave it back, the last one last. */
+  /** Of the nodes that gave it back or were lost with it, the last one last. */
   pauses: readonly Pause[];
 }
 
-/** A node does not take a request again that it gave back. */
+/** A node does not take a request again that it gave back; or it was lost with it. */
 export interface Pause {
   node: string;
-  /** ms of the server's clock. */
+  /** ms of the server's clock; 0: it was lost. */
   until: number;
   /** How often it has given it back. */
   count: number;
-  /** Not before another node has had it, while another living engine can hold it. */
-  elsewhere: boolean;
+  /** `e`: not before another node has given it back, while another living engine can hold it. `l`: it was lost. */
+  mark: 'e' | '-' | 'l';
 }
 
 const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|~/]+))?(~?)((?:\/[0-9a-f]{14}[e-][^|/]+)*)$/;
-const PAUSE = /\/([0-9a-f]{12})([0-9a-f]{2})([e-])([^/]+)/g;
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([lfa][b-][a-])\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|/]+))?((?:\/[0-9a-f]{14}[el-][^|/]+)*)$/;
+const PAUSE = /\/([0-9a-f]{12})([0-9a-f]{2})([el-])([^/]+)/g;
 
 /**
- * Reads `order|tokens|deadline|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed, `~` if the
- * loss of its owner ends it, and `/`, until, count, `e` or `-`, and the node for each that gave it back.
+ * Reads `order|tokens|deadline|wish|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed, and
+ * `/`, until, count, `e`, `-` or `l`, and the node for each that gave it back or was lost with it.
  * @returns undefined if the text is no record
  */
 export function parseRecord(text: string): RequestRecord | undefined {
   const match = RECORD.exec(text);
   if (!match) return undefined;
-  const [, stamp, order, deadline, triesLeft, triesSpent, bytes, arrival, fence, runner, mark, pauses] =
+  const [, stamp, order, deadline, wish, triesLeft, triesSpent, bytes, arrival, fence, runner, pauses] =
     match;
   return {
     stamp: stamp!,
     order: order!,
     deadline: parseInt(deadline!, 16),
+    wish: wish!,
     triesLeft: parseInt(triesLeft!, 16),
     triesSpent: parseInt(triesSpent!, 16),
     bytes: parseInt(bytes!, 16),
     arrival: parseInt(arrival!, 16) / 1000,
     fence,
     runner,
-    endsAlone: mark !== '',
     pauses: pausesOf(pauses!),
   };
 }
@@ -131,7 +131,7 @@ function pausesOf(text: string): Pause[] {
     node: node!,
     until: parseInt(until!, 16),
     count: parseInt(count!, 16),
-    elsewhere: mark === 'e',
+    mark: mark as Pause['mark'],
   }));
 }
 

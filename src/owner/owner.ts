@@ -149,10 +149,10 @@ export class Owner<Output> {
     return pending;
   }
 
-  /** Cancels a ticket and drops its final: the caller was told otherwise, or has gone. Never rejects. */
-  #disown({ shard }: Pending<Output>, ticket: Ticket): Promise<void> {
+  /** Ends a ticket and drops its final: the caller was told otherwise, or has gone. Never rejects. @param failed why it failed */
+  #disown({ shard }: Pending<Output>, ticket: Ticket, failed?: string): Promise<void> {
     this.#delivery.disown(ticket);
-    return this.#quietly(shard.cancel([ticket]));
+    return this.#quietly(shard.cancel([ticket], failed === undefined ? 'cancelled' : 'failed', failed));
   }
 
   #quietly(work: Promise<unknown>): Promise<void> {
@@ -198,9 +198,9 @@ export class Owner<Output> {
     return this.#pendings.shards();
   }
 
-  /** Ends a pending request here and cancels what is left of it in Redis. */
+  /** Ends a pending request here, and what is left of it in Redis. */
   #failEarly(pending: Pending<Output>, reason: string): void {
-    void this.#disown(pending, pending.ticket!);
+    void this.#disown(pending, pending.ticket!, reason);
     this.#pendings.end(pending, { kind: 'failed', reason });
   }
 

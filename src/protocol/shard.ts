@@ -175,15 +175,19 @@ export class Shard {
     return wire.parseRefresh(reply, held, pending);
   }
 
-  /** @param final as which they end: the deadline of an expired one has passed by the clock of its owner */
+  /**
+   * @param final as which they end: the deadline of an expired one has passed by the clock of its owner, who has failed a failed one
+   * @param reason why
+   */
   async cancel(
     tickets: readonly Ticket[],
-    final: 'cancelled' | 'expired' = 'cancelled',
+    final: 'cancelled' | 'expired' | 'failed' = 'cancelled',
+    reason = '',
   ): Promise<wire.CancelAnswer[]> {
     const answers: wire.CancelAnswer[] = [];
     for (let from = 0; from < tickets.length; from += wire.MAX_ITEMS) {
       const some = tickets.slice(from, from + wire.MAX_ITEMS);
-      answers.push(...wire.parseCancel(await this.#persist('cancel', [final, ...some])));
+      answers.push(...wire.parseCancel(await this.#persist('cancel', [final, reason, ...some])));
     }
     return answers;
   }
@@ -195,7 +199,8 @@ export class Shard {
     const claims = replicatedPuts || alone ? undefined : localClaims;
     const claimsInMs = claims?.claimsBehind(this.number, Math.min(...items.map((item) => item.promptTokens)));
     const claimsIn = wire.claimsInArgument(claimsInMs, membership.isFront);
-    const args = [String(rules.maxWaiting), claimsIn, ...items.flatMap(wire.putArguments)];
+    const dead = [rules.deadLetter, String(rules.maxDeadBodyBytes)];
+    const args = [String(rules.maxWaiting), claimsIn, ...dead, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;
     const andReplicate: Send = async (client, name, all) => {
       const answer = await replicatedPuts!.run(client, name, this.#keys, all);

@@ -48,7 +48,7 @@ function shardScript(
 
 export const SCRIPTS = {
   put_requests: shardScript(
-    ['max_waiting', 'claims_in'],
+    ['max_waiting', 'claims_in', 'dead', 'dead_bytes'],
     ['OK', 'DUPLICATE', 'EXPIRED', 'FULL'],
     ['id', 'tokens', 'deadline', 'head_start', 'tries_left', 'tries_spent', 'loss', 'body'],
   ),
@@ -81,7 +81,7 @@ export const SCRIPTS = {
   ),
   take_results: shardScript(['cursor', 'limit', 'max_bytes'], ['OK']),
   refresh: shardScript(['reap_limit', 'cursor', 'alive', 'held'], ['OK'], ['ticket', 'fence']),
-  cancel: shardScript(['final'], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
+  cancel: shardScript(['final', 'reason'], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
   reset: shardScript(['slice'], ['OK'], ['ticket']),
   inspect: { keys: SHARD_TABLES, args: [], status: [] },
   register: {

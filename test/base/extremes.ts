@@ -16,6 +16,7 @@ const WORDS: Partial<Record<keyof SchedulerOptions, readonly string[]>> = {
   loadUnit: ['requests', 'tokens'],
   onRestart: ['restart', 'fail'],
   onOwnerLoss: ['finish', 'abort'],
+  deadLetter: ['lost', 'failed', 'all'],
 };
 
 /** Every option with the values to try: the least and the most of a number, each word. */

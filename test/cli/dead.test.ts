@@ -43,7 +43,7 @@ describe('sched-lua dead', () => {
     const { code, stdout, stderr } = await cli('ls', fleet.topic);
     expect([code, stderr]).to.deep.equal([0, '']);
     const [head, ...lines] = stdout.trimEnd().split('\n');
-    expect(head).to.match(/^SHARD:ENTRY +REQUEST +OWNER +REASON +TRIES +WHEN +BYTES$/);
+    expect(head).to.match(/^SHARD:ENTRY +REQUEST +OWNER +KIND +REASON +TRIES +WHEN +BYTES$/);
     expect(
       lines.map((line) =>
         line
@@ -53,7 +53,8 @@ describe('sched-lua dead', () => {
       ),
     ).to.deep.equal(
       [request('x', 10), request('y')].map((one) => [
-        ...[one.request_id, 'owner', 'the request could not be decoded: of a newer version', '1', 'lately'],
+        ...[one.request_id, 'owner', 'undecodable', 'the request could not be decoded: of a newer version'],
+        ...['1', 'lately'],
         String(JSON.stringify(one).length),
       ]),
     );
@@ -62,6 +63,10 @@ describe('sched-lua dead', () => {
       id: 'x',
       owner: 'owner',
       promptTokens: 10,
+      kind: 'undecodable',
+      reason: 'a runner could not decode it',
+      error: 'the request could not be decoded: of a newer version',
+      nodes: ['blind'],
       tries: 1,
       bytes: JSON.stringify(request('x', 10)).length,
     });
@@ -124,8 +129,12 @@ describe('sched-lua dead', () => {
       '*',
       'ticket',
       ticket,
-      'reason',
+      'kind',
       'lost',
+      'error',
+      '',
+      'nodes',
+      'a b',
       'spent',
       '3',
       'bytes',
@@ -215,18 +224,20 @@ describe('sched-lua dead', () => {
     await served;
   });
 
-  it('retry says that a body over 64 KiB was not kept', async () => {
+  it('retry says that a body was not kept', async () => {
     await fleet.redis.xadd(...bury('large', 65_537, Buffer.alloc(0)));
     await fleet.redis.expire(fleet.key('dead'), 600);
     await fleet.start('one');
     const { code, stderr } = await cli('retry', 'large', fleet.topic);
     expect(code).to.equal(1);
-    expect(stderr).to.match(/cannot be retried: its payload is over 64 KiB and was not kept \(65537 bytes\)/);
+    expect(stderr).to.match(
+      /cannot be retried: its payload was not kept \(option maxDeadBodyBytes of its owner\) \(65537 bytes\)/,
+    );
     const { json } = await cli('retry', 'large', fleet.topic, '--json');
     expect(json()).to.have.property('topic', fleet.topic);
     expect(json()).to.have.nested.property('error.code', 'TOO_LARGE');
     expect((await cli('show', 'large', fleet.topic)).stdout).to.match(
-      /its payload is over 64 KiB and was not kept\n$/,
+      /nodes +a b\n(?:.*\n)*.*its payload was not kept \(option maxDeadBodyBytes of its owner\)\n$/,
     );
   });
 

@@ -103,6 +103,6 @@ describe('the age of a request', () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', [late], { at: 7 }));
     const { request } = await shard.snapshot();
-    expect(parseInt(request.get('a|late')!.slice(52, 66), 16)).to.equal(1000 * (START + 7));
+    expect(parseInt(request.get('a|late')!.slice(56, 70), 16)).to.equal(1000 * (START + 7));
   });
 });

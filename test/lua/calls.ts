@@ -14,6 +14,7 @@ import {
   type Held,
   type PutItem,
   type ResultItem,
+  type Wish,
 } from './wire.ts';
 
 const NO_BOUND = 2 ** 32;
@@ -22,10 +23,16 @@ export function put(
   shard: TestShard,
   node: string,
   items: readonly (string | PutItem)[],
-  { maxWaiting = 100_000, claimsIn, ...options }: Options & { maxWaiting?: number; claimsIn?: ClaimsIn } = {},
+  {
+    maxWaiting = 100_000,
+    claimsIn,
+    dead = 'lost',
+    deadBytes = 65_536,
+    ...options
+  }: Options & { maxWaiting?: number; claimsIn?: ClaimsIn } & Partial<Wish> = {},
 ): Call {
   const full = items.map((item) => (typeof item === 'string' ? { id: item } : item));
-  return shard.call('put_requests', node, putArgs(maxWaiting, full, claimsIn), options);
+  return shard.call('put_requests', node, putArgs(maxWaiting, full, claimsIn, { dead, deadBytes }), options);
 }
 
 export function claim(
@@ -89,13 +96,15 @@ export function refresh(
   return shard.call('refresh', node, refreshArgs(reapLimit, cursor ?? '', held, pending, alive), options);
 }
 
+export type Final = 'cancelled' | 'expired' | 'failed';
+
 export function cancel(
   shard: TestShard,
   node: string,
   tickets: readonly Ticket[],
-  { final = 'cancelled', ...options }: Options & { final?: 'cancelled' | 'expired' } = {},
+  { final = 'cancelled', reason = '', ...options }: Options & { final?: Final; reason?: string } = {},
 ): Call {
-  return shard.call('cancel', node, [final, ...tickets], options);
+  return shard.call('cancel', node, [final, reason, ...tickets], options);
 }
 
 export function reset(

@@ -193,19 +193,37 @@ describe('the checker of the invariants', () => {
 
   it('reads a record whole, and nothing that is none', () => {
     const stamp = '0660f126000000|00000080|01a2088a32fa';
-    const waiting = `${stamp}|03|01|00000009|0660f125c00000`;
-    const rest = '~/01a2088a32f101-n:1/01a2088a32f2ffe-x.y';
-    expect(parseRecord(waiting)).to.include({ fence: undefined, runner: undefined, endsAlone: false });
-    expect(parseRecord(`${waiting}|0660f126000001|n:1${rest}`)).to.deep.equal({
-      ...{ stamp, order: '0660f126000000', deadline: 0x01a2088a32fa, triesLeft: 3, triesSpent: 1, bytes: 9 },
+    const waiting = `${stamp}|fba|03|01|00000009|0660f125c00000`;
+    const pauses = '/01a2088a32f101-n:1/01a2088a32f2ffe-x.y/00000000000000lz';
+    expect(parseRecord(`${waiting}${pauses}`)).to.include({ fence: undefined, runner: undefined });
+    expect(parseRecord(`${waiting}|0660f126000001|n:1${pauses}`)).to.deep.equal({
+      ...{
+        stamp,
+        order: '0660f126000000',
+        deadline: 0x01a2088a32fa,
+        wish: 'fba',
+        triesLeft: 3,
+        triesSpent: 1,
+        bytes: 9,
+      },
       arrival: 0x0660f125c00000 / 1000,
-      ...{ fence: '0660f126000001', runner: 'n:1', endsAlone: true },
+      ...{ fence: '0660f126000001', runner: 'n:1' },
       pauses: [
-        { node: 'n:1', until: 0x01a2088a32f1, count: 1, elsewhere: false },
-        { node: '-x.y', until: 0x01a2088a32f2, count: 255, elsewhere: true },
+        { node: 'n:1', until: 0x01a2088a32f1, count: 1, mark: '-' },
+        { node: '-x.y', until: 0x01a2088a32f2, count: 255, mark: 'e' },
+        { node: 'z', until: 0, count: 0, mark: 'l' },
       ],
     });
-    for (const text of ['', stamp, `${stamp}|03|01|00000009`, `${waiting}|`, `${waiting}|0660f126000001`]) {
+    for (const text of [
+      '',
+      stamp,
+      `${stamp}|lb-|03|01|00000009`,
+      waiting.replace('|fba', ''),
+      waiting.replace('|fba', '|xba'),
+      waiting.replace('|fba', '|fbx'),
+      `${waiting}|`,
+      `${waiting}|0660f126000001`,
+    ]) {
       expect(parseRecord(text)).to.equal(undefined);
     }
   });

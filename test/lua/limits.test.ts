@@ -146,7 +146,7 @@ describe('a script that is called with what it cannot take', function () {
   }
 
   function itemOf(script: ShardScript, i: number): Argument[] {
-    const [, , ...items] = CALLS[script]({ shard: new TestShard(), held: [] }).args.slice(13);
+    const [, , , , ...items] = CALLS[script]({ shard: new TestShard(), held: [] }).args.slice(13);
     return [`many ${i}`, ...items.slice(1, 8)];
   }
 

@@ -167,14 +167,14 @@ describe('the loss of an owner', () => {
   it('stays written in the record, whoever loses it or gives it back', async () => {
     const { shard, held } = await running();
     const record = async (): Promise<string> => (await shard.view()).request['a|x']!;
-    expect(await record()).to.equal('@0 128/900000/3/0/9 b#60001 ~');
+    expect(await record()).to.equal('@0 128/900000/3/0/9 lba b#60001');
     await shard.run(pushBack(shard, 'b', held, { at: 100, how: { after: 900, counted: true } }));
-    expect(await record()).to.equal('@0 128/900000/2/1/9 ~ /1000 1-b');
+    expect(await record()).to.equal('@0 128/900000/2/1/9 lba /1000 1-b');
     await shard.run(claim(shard, 'c', { limit: 1 }, { at: 200 }));
-    expect(await record()).to.equal('@0 128/900000/2/1/9 c#200001 ~ /1000 1-b');
+    expect(await record()).to.equal('@0 128/900000/2/1/9 lba c#200001 /1000 1-b');
     await looks(shard, PACE, LEASE + 200);
     await shard.run(refresh(shard, 'a', {}, { at: LEASE + 200 }));
-    expect(await record()).to.equal('@0 128/900000/1/2/9 ~ /1000 1-b');
+    expect(await record()).to.equal('@0 128/900000/1/2/9 lba /1000 1-b /0 0lc');
     // and its runner is found by its name alone
     await shard.run(claim(shard, 'c', { limit: 1 }, { at: LEASE + 300 }));
     await wakeUps();

@@ -147,7 +147,9 @@ describe('a request that a node gave back', () => {
     for (const at of [14_000, 28_000]) await asked(shard, 'c', at);
     // its lease is over
     expect(await asked(shard, 'a', 30_200)).to.deep.include({ ids: [], again: 29_900 });
-    expect((await shard.view()).request['front|x']).to.equal(`${waits.replace('3/0', '2/1')} /60100 1-a`);
+    expect((await shard.view()).request['front|x']).to.equal(
+      `${waits.replace('3/0', '2/1')} /60100 1-a /0 0lb`,
+    );
   });
 
   it('is of sixteen nodes at most: the one that gave it back longest ago is forgotten', async () => {
@@ -299,7 +301,7 @@ describe('a request that a node gave back', () => {
           out: [
             '100003: front|x@0 a- failed no tries left: 3 runners lost it or gave it up: the engine is gone',
           ],
-          dead: ['front|x@0 "no tries left" 3 9 "body of x"'],
+          dead: ['front|x@0 lost "the engine is gone" 3 [a] 9 "body of x"'],
         },
       });
     });

@@ -128,7 +128,7 @@ describe('push_back', () => {
           body: { 'a|w': undefined },
           due: { 'a|w@0': undefined },
           out: ['100000: a|w@0 b- failed no tries left: 1 runners lost it or gave it up: gone'],
-          dead: ['a|w@0 "no tries left" 1 9 "body of w"'],
+          dead: ['a|w@0 lost "gone" 1 [b] 9 "body of w"'],
         },
       },
     );

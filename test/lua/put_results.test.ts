@@ -150,7 +150,7 @@ describe('put_results', () => {
             '100002: a|y@1 b#60002.1 failed out of memory',
             '100000: c|z@2 #60003.1 chunk chunk 1',
           ],
-          dead: ['a|x@0 "out of memory" 2 9 "body of x"'],
+          dead: ['a|x@0 undecodable "out of memory" 2 [b] 9 "body of x"'],
         },
       },
     );

@@ -47,6 +47,8 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
   ],
   put_requests: [
     ['max_waiting', [-1], [0]],
+    ['dead', ['', 'l', 'none'], ['lost', 'failed', 'all']],
+    ['dead_bytes', [-1], [0]],
     ['id', ['', 'i'.repeat(513)], ['i', 'i'.repeat(512)]],
     // the last would be a number beyond all
     ['tokens', ['f'.repeat(9), 'f'.repeat(7), 'z'.repeat(8), '-0000001'], [hex(8), 'f'.repeat(8)]],
@@ -54,7 +56,7 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
     ['head_start', [-DAY - 1, DAY + 1], [-DAY, DAY]],
     ['tries_left', ['', '1', '001', 'zz'], ['01']],
     ['tries_spent', ['', '1', '001', 'zz'], ['ff']],
-    ['loss', ['', '~', 'aborts'], ['finish', 'abort']],
+    ['loss', ['', 'a', 'aborts'], ['finish', 'abort']],
   ],
   put_results: [
     ['max_results', [-1], [0]],
@@ -72,7 +74,7 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
     ['alive', [0, MS + 1], [1, MS]],
     ['held', [-1, 0.5, ITEMS + 1], [0]],
   ],
-  cancel: [['final', ['', 'failed'], ['cancelled', 'expired']]],
+  cancel: [['final', ['', 'finished'], ['cancelled', 'expired', 'failed']]],
   reset: [['slice', [0, 1.5, ITEMS + 1], [1, ITEMS]]],
 };
 

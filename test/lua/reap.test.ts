@@ -69,8 +69,8 @@ for (const [name, visit] of Object.entries(visitors)) {
         load: { a: 3 },
         head: { a: 0 },
         request: {
-          'a|x': '@0 128/900000/2/1/9',
-          'a|y': '@1 128/900000/2/1/9',
+          'a|x': '@0 128/900000/2/1/9 /0 0lb',
+          'a|y': '@1 128/900000/2/1/9 /0 0lb',
           'a|z': '@20000001 128/920000/3/0/9',
         },
       });
@@ -86,7 +86,7 @@ for (const [name, visit] of Object.entries(visitors)) {
       expect(out.map((line) => line.replace(/^\d+/, 'n'))).to.deep.equal([
         'n: a|x@0 b- failed no tries left: 3 runners lost it',
       ]);
-      expect(dead).to.deep.equal(['a|x@0 "no tries left" 3 9 "body of x"']);
+      expect(dead).to.deep.equal(['a|x@0 lost "" 3 [b] 9 "body of x"']);
       expect(expires).to.have.length(1);
       expect(await wakeUps()).to.deep.equal(['b: refresh 0 0', 'a: results 0 0']);
     });
@@ -100,8 +100,8 @@ for (const [name, visit] of Object.entries(visitors)) {
       await shard.run(visit(shard, { at: 30_100 }));
       const { dead } = await shard.view();
       expect(dead.map((entry) => entry.replace(/(.)\1{65535}/, '$1 64 KiB'))).to.deep.equal([
-        'a|x@0 "no tries left" 1 65536 "x 64 KiB"',
-        'a|y@1 "no tries left" 1 65537 ""',
+        'a|x@0 lost "" 1 [b] 65536 "x 64 KiB"',
+        'a|y@1 lost "" 1 [b] 65537 ""',
       ]);
     });
 

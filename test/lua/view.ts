@@ -17,8 +17,8 @@ export interface View {
   head: Record<string, number>;
   load: Record<string, number>;
   /**
-   * `owner|id` -> `@order tokens/deadline/left/triesSpent/bytes`, and ` runner#fence` while claimed; of each node that gave it
-   * back ` /until count`, `e` or `-`, node.
+   * `owner|id` -> `@order tokens/deadline/left/triesSpent/bytes`, the wish if it is not `lb-`, and ` runner#fence` while claimed;
+   * of each node that gave it back or was lost with it ` /until count`, `e`, `-` or `l`, node.
    */
   request: Record<string, string>;
   body: Record<string, string>;
@@ -38,7 +38,7 @@ export interface View {
   /** `runner until ticket`, or empty. */
   kept: string;
   state: Record<string, number>;
-  /** `ticket reason triesSpent body`. */
+  /** `ticket kind "error" triesSpent [nodes] bytes body`. */
   dead: string[];
   /** The one time at which every table expires; several only if they differ. */
   expires: number[];
@@ -57,17 +57,14 @@ export function showTicket(ticket: Ticket): string {
 function showRecord(text: string): string {
   const record = parseRecord(text);
   if (!record) return `malformed: ${text}`;
-  const { order, deadline, triesLeft, triesSpent, bytes, stamp, fence, runner, endsAlone, pauses } = record;
+  const { order, deadline, triesLeft, triesSpent, bytes, stamp, wish, fence, runner, pauses } = record;
   const tokens = parseInt(stamp.slice(15, 23), 16);
-  const shown = `@${ticks(order)} ${tokens}/${deadline - START}/${triesLeft}/${triesSpent}/${bytes}`;
+  const figures = `@${ticks(order)} ${tokens}/${deadline - START}/${triesLeft}/${triesSpent}/${bytes}`;
+  const shown = wish === 'lb-' ? figures : `${figures} ${wish}`;
   const back = pauses.map(
-    ({ node, until, count, elsewhere }) => ` /${until - START} ${count}${elsewhere ? 'e' : '-'}${node}`,
+    ({ node, until, count, mark }) => ` /${until === 0 ? 0 : until - START} ${count}${mark}${node}`,
   );
-  return (
-    (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) +
-    (endsAlone ? ' ~' : '') +
-    back.join('')
-  );
+  return (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) + back.join('');
 }
 
 export function showMail(member: Buffer): string {
@@ -108,8 +105,8 @@ export function viewOf(snapshot: ShardSnapshot): View {
     ]),
     dead: dead.map((entry) => {
       const text = (field: string): string => entry.get(field)!.toString('latin1');
-      const what = `${showTicket(entry.get('ticket')!.toString())} "${text('reason')}" ${text('spent')}`;
-      return `${what} ${text('bytes')} "${text('body')}"`;
+      const what = `${showTicket(entry.get('ticket')!.toString())} ${text('kind')} "${text('error')}"`;
+      return `${what} ${text('spent')} [${text('nodes')}] ${text('bytes')} "${text('body')}"`;
     }),
     expires: [...new Set(expiry.values())].map(ms),
   };

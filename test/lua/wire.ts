@@ -82,7 +82,20 @@ export interface PutItem {
 /** ms in which a claim of the caller follows; never: it is a front; undefined: it does not say. */
 export type ClaimsIn = number | 'never' | undefined;
 
-export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?: ClaimsIn): Argument[] {
+/** What of a request is kept in `dead` when it ends, and up to which size its body is. */
+export interface Wish {
+  dead: 'lost' | 'failed' | 'all';
+  deadBytes: number;
+}
+
+export const LOST_ONLY: Wish = { dead: 'lost', deadBytes: 65_536 };
+
+export function putArgs(
+  maxWaiting: number,
+  items: readonly PutItem[],
+  claimsIn?: ClaimsIn,
+  { dead, deadBytes }: Wish = LOST_ONLY,
+): Argument[] {
   const each = items.flatMap(
     ({
       id,
@@ -106,7 +119,8 @@ export function putArgs(maxWaiting: number, items: readonly PutItem[], claimsIn?
       body ?? `body of ${id}`,
     ],
   );
-  return [String(maxWaiting), claimsIn === undefined ? '' : String(claimsIn), ...each];
+  const head = [String(maxWaiting), claimsIn === undefined ? '' : String(claimsIn)];
+  return [...head, dead, String(deadBytes), ...each];
 }
 
 export interface ClaimBounds {

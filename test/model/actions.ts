@@ -1,6 +1,6 @@
 /** What may happen, drawn at random, and how it is done in a world. */
 import fc from 'fast-check';
-import type { Held, PutItem } from '../lua/wire.ts';
+import type { Held, PutItem, Wish } from '../lua/wire.ts';
 import type { Rules } from './state.ts';
 import type { Life } from './twin.ts';
 import type { World } from './world.ts';
@@ -34,6 +34,11 @@ const item = fc.record({
     .map((text) => Buffer.from(text)),
 });
 
+const wish: fc.Arbitrary<Wish> = fc.record({
+  dead: fc.constantFrom('lost' as const, 'failed' as const, 'all' as const),
+  deadBytes: fc.constantFrom(0, 60, 65_536),
+});
+
 const who = fc.nat(7);
 const some = fc.array(fc.nat(40), { maxLength: 5 });
 export const action = fc.oneof(
@@ -45,6 +50,7 @@ export const action = fc.oneof(
       who,
       items: fc.array(item, { minLength: 1, maxLength: 6 }),
       full: fc.constantFrom(100, 100, 4),
+      wish,
     }),
   },
   {
@@ -74,6 +80,7 @@ export const action = fc.oneof(
       who,
       count: fc.integer({ min: 10, max: 30 }),
       deadline: fc.constantFrom(1, 50, 20_000),
+      wish,
     }),
   },
   {
@@ -126,7 +133,7 @@ export const action = fc.oneof(
       do: fc.constant('cancel' as const),
       who,
       which: fc.array(fc.nat(40), { minLength: 1, maxLength: 3 }),
-      final: fc.constantFrom('cancelled' as const, 'expired' as const),
+      final: fc.constantFrom('cancelled' as const, 'expired' as const, 'failed' as const),
     }),
   },
   {
@@ -180,7 +187,7 @@ export async function act(world: World, one: Action): Promise<void> {
   const life = world.lives[one.who % world.lives.length]!;
   switch (one.do) {
     case 'put':
-      return world.put(life, one.items.map(withoutUndefined), one.full, one.claimsIn);
+      return world.put(life, one.items.map(withoutUndefined), one.full, one.claimsIn, one.wish);
     case 'flood': {
       const body = Buffer.from('f');
       const items = Array.from({ length: one.count }, (_, i) => ({
@@ -188,7 +195,7 @@ export async function act(world: World, one: Action): Promise<void> {
         deadline: one.deadline,
         body,
       }));
-      return world.put(life, items, 100, undefined);
+      return world.put(life, items, 100, undefined, one.wish);
     }
     case 'claim': {
       const { limit, alone, sum, total, bytes, idleFor, entropy, patience, keepFor, askOn, elsewhere } = one;

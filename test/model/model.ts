@@ -4,7 +4,8 @@
  * all before it.
  */
 import { NO_TICK, hex, parseTicket, type Ticket } from '../../src/base/ticket.ts';
-import type { Claim, ClaimBounds, ClaimsIn, GiveBack, Held, PutItem, ResultItem } from '../lua/wire.ts';
+import type { Claim, ClaimBounds, ClaimsIn, GiveBack, Held, PutItem, ResultItem, Wish } from '../lua/wire.ts';
+import type { Final } from '../lua/calls.ts';
 import { pause } from './pauses.ts';
 import { pick, type Picking } from './pick.ts';
 import {
@@ -35,6 +36,7 @@ export class ShardModel extends ShardState {
     maxWaiting: number,
     observed: readonly string[],
     announced: ClaimsIn,
+    wish: Wish,
   ): string {
     const owner = this.node;
     const isKeeper = this.standingKept()?.runner === owner;
@@ -70,6 +72,7 @@ export class ShardModel extends ShardState {
       const request: Request = {
         ...{ ticket, owner, id, order: parseInt(order, 16), tokens, deadline: until, triesLeft, triesSpent },
         arrival: this.now,
+        wish,
         ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until, pauses: [] },
         endsAlone: loss === 'abort',
       };
@@ -164,7 +167,7 @@ export class ShardModel extends ShardState {
       const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       if (!how.counted) this.giveBack(request);
-      else if (!this.loseTry(request, `lost it or gave it up: ${reason}`)) return 'FAILED';
+      else if (!this.loseTry(request, 'lost it or gave it up: ', reason)) return 'FAILED';
       pause(request, this.node, this.now, how);
       back.push(request);
       return 'OK';
@@ -191,6 +194,7 @@ export class ShardModel extends ShardState {
       if (kind === 'chunk') {
         const waiting = unread.get(owner) ?? 0;
         if (!own && waiting >= maxResults) {
+          this.copyToDead(request, 'failed', NO_ROOM);
           this.end(request);
           finals.push(() =>
             this.post(owner, { ...mail, kind: 'failed', ...endOf(request), payload: NO_ROOM }),
@@ -201,7 +205,7 @@ export class ShardModel extends ShardState {
         if (!own) this.post(owner, mail);
         return accepted;
       }
-      if (dead) this.copyToDead(request, text, request.triesSpent + 1);
+      if (kind === 'failed') this.copyToDead(request, dead ? 'undecodable' : kind, text);
       this.end(request);
       // a call's finals follow its chunks
       if (!own) finals.push(() => this.post(owner, mail));
@@ -258,13 +262,13 @@ export class ShardModel extends ShardState {
     return { lost, unknown, more, due: this.due(silence), orphans };
   }
 
-  cancel(tickets: readonly Ticket[], final: 'cancelled' | 'expired'): string {
+  cancel(tickets: readonly Ticket[], final: Final, reason: string): string {
     return tickets
       .map((ticket) => {
         const request = this.standing(ticket);
         if (!request) return 'ENDED';
         const was = request.runner === undefined ? 'WAITING' : 'CLAIMED';
-        this.finish(request, final, '');
+        this.finish(request, final, reason);
         return was;
       })
       .join(SEPARATORS.other);

@@ -8,7 +8,8 @@ export interface Pause {
   until: number;
   /** How often the node has given it back. */
   count: number;
-  elsewhere: boolean;
+  /** elsewhere, not so, or lost. */
+  mark: 'e' | '-' | 'l';
 }
 
 const FIRST_MS = 100;
@@ -24,7 +25,7 @@ export function pausedFor(
 ): number {
   const own = pauses.find((one) => one.node === node);
   if (!own) return 0;
-  if (own.elsewhere && isElsewhere && pauses.at(-1) === own) return Infinity;
+  if (own.mark === 'e' && isElsewhere && pauses.findLast(({ mark }) => mark !== 'l') === own) return Infinity;
   return Math.max(0, own.until - now);
 }
 
@@ -33,18 +34,34 @@ export function pause(request: Request, node: string, now: number, { after, else
   const count = request.pauses.find((one) => one.node === node)?.count ?? 0;
   const ms = after === '' ? Math.min(LONGEST_MS, FIRST_MS * 2 ** count) : after;
   if (ms === 0 && !elsewhere) return;
-  const others = request.pauses.filter((one) => one.node !== node);
-  const own = { node, until: now + ms, count: Math.min(255, count + 1), elsewhere };
-  request.pauses = [...others, own].slice(-NODES);
+  append(request, {
+    node,
+    until: now + ms,
+    count: Math.min(255, count + 1),
+    mark: elsewhere ? 'e' : '-',
+  });
+}
+
+/** The node is lost with it. */
+export function loseWith(request: Request, node: string): void {
+  const count = request.pauses.find((one) => one.node === node)?.count ?? 0;
+  append(request, { node, until: 0, count, mark: 'l' });
+}
+
+function append(request: Request, own: Pause): void {
+  request.pauses = [...request.pauses.filter(({ node }) => node !== own.node), own].slice(-NODES);
+}
+
+/** Who had it, the last one last. */
+export function nodesOf({ pauses, runner }: Pick<Request, 'pauses' | 'runner'>): string[] {
+  const back = pauses.map(({ node }) => node).filter((node) => node !== runner);
+  return runner === undefined ? back : [...back, runner];
 }
 
 /** As they stand at the end of a record. */
 export function pausesText({ pauses }: Pick<Request, 'pauses'>): string {
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
   return pauses
-    .map(
-      ({ node, until, count, elsewhere }) =>
-        `/${hex(until, 12)}${hex(count, 2)}${elsewhere ? 'e' : '-'}${node}`,
-    )
+    .map(({ node, until, count, mark }) => `/${hex(until, 12)}${hex(count, 2)}${mark}${node}`)
     .join('');
 }

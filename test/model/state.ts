@@ -1,7 +1,7 @@
 /** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from lua/README.md#tables. */
 import { NO_TICK, hex, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
-import type { LoadUnit, Policy } from '../lua/wire.ts';
-import { pausedFor, type Pause } from './pauses.ts';
+import type { LoadUnit, Policy, Wish } from '../lua/wire.ts';
+import { loseWith, nodesOf, pausedFor, type Pause } from './pauses.ts';
 
 /** Why a request was cancelled whose owner is silent. */
 export const OWNER_LOST = 'its owner was silent for too long (option onOwnerLoss)';
@@ -32,6 +32,8 @@ export interface Request {
   triesLeft: number;
   triesSpent: number;
   body: Buffer;
+  /** What of it is kept in `dead`. */
+  wish: Wish;
   runner: string | undefined;
   fence: Tick | undefined;
   due: number;
@@ -212,22 +214,27 @@ export class ShardState {
     for (const request of overdue) {
       if (request.deadline <= this.now) this.finish(request, 'expired', '');
       else if (this.grace > this.now) request.due = Math.min(this.grace, request.deadline);
-      else if (this.loseTry(request, 'lost it')) back.push(request);
+      else if (this.loseTry(request, 'lost it', '')) back.push(request);
     }
     for (const [owner, tokens] of leastTokens(back)) this.ring(owner, tokens);
     return overdue.length;
   }
 
   /** It waits again with one try fewer, or has ended as none was left. */
-  loseTry(request: Request, how: string): boolean {
+  loseTry(request: Request, how: string, error: string): boolean {
     const triesSpent = request.triesSpent + 1;
     if (request.triesLeft <= 1) {
-      this.copyToDead(request, 'no tries left', triesSpent);
-      this.finish(request, 'failed', `no tries left: ${triesSpent} runners ${how}`);
+      this.copyToDead(request, 'lost', error);
+      this.post(
+        request.owner,
+        this.finalOf(request, 'failed', `no tries left: ${triesSpent} runners ${how}${error}`),
+      );
+      this.end(request);
       return false;
     }
     request.triesLeft -= 1;
     request.triesSpent = triesSpent;
+    loseWith(request, request.runner!);
     this.giveBack(request);
     return true;
   }
@@ -237,9 +244,13 @@ export class ShardState {
   }
 
   finish(request: Request, kind: string, payload: string): void {
+    if (kind === 'failed' || kind === 'expired') this.copyToDead(request, kind, payload);
     this.end(request);
-    const { owner, ticket } = request;
-    this.post(owner, { ticket, fence: NO_TICK, number: 0, kind, ...endOf(request), payload });
+    this.post(request.owner, this.finalOf(request, kind, payload));
+  }
+
+  finalOf(request: Request, kind: string, payload: string): Mail {
+    return { ticket: request.ticket, fence: NO_TICK, number: 0, kind, ...endOf(request), payload };
   }
 
   end({ ticket, owner, id }: Request): void {
@@ -247,10 +258,14 @@ export class ShardState {
     this.ends.set(ticket, this.ends.get(ticket)! + 1);
   }
 
-  copyToDead(request: Request, reason: string, triesSpent: number): void {
-    this.dead.push(
-      `${request.ticket} ${reason} ${triesSpent} ${request.body.length} ${request.body.toString('latin1')}`,
-    );
+  /** If its owner wants that. */
+  copyToDead(request: Request, kind: 'lost' | 'undecodable' | 'failed' | 'expired', error: string): void {
+    const { ticket, triesSpent, runner, body, wish } = request;
+    if (kind === 'failed' && wish.dead === 'lost') return;
+    if (kind === 'expired' && wish.dead !== 'all') return;
+    const spent = triesSpent + (runner === undefined ? 0 : 1);
+    const kept = body.length > wish.deadBytes ? '' : body.toString('latin1');
+    this.dead.push([ticket, kind, error, spent, nodesOf(request).join(' '), body.length, kept].join(' '));
   }
 
   post(owner: string, mail: Mail): void {

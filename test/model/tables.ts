@@ -10,11 +10,11 @@ export function mailOf(member: Buffer): Mail {
 }
 
 function recordOf(request: Request): string {
-  const { ticket, triesLeft, triesSpent, body, arrival, fence, runner } = request;
+  const { ticket, triesLeft, triesSpent, body, arrival, fence, runner, wish } = request;
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
-  const waiting = `${stampOf(ticket)}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival * 1000, 14)}`;
+  const waiting = `${stampOf(ticket)}|${wish.dead[0]!}${body.length > wish.deadBytes ? '-' : 'b'}${request.endsAlone ? 'a' : '-'}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival * 1000, 14)}`;
   const holder = fence === undefined ? '' : `|${fence}|${runner!}`;
-  return waiting + holder + (request.endsAlone ? '~' : '') + pausesText(request);
+  return waiting + holder + pausesText(request);
 }
 
 function keptOf({ kept }: ShardState): string {
@@ -66,8 +66,8 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     ttl: Number(state.get('ttl') ?? 0),
     expires: [...new Set(expiry.values())],
     dead: dead.map((entry) =>
-      ['ticket', 'reason', 'spent', 'bytes', 'body']
-        .map((field) => entry.get(field)!.toString(field === 'body' ? 'latin1' : 'utf8'))
+      ['ticket', 'kind', 'error', 'spent', 'nodes', 'bytes', 'body']
+        .map((field) => entry.get(field)!.toString(field === 'ticket' ? 'utf8' : 'latin1'))
         .join(' '),
     ),
   };

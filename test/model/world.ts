@@ -19,7 +19,9 @@ import {
   type PutItem,
   type ResultItem,
   type ShardScript,
+  type Wish,
 } from '../lua/wire.ts';
+import type { Final } from '../lua/calls.ts';
 import { mailOf } from './tables.ts';
 import { Twin, type Call, type Lane, type Life } from './twin.ts';
 
@@ -43,13 +45,19 @@ export class World extends Twin {
     this.lives.push({ node, epoch, ttl, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
   }
 
-  async put(life: Life, items: readonly PutItem[], maxWaiting: number, claimsIn: ClaimsIn): Promise<void> {
+  async put(
+    life: Life,
+    items: readonly PutItem[],
+    maxWaiting: number,
+    claimsIn: ClaimsIn,
+    wish: Wish,
+  ): Promise<void> {
     const reply = await this.#call(
       'put_requests',
       life,
       'put',
-      putArgs(maxWaiting, items, claimsIn),
-      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','), claimsIn)],
+      putArgs(maxWaiting, items, claimsIn, wish),
+      (model, [, , answer]) => [model.put(items, maxWaiting, String(answer).split(','), claimsIn, wish)],
     );
     if (!reply) return;
     String(reply[2])
@@ -143,9 +151,10 @@ export class World extends Twin {
     life.held = life.held.filter((one) => !lost.includes(one));
   }
 
-  async cancel(life: Life, tickets: readonly Ticket[], final: 'cancelled' | 'expired'): Promise<void> {
-    const args = [final, ...tickets];
-    await this.#call('cancel', life, undefined, args, (model) => [model.cancel(tickets, final)]);
+  async cancel(life: Life, tickets: readonly Ticket[], final: Final): Promise<void> {
+    const reason = final === 'failed' ? 'unread' : '';
+    const args = [final, reason, ...tickets];
+    await this.#call('cancel', life, undefined, args, (model) => [model.cancel(tickets, final, reason)]);
   }
 
   async reset(life: Life, slice: number, named: readonly Ticket[]): Promise<void> {

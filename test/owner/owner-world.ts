@@ -11,6 +11,7 @@ import type { Result, Sink } from '../../src/owner/results.ts';
 import type { Membership } from '../../src/protocol/membership.ts';
 import type { Shard, Shards } from '../../src/protocol/shard.ts';
 import type { Mail, MailKind, PutAnswer, PutItem, ResetAnswer, Story } from '../../src/protocol/wire.ts';
+import type { Final } from '../lua/calls.ts';
 import { waitUntil } from '../support/server.ts';
 
 export const TIMEOUT = new SchedulerError('TIMEOUT', 'test', 'no answer in time');
@@ -27,6 +28,8 @@ export class FakeShard {
   readonly #answers: ((answer: Answer) => void)[] = [];
   readonly cancelled: Ticket[] = [];
   readonly expired: Ticket[] = [];
+  /** And why, of those that their owner failed. */
+  readonly failed: [Ticket, string][] = [];
   cancelFails: Error | undefined;
   /** The mailbox: what the next take answers. */
   mails: Mail[] = [];
@@ -67,8 +70,9 @@ export class FakeShard {
     return this.#answers.length;
   }
 
-  cancel(tickets: readonly Ticket[], kind: 'cancelled' | 'expired' = 'cancelled'): Promise<never[]> {
-    this[kind].push(...tickets);
+  cancel(tickets: readonly Ticket[], kind: Final = 'cancelled', reason = ''): Promise<never[]> {
+    if (kind === 'failed') this.failed.push(...tickets.map((ticket): [Ticket, string] => [ticket, reason]));
+    else this[kind].push(...tickets);
     return this.cancelFails ? Promise.reject(this.cancelFails) : Promise.resolve([]);
   }
 

@@ -256,12 +256,12 @@ describe('an owner', () => {
       expect(world.told).to.deep.equal({ x: ['finished'] });
     });
 
-    it('until its tries are used up: then it has failed, and is cancelled', async () => {
+    it('until its tries are used up: then it has failed, in Redis too', async () => {
       world = new OwnerWorld({ tries: 1 });
       await world.accepted('x');
       gap();
       expect(world.told).to.deep.equal({ x: ['failed: results were lost'] });
-      expect(world.shard.cancelled).to.deep.equal([ticketOf('x')]);
+      expect(world.shard.failed).to.deep.equal([[ticketOf('x'), 'results were lost']]);
       world.deliver(mailOf(ticketOf('x'), 'cancelled'));
       await turn();
       expect([world.told['x']!.length, world.shard.puts.length]).to.deep.equal([1, 1]);
@@ -271,7 +271,7 @@ describe('an owner', () => {
       world = new OwnerWorld({ successor: true });
       world.deliver(mailOf(ticketOf('x'), 'chunk', 5, 1), mailOf(ticketOf('x'), 'chunk', 5, 3));
       expect(world.told).to.deep.equal({ x: ['chunk', 'failed: results were lost'] });
-      expect(world.shard.cancelled).to.deep.equal([ticketOf('x')]);
+      expect(world.shard.failed).to.deep.equal([[ticketOf('x'), 'results were lost']]);
     });
 
     it('warns if it cannot cancel', async () => {
@@ -404,7 +404,8 @@ describe('an owner', () => {
     world.deliver({ ...mailOf(ticketOf('x'), 'finished'), bare: false, payload: Buffer.from('{') });
     expect(world.told['x']!.length).to.equal(1);
     expect(world.told['x']![0]).to.match(/^failed: a result could not be decoded/);
-    expect(world.shard.cancelled).to.deep.equal([ticketOf('x')]);
+    expect(world.shard.failed.map(([ticket]) => ticket)).to.deep.equal([ticketOf('x')]);
+    expect(`failed: ${world.shard.failed[0]![1]}`).to.equal(world.told['x']![0]);
     world.deliver(mailOf(ticketOf('x'), 'cancelled'));
     expect(world.told['x']!.length).to.equal(1);
   });

@@ -159,7 +159,7 @@ describe('bad input to a running scheduler', () => {
     const { dead } = await fleet.snapshot();
     expect(dead).to.have.length(1);
     expect(String(dead[0]!.get('ticket')).endsWith('|bad')).to.equal(true);
-    expect(String(dead[0]!.get('reason'))).to.equal(reason);
+    expect(String(dead[0]!.get('error'))).to.equal(reason);
     expect(String(dead[0]!.get('body'))).to.equal(JSON.stringify(list[1]));
   });
 

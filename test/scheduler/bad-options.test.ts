@@ -18,6 +18,7 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['policy', ['random', '', 1], /one of oldest, lucky, none/],
   ['onRestart', ['ignore', 0], /one of restart, fail/],
   ['onOwnerLoss', ['cancel', true], /one of finish, abort/],
+  ['deadLetter', ['none', true], /one of lost, failed, all/],
   ['waitReplicas', [1, true], /an object with replicas and timeoutMs/],
   ['scripts', ['eval', true], /one of auto, preloaded/],
   ['loadShards', [0, -1, 1.5, NaN, '2', 65_537], /an integer from 1 to 65536/],

@@ -10,9 +10,10 @@ export function addDead(program: Command, run: Run): void {
     .command('dead')
     .summary('look after the requests that were given up')
     .description(
-      'Requests that every runner lost, or that a runner could not decode, are kept in their shard for a day: at most ' +
-        'about 1,000, each with its body up to 64 KiB. One is named by its shard:entry, as "ls" prints it, or by its ' +
-        'request id where only one entry is of that.',
+      'Requests that every runner lost, or that a runner could not decode, are kept in their shard for a day, and those ' +
+        'that failed or expired if their owner wants that (option deadLetter): about the last 1,000, each with its body up to ' +
+        '64 KiB (option maxDeadBodyBytes). One is named by its shard:entry, as "ls" prints it, or by its request id where ' +
+        'only one entry is of that.',
     );
   const ls = dead
     .command('ls')
@@ -75,15 +76,24 @@ async function list({ client, name: topic, registry }: Topic): Promise<Report> {
   for (let shard = 0; shard < shards; shard += 1) {
     for await (const entry of entriesOf(client, topic, shard)) entries.push({ ...entry, body: undefined });
   }
-  const rows = entries.map(({ entry, id, owner, reason, tries, at, bytes }) => [
-    ...[entry, id, owner, short(reason), tries, `${duration(Math.max(0, now - at))} ago`, bytes],
+  const rows = entries.map(({ entry, id, owner, kind, reason, error, tries, at, bytes }) => [
+    ...[
+      entry,
+      id,
+      owner,
+      kind,
+      short(error ?? reason),
+      tries,
+      `${duration(Math.max(0, now - at))} ago`,
+      bytes,
+    ],
   ]);
   return {
     json: { topic, now, entries: entries.map(asJson) },
     text:
       entries.length === 0
         ? `topic ${topic}: no dead requests`
-        : table(['SHARD:ENTRY', 'REQUEST', 'OWNER', 'REASON', 'TRIES', 'WHEN', 'BYTES'], rows),
+        : table(['SHARD:ENTRY', 'REQUEST', 'OWNER', 'KIND', 'REASON', 'TRIES', 'WHEN', 'BYTES'], rows),
   };
 }
 
@@ -94,19 +104,23 @@ function short(reason: string): string {
   return text.length > MAX_REASON ? `${text.slice(0, MAX_REASON - 1)}…` : text;
 }
 
-function asJson({ entry, id, owner, promptTokens, reason, tries, at, bytes }: DeadEntry) {
-  return { entry, id, owner, promptTokens, reason, tries, at, bytes };
+function asJson({ error, ...one }: DeadEntry) {
+  const { entry, id, owner, promptTokens, kind, reason, tries, nodes, at, bytes } = one;
+  return { entry, id, owner, promptTokens, kind, reason, error: error ?? null, tries, nodes, at, bytes };
 }
 
 function show({ name: topic }: Topic, entry: DeadEntry): Promise<Report> {
-  const { entry: name, id, owner, promptTokens, reason, tries, at, bytes, body } = entry;
+  const { entry: name, id, owner, promptTokens, kind, reason, error, tries, nodes, at, bytes, body } = entry;
   const payload = body && shown(body);
   const lines = [
     `shard:entry  ${name}`,
     `request      ${id}`,
     `owner        ${owner}`,
+    `kind         ${kind}`,
     `reason       ${reason}`,
+    `last error   ${error ?? '-'}`,
     `tries        ${tries}`,
+    `nodes        ${nodes.join(' ') || '-'}`,
     `when         ${new Date(at).toISOString()}`,
     `tokens       ${promptTokens}`,
     `size         ${count(bytes, 'byte')}${payload?.encoding === 'base64' ? ', shown in base64' : ''}`,

@@ -9,7 +9,7 @@ import { count, duration, oneLine, shown, withoutSecrets, type Report, type Show
 import type { Topic } from '../topic.ts';
 
 /** Said of an entry without its body. */
-export const NOT_KEPT = 'its payload is over 64 KiB and was not kept';
+export const NOT_KEPT = 'its payload was not kept (option maxDeadBodyBytes of its owner)';
 
 /** The name of the node that puts the request again; with several retries at a time, the others get `:1`, `:2` … */
 const NODE = 'dead-retry';
