@@ -1,8 +1,8 @@
 -- Where the fields of a ticket and of a request record are. All have a fixed width. A ticket is
 -- owner|order|tokens|deadline|id: 14, 8 and 12 hex digits, the id last. The first 36 bytes of a request record are the
 -- ticket's stamp: order|tokens|deadline. Then its owner's wish, three characters: l, f or a, as what it is kept in `dead`
--- (copy_to_dead.lua); b if its body is too, else -; a if the loss of its owner ends it, else -. Its arrival is in us. Offsets and `sub` are used instead of patterns, as this
--- code is hot.
+-- (copy_to_dead.lua); b if its body is too, else -; a if the loss of its owner ends it, else -. Its arrival is in us.
+-- Offsets and `sub` are used instead of patterns, as this code is hot.
 --
 -- GIVES  ORDER, TOKENS, DEADLINE, WISH, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH,
 --        hex(text, from, width), owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner), runner_of(record),
