@@ -10,7 +10,9 @@ export type {
   StealPolicy,
   WaitReplicas,
 } from './base/options.ts';
+export type { SchedulerStats } from './node/stats.ts';
 export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
+export type { ScriptTally } from './observe/tally.ts';
 export type { GiveBackOptions } from './protocol/give-back.ts';
 export { connect, type Connection, type ConnectOptions } from './redis/shared.ts';
 export type { PutOutcome } from './owner/door.ts';

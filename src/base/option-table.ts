@@ -72,7 +72,7 @@ export const OPTIONS: OptionTable = {
       of: () => process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL,
     },
     // by the connection itself, which knows the source's own options
-    kind: unchecked('a redis:// or rediss:// URL, ioredis options or client (no keyPrefix), or of `connect`'),
+    kind: unchecked('a redis:// or rediss:// URL, ioredis options or client, no keyPrefix, or of `connect`'),
   },
   topic: {
     meaning: 'The fleet that shares work',

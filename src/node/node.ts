@@ -1,4 +1,4 @@
-import { soon } from '../base/clock.ts';
+import { monotonic, soon } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
@@ -19,6 +19,7 @@ import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
 import { Heartbeat } from './heartbeat.ts';
+import type { Running, SchedulerStats } from './stats.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
 /** How long a node that leaves waits for its shards before it leaves the registry. */
@@ -45,7 +46,9 @@ export class Node<Request, Output> {
   readonly #shards: Shards;
   readonly #lookout: Lookout;
   readonly #engines: Engines;
+  readonly #agenda: Agenda;
   readonly #heartbeat: Heartbeat;
+  readonly #from = monotonic();
   #leftToOthers = 0;
 
   /** Tells the user, and whoever listens; never throws. */
@@ -85,7 +88,8 @@ export class Node<Request, Output> {
       this.teller,
     );
     this.claims = new Claims(this.membership, settings, this.owner, this.teller);
-    this.claimer = new Claimer(this.#claimerNode(), settings, new Agenda(this.membership, settings));
+    this.#agenda = new Agenda(this.membership, settings);
+    this.claimer = new Claimer(this.#claimerNode(), settings, this.#agenda);
     this.#heartbeat = new Heartbeat(this.#shards, this.membership, settings, this.owner, this.claims);
     const { over } = this.membership;
     over.addEventListener('abort', () => this.#over(over.reason as SchedulerError));
@@ -260,6 +264,32 @@ export class Node<Request, Output> {
     await this.claimer.passOn(shard.number, true);
     await shard.flushed();
     await this.owner.leave(shard);
+  }
+
+  /** @param loop of `run`, if it serves */
+  stats(loop: Running | undefined, news: number): SchedulerStats {
+    const { membership, teller } = this;
+    const { scripts, resultsUnanswered, ...totals } = teller.tally;
+    return {
+      ...this.#origin(),
+      upMs: Math.round(monotonic() - this.#from),
+      requests: { ...this.owner.counts(), news },
+      claims: {
+        ...this.claims.counts(),
+        running: loop?.running.length ?? 0,
+        unanswered: resultsUnanswered,
+      },
+      breaker: loop?.breaker ?? null,
+      shards: {
+        home: membership.home,
+        inUse: membership.shardsInUse,
+        slow: this.#agenda.slowShards,
+        troubles: membership.troubles.known,
+      },
+      connections: this.#sockets.states(this.#user),
+      totals: { ...totals, ended: { ...totals.ended } },
+      scripts,
+    };
   }
 
   /** Resolves when nothing of it runs any more; it must be over. */

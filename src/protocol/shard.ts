@@ -276,7 +276,7 @@ export class Shard {
     if (status === 'STALE') throw new StaleReply(parseInt(String(reply[1]), 16));
     const tick = String(reply[1]);
     this.#seen.see(tick);
-    answered?.();
+    answered();
     if (this.#since?.epoch !== epoch) this.#since = { epoch, tick };
     return reply;
   }

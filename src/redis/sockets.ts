@@ -117,6 +117,17 @@ export class Sockets {
     return facts;
   }
 
+  /** Those that this user needs and that are made. */
+  states({ waitReplicas }: SocketsUser): Partial<Record<ConnectionName, 'up' | 'down'>> {
+    const state = (connection: ConnectionName): 'up' | 'down' => (this.#up.has(connection) ? 'up' : 'down');
+    return {
+      commands: state('commands'),
+      ...(this.#subscriber ? { 'wake-ups': state('wake-ups') } : {}),
+      ...(waitReplicas ? { 'replicated puts': state('replicated puts') } : {}),
+      ...(this.#up.has('side') ? { side: 'up' } : {}),
+    };
+  }
+
   /** For puts of a user that waits for replicas. */
   waitsOf({ waitReplicas }: SocketsUser): WaitQueue | undefined {
     if (!waitReplicas) return undefined;
