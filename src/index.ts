@@ -6,11 +6,15 @@ export type {
   RedisClient,
   RedisSource,
   SchedulerOptions,
+  SharedConnection,
   StealPolicy,
   WaitReplicas,
 } from './base/options.ts';
+export type { SchedulerStats } from './node/stats.ts';
 export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
+export type { ScriptTally } from './observe/tally.ts';
 export type { GiveBackOptions } from './protocol/give-back.ts';
+export { connect, type Connection, type ConnectOptions } from './redis/shared.ts';
 export type { PutOutcome } from './owner/door.ts';
 export type { PutOptions } from './owner/prepare.ts';
 export type { FinalResult, Result } from './owner/results.ts';

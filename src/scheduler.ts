@@ -6,6 +6,7 @@ import { OPTIONS } from './base/option-table.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
 import { Node } from './node/node.ts';
+import type { SchedulerStats } from './node/stats.ts';
 import type { SchedulerEvents } from './observe/events.ts';
 import { Door, type PutOutcome } from './owner/door.ts';
 import { News } from './owner/news.ts';
@@ -92,6 +93,14 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   /** Tells what happens in this scheduler; `docs/events.md` has a row for each event. */
   get events(): SchedulerEvents {
     return this.#settings.events;
+  }
+
+  /**
+   * What this process knows of its scheduler, without asking Redis: what is pending, held and on its way, what passed since the
+   * start, its connections. A plain object; docs/stats.md explains each field. It looks at each pending request.
+   */
+  stats(): SchedulerStats {
+    return this.#node.stats(this.#loop, this.#news.size);
   }
 
   /** Fires when the scheduler is over; its reason is a SchedulerError CLOSED or EVICTED. */

@@ -40,6 +40,11 @@ export function slotOf(topic: string, shard?: number): number {
   return crc16Xmodem(shard === undefined ? topic : `${topic}.${shard}`) % 16_384;
 }
 
+/** The slot of a key with a hash tag. */
+export function slotOfKey(key: string): number {
+  return crc16Xmodem(key.slice(key.indexOf('{') + 1, key.indexOf('}'))) % 16_384;
+}
+
 /** A node's wake-up channel is this prefix and its name. */
 export function wakePrefix(topic: string): string {
   return `{${topic}}:wake:`;

@@ -65,13 +65,14 @@ function always<T extends string | number | boolean>(value: T, shown?: string): 
 
 export const OPTIONS: OptionTable = {
   redis: {
-    meaning: 'Where Redis is: a URL, ioredis options, or an ioredis client (duplicated, never closed)',
+    meaning:
+      'Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), or what `connect` gave, which schedulers share',
     default: {
       shown: `\`${REDIS_URL_VARIABLE}\` of the environment, else \`${DEFAULT_REDIS_URL}\``,
       of: () => process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL,
     },
     // by the connection itself, which knows the source's own options
-    kind: unchecked('a redis:// or rediss:// URL, ioredis options, or an ioredis client, without keyPrefix'),
+    kind: unchecked('a redis:// or rediss:// URL, ioredis options or client, no keyPrefix, or of `connect`'),
   },
   topic: {
     meaning: 'The fleet that shares work',

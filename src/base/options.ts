@@ -20,6 +20,17 @@ export interface RedisClient {
 /** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */
 export type RedisSource = string | RedisOptions | RedisClient;
 
+/**
+ * Connections that several schedulers of a process share, however many topics they are in, as `connect` makes them. Nothing else
+ * that looks like it is taken.
+ */
+export interface SharedConnection extends AsyncDisposable {
+  /** No scheduler may start with it any more. */
+  readonly closed: boolean;
+  /** Takes no scheduler any more, and resolves when the last that uses it has closed. */
+  close(): Promise<void>;
+}
+
 /** How scripts reach the server: `auto` sends the text where it is missing, `preloaded` only ever sends EVALSHA. */
 export type ScriptMode = 'auto' | 'preloaded';
 
@@ -47,10 +58,10 @@ export type LoadUnit = 'requests' | 'tokens';
  */
 export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /**
-   * Where Redis is: a URL, ioredis options, or an ioredis client (duplicated, never closed).
-   * Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
+   * Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), or what `connect` gave, which
+   * schedulers share. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
    */
-  redis?: RedisSource;
+  redis?: RedisSource | SharedConnection;
   /** The fleet that shares work. Default: `default`. */
   topic?: string;
   /** This node's name; a name that is taken gets `:1`, `:2` … Default: the host's name. */

@@ -1,25 +1,25 @@
-import { soon } from '../base/clock.ts';
+import { monotonic, soon } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
-import { Teller, harmless, type ConnectionName } from '../observe/events.ts';
+import { Teller, harmless } from '../observe/events.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
 import { Engines } from '../protocol/engines.ts';
 import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
-import { closeClient, openClient, ready, silenceMs, type ClientRules } from '../redis/connection.ts';
+import { silenceMs } from '../redis/connection.ts';
 import { mayWake, refusedCommands } from '../redis/permissions.ts';
-import type { Client } from '../redis/run-script.ts';
-import { SideConnection } from '../redis/side-connection.ts';
+import { joinSockets } from '../redis/shared.ts';
+import type { Sockets, SocketsUser } from '../redis/sockets.ts';
 import { serverWarnings } from '../redis/suitability.ts';
-import { troubleOf } from '../redis/trouble.ts';
 import { ReplicatedPuts } from '../redis/wait-replicas.ts';
 import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
 import { Heartbeat } from './heartbeat.ts';
+import type { Running, SchedulerStats } from './stats.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
 /** How long a node that leaves waits for its shards before it leaves the registry. */
@@ -40,12 +40,15 @@ export class Node<Request, Output> {
   readonly claimer: Claimer<Request>;
   readonly teller: Teller;
   readonly #settings: Settings<Request, Output>;
-  readonly #client: Client;
-  readonly #subscriber: Client;
+  readonly #user: SocketsUser;
+  readonly #sockets: Sockets;
+  #wakeup: Wakeup | undefined;
   readonly #shards: Shards;
   readonly #lookout: Lookout;
   readonly #engines: Engines;
+  readonly #agenda: Agenda;
   readonly #heartbeat: Heartbeat;
+  readonly #from = monotonic();
   #leftToOthers = 0;
 
   /** Tells the user, and whoever listens; never throws. */
@@ -61,24 +64,21 @@ export class Node<Request, Output> {
     };
     const settings = { ...given, onWarning: this.warn };
     this.#settings = settings;
-    this.#client = this.#open('commands', {
-      resends: 'caller',
-      // it hears of nothing by itself: a server that was the master goes on answering its PING
-      onMisled: () => this.#subscriber.disconnect(true),
-    });
-    this.#subscriber = this.#open('wake-ups');
-    this.membership = new Membership(this.#client, settings);
+    this.#user = this.#asUser();
+    this.#sockets = joinSockets(settings.redis, this.#user);
+    const { commands, side } = this.#sockets;
+    this.membership = new Membership(commands, settings);
     this.#shards = new Shards({
-      client: this.#client,
+      client: commands,
       membership: this.membership,
       rules: settings,
       teller: this.teller,
-      side: this.#side(),
-      replicatedPuts: this.#openReplicatedPuts(),
+      side,
+      replicatedPuts: this.#replicatedPuts(),
       localClaims: this.#localClaims(),
     });
-    this.#lookout = new Lookout(this.#client, settings.topic, this.membership);
-    this.#engines = new Engines(this.#client, settings, this.membership);
+    this.#lookout = new Lookout(commands, settings.topic, this.membership);
+    this.#engines = new Engines(commands, settings, this.membership);
     this.owner = new Owner(
       this.#shards,
       this.#engines,
@@ -88,46 +88,26 @@ export class Node<Request, Output> {
       this.teller,
     );
     this.claims = new Claims(this.membership, settings, this.owner, this.teller);
-    this.claimer = new Claimer(this.#claimerNode(), settings, new Agenda(this.membership, settings));
+    this.#agenda = new Agenda(this.membership, settings);
+    this.claimer = new Claimer(this.#claimerNode(), settings, this.#agenda);
     this.#heartbeat = new Heartbeat(this.#shards, this.membership, settings, this.owner, this.claims);
     const { over } = this.membership;
     over.addEventListener('abort', () => this.#over(over.reason as SchedulerError));
   }
 
-  /** A connection of our own that tells when it comes up and breaks. */
-  #open(connection: ConnectionName, rules: ClientRules = {}): Client {
-    const silence = silenceMs(this.#settings);
-    const client = openClient(this.#settings.redis, { silenceMs: () => silence, ...rules });
-    let isUp = false;
-    client.on('ready', () => {
-      isUp = true;
-      this.teller.heard('connectionUp')?.({ connection });
-    });
-    client.on('close', () => {
-      if (!isUp) return;
-      isUp = false;
-      this.teller.heard('connectionDown')?.({ connection, reason: troubleOf(client)?.message });
-    });
-    return client;
-  }
-
-  #side(): SideConnection {
-    const side = new SideConnection({
-      open: (silence) => this.#open('side', { resends: 'caller', silenceMs: silence }),
+  #asUser(): SocketsUser {
+    return {
       silenceMs: silenceMs(this.#settings),
-      main: this.#client,
-    });
-    this.membership.over.addEventListener('abort', () => side.close());
-    return side;
+      waitReplicas: this.#settings.waitReplicas,
+      up: (connection) => this.teller.heard('connectionUp')?.({ connection }),
+      down: (connection, reason) => this.teller.heard('connectionDown')?.({ connection, reason }),
+    };
   }
 
-  #openReplicatedPuts(): ReplicatedPuts | undefined {
+  #replicatedPuts(): ReplicatedPuts | undefined {
     const { waitReplicas, scripts, onWarning } = this.#settings;
-    if (!waitReplicas) return undefined;
-    const silence = silenceMs(this.#settings) + waitReplicas.timeoutMs;
-    const client = this.#open('replicated puts', { resends: 'caller', silenceMs: () => silence });
-    this.membership.over.addEventListener('abort', () => closeClient(client));
-    return new ReplicatedPuts(client, { waitReplicas, scripts, onWarning });
+    const queue = this.#sockets.waitsOf(this.#user);
+    return queue && waitReplicas && new ReplicatedPuts(queue, { waitReplicas, scripts, onWarning });
   }
 
   #localClaims(): LocalClaims {
@@ -174,9 +154,8 @@ export class Node<Request, Output> {
 
   /** With `takeover` it has joined when every shard has heard of it. If it cannot, it is over. */
   async join(): Promise<void> {
-    const { redis, commandTimeout } = this.#settings;
     try {
-      await ready(this.#client, redis, commandTimeout);
+      await this.#sockets.ready(this.#settings.commandTimeout, this.#user);
       await this.membership.within('start', this.#join());
     } catch (error) {
       this.membership.end(
@@ -187,7 +166,7 @@ export class Node<Request, Output> {
   }
 
   async #join(): Promise<void> {
-    for (const warning of await serverWarnings(this.#client, this.#settings))
+    for (const warning of serverWarnings(await this.#sockets.facts(), this.#settings))
       this.#settings.onWarning(warning);
     await this.#checkPermissions();
     await this.membership.take();
@@ -202,12 +181,13 @@ export class Node<Request, Output> {
   /** @throws SchedulerError CONFIG if the Redis user may not use a command: scripts would stop half-way */
   async #checkPermissions(): Promise<void> {
     const { topic, onWarning } = this.#settings;
-    const refused = await refusedCommands(this.#client, topic);
+    const { commands } = this.#sockets;
+    const refused = await refusedCommands(commands, topic);
     if (refused.length > 0) {
       const message = `the Redis user may not ${refused.join(', ')} on the keys {${topic}.*: scripts would stop half-way`;
       throw new SchedulerError('CONFIG', 'start', message);
     }
-    if (await mayWake(this.#client, topic)) return;
+    if (await mayWake(commands, topic)) return;
     onWarning(
       `the Redis user may not publish: nodes are not woken, and find work and results late; allow the channels {${topic}}:wake:*`,
     );
@@ -216,14 +196,14 @@ export class Node<Request, Output> {
   /** @param shards where results may wait from before */
   async #listen(shards: readonly Shard[]): Promise<void> {
     const { topic, onWarning } = this.#settings;
-    const wakeup = new Wakeup(this.#subscriber, this.#rings(shards), {
+    const wakeup = new Wakeup(this.#rings(shards), {
       ...{ topic, onWarning },
       node: this.membership.name,
-      silenceMs: silenceMs(this.#settings),
       isShard: (number) => number < this.membership.shardsInUse,
       teller: this.teller,
     });
-    await this.membership.answered('start', () => wakeup.subscribe());
+    this.#wakeup = wakeup;
+    await this.membership.answered('start', () => wakeup.subscribe(this.#sockets));
   }
 
   #rings(shards: readonly Shard[]): Rings {
@@ -286,6 +266,32 @@ export class Node<Request, Output> {
     await this.owner.leave(shard);
   }
 
+  /** @param loop of `run`, if it serves */
+  stats(loop: Running | undefined, news: number): SchedulerStats {
+    const { membership, teller } = this;
+    const { scripts, resultsUnanswered, ...totals } = teller.tally;
+    return {
+      ...this.#origin(),
+      upMs: Math.round(monotonic() - this.#from),
+      requests: { ...this.owner.counts(), news },
+      claims: {
+        ...this.claims.counts(),
+        running: loop?.running.length ?? 0,
+        unanswered: resultsUnanswered,
+      },
+      breaker: loop?.breaker ?? null,
+      shards: {
+        home: membership.home,
+        inUse: membership.shardsInUse,
+        slow: this.#agenda.slowShards,
+        troubles: membership.troubles.known,
+      },
+      connections: this.#sockets.states(this.#user),
+      totals: { ...totals, ended: { ...totals.ended } },
+      scripts,
+    };
+  }
+
   /** Resolves when nothing of it runs any more; it must be over. */
   ended(): Promise<void> {
     return this.#heartbeat.ended();
@@ -295,7 +301,7 @@ export class Node<Request, Output> {
     this.claimer.stop();
     this.claims.abandon(reason);
     this.owner.close(reason);
-    closeClient(this.#subscriber);
-    closeClient(this.#client);
+    if (this.#wakeup) this.#sockets.unsubscribe(this.#wakeup);
+    this.#sockets.leave(this.#user);
   }
 }

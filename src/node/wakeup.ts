@@ -1,8 +1,8 @@
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { wakePrefix } from '../base/keys.ts';
 import type { Teller } from '../observe/events.ts';
-import type { Client } from '../redis/run-script.ts';
-import { verdictOf } from '../redis/verdicts.ts';
+import type { Sockets } from '../redis/sockets.ts';
+import type { Listener } from '../redis/subscriptions.ts';
 
 export interface Rings {
   /** Work waits in this shard, or will be free to take in `delayMs`. */
@@ -26,82 +26,52 @@ export interface WakeupOptions {
   node: string;
   /** Whether the topic has a shard of this number: anybody who may publish can send any number. */
   isShard: (number: number) => boolean;
-  /** ms between two questions whether the server is there. */
-  silenceMs: number;
   teller: Teller;
   onWarning: (message: string) => void;
 }
 
 /**
- * This node's wake-up channel, on a connection of its own. A lost message costs at most one fallback poll. The server
- * is asked now and then whether it is still there: a subscriber sends nothing else, and would never notice.
+ * This node's wake-up channel. A lost message costs at most one fallback poll.
  */
-export class Wakeup {
-  readonly #client: Client;
+export class Wakeup implements Listener {
+  readonly channel: string;
   readonly #rings: Rings;
   readonly #options: WakeupOptions;
-  /** Redis refused to subscribe again: warned of, and asked for again until it does. */
-  #isRefused = false;
 
-  constructor(client: Client, rings: Rings, options: WakeupOptions) {
-    this.#client = client;
+  constructor(rings: Rings, options: WakeupOptions) {
+    this.channel = wakePrefix(options.topic) + options.node;
     this.#rings = rings;
     this.#options = options;
-    client.on('message', (_channel: string, message: string) => this.#hear(message));
-  }
-
-  get #channel(): string {
-    return wakePrefix(this.#options.topic) + this.#options.node;
   }
 
   /**
    * Resolves when the server has the subscription.
    * @throws SchedulerError CONFIG if the Redis user may not subscribe
    */
-  async subscribe(): Promise<void> {
+  async subscribe(sockets: Sockets): Promise<void> {
     try {
-      await this.#client.subscribe(this.#channel);
+      await sockets.subscribe(this);
     } catch (error) {
-      throw messageOf(error).startsWith('NOPERM') ? this.#refused(error) : error;
+      throw messageOf(error).startsWith('NOPERM') ? this.#refusal(error) : error;
     }
-    this.#client.on('ready', () => void this.#resubscribe());
-    this.#keepAsking();
     this.#rings.subscribed();
   }
 
-  #refused(cause: unknown): SchedulerError {
+  subscribedAgain(): void {
+    this.#rings.subscribed();
+  }
+
+  refused(error: unknown): void {
+    this.#options.onWarning(`${this.#refusal(error).message}: work and results are found late`);
+  }
+
+  #refusal(cause: unknown): SchedulerError {
     const allow = `allow the channels ${wakePrefix(this.#options.topic)}* and the command SUBSCRIBE`;
-    const message = `the Redis user may not subscribe to ${this.#channel}; ${allow}`;
+    const message = `the Redis user may not subscribe to ${this.channel}; ${allow}`;
     return new SchedulerError('CONFIG', 'subscribe', message, { cause });
   }
 
-  /** An answer that does not come breaks the connection (`socketTimeout`), and the next one subscribes again. */
-  #keepAsking(): void {
-    let asked = false;
-    const timer = setInterval(() => {
-      if (this.#isRefused) void this.#resubscribe();
-      if (asked) return;
-      asked = true;
-      const answered = (): void => void (asked = false);
-      this.#client.ping().then(answered, answered);
-    }, this.#options.silenceMs);
-    this.#client.once('end', () => clearInterval(timer));
-  }
-
-  async #resubscribe(): Promise<void> {
-    try {
-      await this.#client.subscribe(this.#channel);
-      this.#isRefused = false;
-      this.#rings.subscribed();
-    } catch (error) {
-      // the connection broke again: the next 'ready' comes
-      if (verdictOf(error) !== 'refuse' || this.#isRefused) return;
-      this.#isRefused = true;
-      this.#options.onWarning(`${this.#refused(error).message}: work and results are found late`);
-    }
-  }
-
-  #hear(message: string): void {
+  hear(message: string): void {
     const [, what, number, delay] = (RING.exec(message) ?? []) as [string?, What?, string?, string?];
     if (what === undefined) return;
     const shard = Number(number);

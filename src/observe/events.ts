@@ -6,6 +6,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { messageOf } from './message.ts';
+import { Tally } from './tally.ts';
 
 /** Every event says which scheduler tells it: one emitter may be given to several. */
 export interface Origin {
@@ -141,6 +142,8 @@ export class SchedulerEvents extends EventEmitter<{ [Name in EventName]: [event:
 
 /** Tells the events of one scheduler. */
 export class Teller {
+  /** Beside telling what happens, those that tell it count it. */
+  readonly tally = new Tally();
   readonly #events: SchedulerEvents;
   readonly #origin: () => Origin;
   readonly #warn: (message: string) => void;

@@ -49,6 +49,7 @@ export class Door<Request, Output> {
 
   /** @throws SchedulerError BAD_ID */
   idOf(request: Request): string {
+    this.#teller.tally.put += 1;
     try {
       return this.#preparation.idOf(request);
     } catch (error) {
@@ -121,7 +122,9 @@ export class Door<Request, Output> {
 
   async #put(request: NewRequest<Output>): Promise<Pending<Output>> {
     try {
-      return await this.#owner.put(request);
+      const pending = await this.#owner.put(request);
+      this.#teller.tally.accepted += 1;
+      return pending;
     } catch (error) {
       this.#tellRefused(request.id, error);
       throw error;
@@ -131,6 +134,8 @@ export class Door<Request, Output> {
   /** A put that timed out was not refused, it may still be accepted; one of a scheduler that is over is no news. */
   #tellRefused(id: string, error: unknown): void {
     const { code } = error as SchedulerError;
-    if (!UNDECIDED.includes(code)) this.#teller.heard('refused')?.({ id, code });
+    if (UNDECIDED.includes(code)) return;
+    this.#teller.tally.refused += 1;
+    this.#teller.heard('refused')?.({ id, code });
   }
 }

@@ -27,6 +27,11 @@ export class News<Output> {
     };
   }
 
+  /** Ids that have news. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
   /** Fires at the next result; has fired if there are news. */
   get next(): AbortSignal {
     if (this.#byId.size > 0) return AbortSignal.abort();

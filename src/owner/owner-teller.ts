@@ -18,6 +18,7 @@ export class OwnerTeller {
 
   /** @param lost the ticket that Redis does not know any more */
   putAgain({ id, shard }: Pending<unknown>, lost: Ticket): void {
+    this.#teller.tally.putAgain += 1;
     this.#teller.heard('putAgain')?.({ id, ticket: lost, shard: shard.number });
   }
 
@@ -25,6 +26,8 @@ export class OwnerTeller {
     { id, ticket = '', shard, putAt }: Pending<unknown>,
     { kind, reason, node: ranOn, attempt, queuedMs, ranMs }: FinalResult,
   ): void {
+    // a predecessor's was not accepted here
+    if (putAt !== undefined) this.#teller.tally.ended[kind] += 1;
     const ended = this.#teller.heard('ended');
     if (!ended) return;
     const afterMs = putAt === undefined ? undefined : monotonic() - putAt;

@@ -193,6 +193,10 @@ export class Owner<Output> {
     return this.#pendings.ticketsIn(shard);
   }
 
+  counts(): ReturnType<PendingTable<Output>['counts']> {
+    return this.#pendings.counts();
+  }
+
   /** Shards where requests of this node are pending. */
   shardsInUse(): Set<Shard> {
     return this.#pendings.shards();

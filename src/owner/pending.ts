@@ -131,6 +131,19 @@ export class PendingTable<Output> {
       if (pending.ticket !== undefined && !pending.abandoned) yield pending;
   }
 
+  /** Of this process' own: those without an answer to their put, those accepted, and of these what became of them. */
+  counts(): Record<'unanswered' | 'pending' | 'puttingAgain' | 'unread', number> {
+    const counts = { unanswered: 0, pending: 0, puttingAgain: 0, unread: 0 };
+    for (const pending of this.#byId.values()) {
+      if (pending.abandoned) continue;
+      if (pending.ticket === undefined) counts.unanswered += 1;
+      else counts.pending += 1;
+      if (this.isPutAgain(pending)) counts.puttingAgain += 1;
+      counts.unread += pending.sink.unread();
+    }
+    return counts;
+  }
+
   withId(id: string): Pending<Output> | undefined {
     return this.#byId.get(id);
   }

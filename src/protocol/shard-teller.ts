@@ -28,6 +28,9 @@ export class ShardTeller {
 
   /** @param node the caller: what another accepted was stolen */
   claimed(claims: readonly ClaimedTicket[], node: string): void {
+    const { tally } = this.#teller;
+    tally.claimed += claims.length;
+    for (const { ticket } of claims) if (!ticket.startsWith(`${node}|`)) tally.stolen += 1;
     const claimed = this.#teller.heard('claimed');
     const stolen = this.#teller.heard('stolen');
     if (!claimed && !stolen) return;
@@ -39,11 +42,13 @@ export class ShardTeller {
   }
 
   givenBack(claims: readonly Held[]): void {
+    this.#teller.tally.givenBack += claims.length;
     const givenBack = this.#teller.heard('givenBack');
     if (givenBack) for (const claim of claims) givenBack(this.#claimOf(claim));
   }
 
   taken(mails: readonly Mail[]): void {
+    this.#teller.tally.resultsTaken += mails.length;
     const taken = this.#teller.heard('resultTaken');
     if (!taken) return;
     for (const { ticket, fence, number, kind, payload } of mails) {
@@ -57,16 +62,14 @@ export class ShardTeller {
     this.#teller.heard('slowShard')?.({ shard: this.#shard, script, ms, reason });
   }
 
-  /** A script is being sent: call what this gives, if anything, when it was run and answered. */
-  sending(script: string): (() => void) | undefined {
-    const answered = this.#teller.heard('answered');
-    const slow = this.#teller.heard('slowShard');
-    if (!answered && !slow) return undefined;
+  /** A script is being sent: call what this gives when it was run and answered. */
+  sending(script: string): () => void {
     const from = monotonic();
     return () => {
       const ms = monotonic() - from;
-      answered?.({ shard: this.#shard, script, ms });
-      if (ms > SLOW_MS) slow?.({ shard: this.#shard, script, ms, reason: undefined });
+      this.#teller.tally.answered(script, ms);
+      this.#teller.heard('answered')?.({ shard: this.#shard, script, ms });
+      if (ms > SLOW_MS) this.slow(script, ms, undefined);
     };
   }
 

@@ -277,15 +277,24 @@ export class Shard {
       ...args,
     ];
     const attempt = (client: Client): Promise<Buffer[]> => send(client, name, all);
-    const reply = await (alone ? this.#context.side.run(all, attempt) : attempt(main));
+    const reply = await (alone ? this.#atTheSide(all, attempt) : attempt(main));
     const status = String(reply[0]);
     if (status === 'EVICTED') throw new EvictedReply(String(reply[1]));
     if (status === 'STALE') throw new StaleReply(parseInt(String(reply[1]), 16));
     const tick = String(reply[1]);
     this.#seen.see(tick);
-    answered?.();
+    answered();
     if (this.#since?.epoch !== epoch) this.#since = { epoch, tick };
     return reply;
+  }
+
+  /** Others may be before it, of other schedulers, too: this one may be over when its turn comes. */
+  #atTheSide<T>(args: readonly Argument[], attempt: (client: Client) => Promise<T>): Promise<T> {
+    const { side, membership } = this.#context;
+    return side.run(args, async (client) => {
+      if (membership.over.aborted) throw membership.over.reason;
+      return attempt(client);
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis, type Cluster, type RedisOptions } from 'ioredis';
 import { backoff, monotonic, sleep } from '../base/clock.ts';
 import { ConfigError, SchedulerError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../base/options.ts';
@@ -59,6 +59,39 @@ export function openClient(source: RedisSource, rules: ClientRules = {}): Client
   defineScripts(client);
   noteTroubles(client);
   return client;
+}
+
+/**
+ * Opens a connection for subscriptions, which is made again whenever it breaks. In a Cluster it is a plain one, to any of the
+ * masters that `commands` knows then: a message goes to all of them. The Cluster client's own would not say that it was made
+ * again, nor which channels were refused, nor ask whether the server is still there.
+ */
+export function openSubscriber(source: RedisSource, commands: Client, silenceMs: () => number): Redis {
+  if (!('nodes' in commands)) return openClient(source, { silenceMs }) as Redis;
+  const client = new Redis({
+    ...commands.options.redisOptions,
+    ...anyMasterOf(commands),
+    ...OPTIONS,
+    maxRetriesPerRequest: null,
+    socketTimeout: undefined,
+    retryStrategy: (times) => {
+      // the connector reads them each time that it connects
+      Object.assign(client.options, anyMasterOf(commands));
+      return OPTIONS.retryStrategy(times);
+    },
+  });
+  watchSilence(client, () => commands.options.redisOptions?.socketTimeout ?? silenceMs());
+  noteTroubles(client);
+  return client;
+}
+
+/** Where one of the masters is, and how to be let in; nothing if none is known just now. */
+function anyMasterOf(cluster: Cluster): RedisOptions {
+  const masters = cluster.nodes('master');
+  const master = masters[Math.floor(Math.random() * masters.length)];
+  if (!master) return {};
+  const { host, port, username, password, tls } = master.options;
+  return { host, port, username, password, tls } as RedisOptions;
 }
 
 /** Closes for good. ioredis forgets its own 'end' when it is cut off while it waits to connect again. */

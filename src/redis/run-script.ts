@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { SchedulerError } from '../base/errors.ts';
-import type { ScriptMode } from '../base/options.ts';
+import { slotOfKey } from '../base/keys.ts';
+import type { ScriptMode, WaitReplicas } from '../base/options.ts';
 import { SCRIPTS, SCRIPT_NAMES, type ScriptName } from './declarations.ts';
 import { embedded } from './lua.generated.ts';
 import { originOf } from './origins.ts';
@@ -91,53 +92,105 @@ export async function runScript(
   }
 }
 
+/** A script to be run. */
+export interface ScriptCall {
+  mode: ScriptMode;
+  name: ScriptName;
+  keys: readonly string[];
+  args: readonly Argument[];
+}
+
 /** What a script answered, and how many replicas had its writes when WAIT answered, or why Redis refused the WAIT. */
 export interface Replicated {
   reply: Buffer[];
   replicas: number | Error;
 }
 
-/**
- * Runs a script and WAIT behind it, on one connection in one breath: if that breaks between the two both are unanswered
- * (the error says so), and WAIT never speaks of a server that did not run the script. WAIT holds the connection up.
- */
+/** Runs a script and a WAIT behind it, see {@link runScriptsAndWait}. */
 export async function runScriptAndWait(
   client: Client,
-  mode: ScriptMode,
-  name: ScriptName,
-  keys: readonly string[],
-  args: readonly Argument[],
-  { replicas, timeoutMs }: { replicas: number; timeoutMs: number },
+  call: ScriptCall,
+  waitReplicas: WaitReplicas,
 ): Promise<Replicated> {
-  const script = allScripts()[name];
-  const both = async (how: 'evalshaBuffer' | 'evalBuffer', what: string): Promise<Replicated> => {
-    // not by the script's own command: in a pipeline ioredis would send it again behind the WAIT when it is missing
-    const pipeline = client.pipeline();
-    (pipeline as unknown as Record<string, (...all: unknown[]) => void>)[how]!(
-      ...[what, script.numberOfKeys, ...keys, ...args],
-    );
-    const [[refused, reply], [noWait, count]] = (await pipeline.wait(replicas, timeoutMs).exec()) as Replies;
-    if (refused) throw refused;
-    if (noWait && noWait.name !== 'ReplyError') throw noWait;
-    return { reply, replicas: noWait ?? count };
-  };
+  const [outcome] = await runScriptsAndWait(client, [call], waitReplicas);
+  if ('error' in outcome!) throw outcome.error;
+  return outcome!;
+}
+
+/**
+ * Runs scripts and one WAIT behind them, on one connection in one breath: if that breaks before the WAIT is answered all are
+ * unanswered (the errors say so), and WAIT never speaks of a server that did not run a script. WAIT holds the connection up.
+ * Never rejects.
+ *
+ * @param calls whose keys are all of the same {@link serversOf}
+ */
+export async function runScriptsAndWait(
+  client: Client,
+  calls: readonly ScriptCall[],
+  waitReplicas: WaitReplicas,
+): Promise<(Replicated | { error: unknown })[]> {
   const written = client.status === 'ready';
-  try {
-    return await both('evalshaBuffer', script.sha1);
-  } catch (error) {
-    // a pipeline does not follow a slot that moved
-    if (error instanceof Error && error.message.startsWith('MOVED') && 'refreshSlotsCache' in client)
-      client.refreshSlotsCache();
-    if (mode === 'preloaded' || !isMissing(error)) throw failed(error, script, client, mode, written);
+  const outcomes = await together(client, 'evalshaBuffer', calls, waitReplicas);
+  const missing = calls.flatMap(({ mode }, i) => {
+    const outcome = outcomes[i]!;
+    return 'error' in outcome && mode === 'auto' && isMissing(outcome.error) ? [i] : [];
+  });
+  const again = await together(
+    client,
+    'evalBuffer',
+    missing.map((i) => calls[i]!),
+    waitReplicas,
+  );
+  missing.forEach((i, at) => (outcomes[i] = again[at]!));
+  return outcomes.map((outcome, i) => {
+    if (!('error' in outcome)) return outcome;
+    const { name, mode } = calls[i]!;
+    return { error: failed(outcome.error, allScripts()[name], client, mode, written) };
+  });
+}
+
+/** Not by the scripts' own commands: in a pipeline ioredis would send one again behind the WAIT when it is missing. */
+async function together(
+  client: Client,
+  how: 'evalshaBuffer' | 'evalBuffer',
+  calls: readonly ScriptCall[],
+  { replicas, timeoutMs }: WaitReplicas,
+): Promise<(Replicated | { error: unknown })[]> {
+  if (calls.length === 0) return [];
+  const pipeline = client.pipeline();
+  const add = pipeline as unknown as Record<string, (...all: unknown[]) => void>;
+  for (const { name, keys, args } of calls) {
+    const script = allScripts()[name];
+    const what = how === 'evalBuffer' ? script.text : script.sha1;
+    add[how]!(what, script.numberOfKeys, ...keys, ...args);
   }
   try {
-    return await both('evalBuffer', script.text);
+    const answers = (await pipeline.wait(replicas, timeoutMs).exec()) as Replies;
+    const [noWait, count] = answers.pop()! as [Error | null, number];
+    // a pipeline does not follow a slot that moved
+    if ('refreshSlotsCache' in client && answers.some(([refused]) => refused?.message.startsWith('MOVED')))
+      client.refreshSlotsCache();
+    return answers.map(([refused, reply]) => {
+      if (refused) return { error: refused };
+      if (noWait && noWait.name !== 'ReplyError') return { error: noWait };
+      return { reply: reply as Buffer[], replicas: noWait ?? count };
+    });
   } catch (error) {
-    throw failed(error, script, client, mode, written);
+    if (calls.length === 1) return [{ error }];
+    // slots have moved, and no server has all of these any more: ioredis says so before it sends anything
+    const alone = calls.map((call) => together(client, how, [call], { replicas, timeoutMs }));
+    return (await Promise.all(alone)).flat();
   }
 }
 
-type Replies = [script: [Error | null, Buffer[]], wait: [Error | null, number]];
+type Replies = [error: Error | null, reply: unknown][];
+
+/** Which servers of a Cluster have the key's slot: commands for others cannot go out together. Empty: there is one server. */
+export function serversOf(client: Client, key: string): string {
+  if (!('nodes' in client)) return '';
+  const { slots } = client as unknown as { slots: readonly (readonly string[] | undefined)[] };
+  return slots[slotOfKey(key)]?.join() ?? '';
+}
 
 /** Commands of one turn of the event loop leave in one write: a system call costs more than a command. */
 function gather(client: Client): void {

@@ -17,7 +17,7 @@ const SLOWEST_BYTES_PER_MS = 64;
 export interface SideConnectionRules {
   open: (silenceMs: () => number) => Client;
   /** As of the main connection. */
-  silenceMs: number;
+  silenceMs: () => number;
   /** Carries every other call. A call that breaks its own connection while this one stands, is to blame. */
   main: Client;
 }
@@ -64,10 +64,10 @@ export class SideConnection {
   async #usable(): Promise<Client> {
     const { open, silenceMs, main } = this.#rules;
     if (this.#closed) return main;
-    const client = (this.#client ??= open(() => silenceMs + this.#bytes / SLOWEST_BYTES_PER_MS));
+    const client = (this.#client ??= open(() => silenceMs() + this.#bytes / SLOWEST_BYTES_PER_MS));
     if (client.status === 'wait') client.connect().catch(() => undefined);
     const over = new AbortController();
-    await Promise.race([whenReady(client), sleep(silenceMs, over.signal)]);
+    await Promise.race([whenReady(client), sleep(silenceMs(), over.signal)]);
     over.abort();
     return client.status === 'ready' ? client : main;
   }

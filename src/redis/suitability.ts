@@ -17,20 +17,33 @@ export interface Finding {
   trouble?: Trouble;
 }
 
+/** What a server says of itself; undefined: it may not be read (CONFIG is often denied). */
+export interface Facts {
+  /** The reply of INFO. */
+  info: string | undefined;
+  settings: Readonly<Record<string, string | undefined>>;
+}
+
+const SETTINGS = ['maxmemory-policy', 'appendonly', 'save', 'lazyfree-lazy-expire', ...LIMITS] as const;
+
+/** Asks a server for everything that sched-lua depends on. Changes nothing. */
+export async function readFacts(client: Client): Promise<Facts> {
+  const info = await read(() => client.info());
+  const setting = async (name: string): Promise<[string, string | undefined]> => [
+    name,
+    await read(async () => (await client.config('GET', name))[1]),
+  ];
+  return { info, settings: Object.fromEntries(await Promise.all(SETTINGS.map(setting))) };
+}
+
 /**
- * Looks at everything of a server that sched-lua depends on. Changes nothing.
+ * Looks at everything of a server that sched-lua depends on.
  *
  * @param needs the options that the server's limits are compared with
  */
-export async function examine(client: Client, needs: Needs): Promise<Finding[]> {
-  const info = (await read(() => client.info())) ?? '';
+export function examine({ info = '', settings }: Facts, needs: Needs): Finding[] {
   const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
-  const setting = async (name: string): Promise<string | undefined> =>
-    read(async () => (await client.config('GET', name))[1]);
-  const [policy, appendonly, save, lazy] = await Promise.all(
-    ['maxmemory-policy', 'appendonly', 'save', 'lazyfree-lazy-expire'].map(setting),
-  );
-  const limits = await Promise.all(LIMITS.map(setting));
+  const { 'maxmemory-policy': policy, appendonly, save, 'lazyfree-lazy-expire': lazy } = settings;
   const connected = Number(field('connected_clients'));
   return [
     ofVersion(field('redis_version'), field('valkey_version')),
@@ -48,13 +61,13 @@ export async function examine(client: Client, needs: Needs): Promise<Finding[]> 
       why: 'lazyfree-lazy-expire is no: a large shard that expires stalls Redis',
       remedy: 'set it to yes',
     }),
-    ...LIMITS.map((limit, i) => ofLimit(limit, limits[i], needs, connected)),
+    ...LIMITS.map((limit) => ofLimit(limit, settings[limit], needs, connected)),
   ];
 }
 
 /** What an operator should know of this server, a line each; what may not be read is passed over. */
-export async function serverWarnings(client: Client, needs: Needs): Promise<string[]> {
-  const findings = await examine(client, needs);
+export function serverWarnings(facts: Facts, needs: Needs): string[] {
+  const findings = examine(facts, needs);
   return findings.flatMap(({ trouble }) => (trouble ? [`${trouble.why}; ${trouble.remedy}`] : []));
 }
 

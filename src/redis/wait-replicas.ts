@@ -1,10 +1,9 @@
-/**
- * Puts for the option `waitReplicas`: a connection of their own, as WAIT holds one up, and a WAIT behind each.
- */
+/** Puts for the option `waitReplicas`: a WAIT behind each. */
 import { messageOf } from '../base/errors.ts';
 import type { ScriptMode, WaitReplicas } from '../base/options.ts';
 import type { ScriptName } from './declarations.ts';
 import { runScriptAndWait, type Argument, type Client } from './run-script.ts';
+import type { WaitQueue } from './wait-queue.ts';
 
 export interface ReplicatedPutsRules {
   waitReplicas: WaitReplicas;
@@ -12,14 +11,19 @@ export interface ReplicatedPutsRules {
   onWarning: (message: string) => void;
 }
 
+/** Those of one scheduler. */
 export class ReplicatedPuts {
-  /** Carries them, as WAIT holds a connection up. */
-  readonly client: Client;
+  readonly #queue: WaitQueue;
   readonly #rules: ReplicatedPutsRules;
 
-  constructor(client: Client, rules: ReplicatedPutsRules) {
-    this.client = client;
+  constructor(queue: WaitQueue, rules: ReplicatedPutsRules) {
+    this.#queue = queue;
     this.#rules = rules;
+  }
+
+  /** Carries them, but for those that go alone. */
+  get client(): Client {
+    return this.#queue.client;
   }
 
   /** Runs a script. `replicated`: `waitReplicas.replicas` replicas had what it wrote within `timeoutMs`. */
@@ -30,7 +34,11 @@ export class ReplicatedPuts {
     args: readonly Argument[],
   ): Promise<{ reply: Buffer[]; replicated: boolean }> {
     const { scripts, waitReplicas, onWarning } = this.#rules;
-    const { reply, replicas } = await runScriptAndWait(client, scripts, name, keys, args, waitReplicas);
+    const call = { mode: scripts, name, keys, args };
+    // the side connection carries one call at a time
+    const sent =
+      client === this.client ? this.#queue.run(call) : runScriptAndWait(client, call, waitReplicas);
+    const { reply, replicas } = await sent;
     if (typeof replicas === 'number') return { reply, replicated: replicas >= waitReplicas.replicas };
     // the put itself was done
     onWarning(`waitReplicas: Redis refused WAIT: ${messageOf(replicas)}`);

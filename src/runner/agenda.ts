@@ -113,6 +113,10 @@ export class Agenda {
     this.#slow.delete(shard);
   }
 
+  get slowShards(): number[] {
+    return [...this.#slow].sort((a, b) => a - b);
+  }
+
   isSlow(shard: number): boolean {
     return this.#slow.has(shard);
   }

@@ -111,6 +111,12 @@ export class Claims<Request, Output> {
     }
   }
 
+  counts(): Record<'held' | 'ending', number> {
+    let ending = 0;
+    for (const claim of this.#byKey.values()) if (claim.ending) ending += 1;
+    return { held: this.#byKey.size, ending };
+  }
+
   get any(): boolean {
     return this.#byKey.size > 0;
   }
@@ -184,6 +190,7 @@ export class Claims<Request, Output> {
   /** Redis says that this node no longer holds the claim: its handler is aborted. */
   lose(claim: Claim): void {
     if (!this.#drop(claim, notHeld(claim))) return;
+    this.#teller.tally.lost += 1;
     const { id, ticket, fence, owner, shard } = claim;
     this.#teller.heard('lost')?.({ id, ticket, fence, owner, shard: shard.number });
   }

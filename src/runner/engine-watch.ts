@@ -36,6 +36,12 @@ export class EngineWatch {
     this.#teller = teller;
   }
 
+  get breaker(): { state: 'closed' | 'open'; failures: number; pauseMs: number | null } | null {
+    if (!this.#breaker) return null;
+    const { failures, pauseMs = null } = this.#breaker;
+    return { state: pauseMs === null ? 'closed' : 'open', failures, pauseMs };
+  }
+
   /** How many requests may be begun now. */
   most(): number {
     return this.#breaker?.most(monotonic()) ?? Infinity;

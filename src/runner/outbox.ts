@@ -137,6 +137,8 @@ export class Outbox<Output> {
     if (kind !== 'chunk') claim.ending = true;
     const isOwn = claim.owner === this.#membership.name;
     const sent = isOwn ? this.#own.sending(ticket) : undefined;
+    const { tally } = this.#teller;
+    tally.resultsUnanswered += 1;
     try {
       const answer = await shard.putResult({ dead: false, ...result, ticket, fence, number });
       this.#tell(claim, number, kind, payload, answer);
@@ -156,11 +158,15 @@ export class Outbox<Output> {
       if (kind !== 'chunk') claim.ending = false;
       throw error;
     } finally {
+      tally.resultsUnanswered -= 1;
       sent?.();
     }
   }
 
   #tell(claim: Claim, number: number, kind: Encoded['kind'], payload: Payload, answer: ResultAnswer): void {
+    const { tally } = this.#teller;
+    if (answer === 'OK' || answer === 'ORPHAN') tally.resultsSent += 1;
+    else tally.resultsRefused += 1;
     const { id, ticket, fence, owner, shard } = claim;
     this.#teller.heard('resultSent')?.({
       ...{ id, ticket, fence, owner, shard: shard.number, number, kind, answer },

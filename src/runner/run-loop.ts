@@ -164,6 +164,10 @@ export class RunLoop<Request, Output> {
     return requests;
   }
 
+  get breaker(): EngineWatch['breaker'] {
+    return this.#watch.breaker;
+  }
+
   /** Ids of the requests whose handlers have not ended. */
   get running(): string[] {
     return [...this.#running.values()].map(({ id }) => id);

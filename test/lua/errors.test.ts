@@ -68,7 +68,11 @@ describe('an error of Redis within a script', () => {
     const { script, args } = put(shard, 'a', ['y']);
     const keys = shardKeys(shard.topic, shard.number);
     const message = await messageOf(
-      runScriptAndWait(connection(), 'auto', script, keys, args, { replicas: 0, timeoutMs: 1 }),
+      runScriptAndWait(
+        connection(),
+        { mode: 'auto', name: script, keys, args },
+        { replicas: 0, timeoutMs: 1 },
+      ),
     );
     expect(message).to.include(`(${whereIs('put_requests.lua', "call('HMGET', tables.REQUEST")})`);
   });

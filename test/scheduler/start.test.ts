@@ -6,7 +6,7 @@ import { Scheduler, SchedulerError } from '../../src/index.ts';
 import { shardOf } from '../../src/base/keys.ts';
 import { settle } from '../../src/base/settle.ts';
 import type { Client } from '../../src/redis/run-script.ts';
-import { serverWarnings } from '../../src/redis/suitability.ts';
+import { readFacts, serverWarnings } from '../../src/redis/suitability.ts';
 import { finish, rejection, request, take, useFleet } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { sooner, waitUntil } from '../support/server.ts';
@@ -159,7 +159,7 @@ describe('Scheduler.start warns', () => {
       info: () => Promise.resolve('# Server\r\nredis_version:6.0.16\r\n'),
       config: () => Promise.reject(new Error('NOPERM')),
     };
-    const warnings = await serverWarnings(old as unknown as Client, settle({}));
+    const warnings = serverWarnings(await readFacts(old as unknown as Client), settle({}));
     expect(warnings).to.deep.equal(['Redis 6.0 is too old; sched-lua needs 6.2 or newer']);
   });
 });

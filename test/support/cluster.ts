@@ -61,6 +61,21 @@ export class TestCluster {
     await waitUntil(async () => (await isFree()) && (await isFree()), 'no subscriber is there', 20_000);
   }
 
+  /** Connections to all masters, other than ours. */
+  async sockets(): Promise<number> {
+    const lists = this.#masters.map(async ({ admin }) =>
+      String(await admin.client('LIST'))
+        .trim()
+        .split('\n'),
+    );
+    return (await Promise.all(lists)).flat().length - this.#masters.length;
+  }
+
+  /** Every subscriber loses its connection. */
+  async cutSubscribers(): Promise<void> {
+    for (const { admin } of this.#masters) await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  }
+
   signal(master: number, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
     const { pid } = this.#masters[master]!.server;
     if (pid === undefined) throw new Error('it is no process of ours');

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Client } from '../../redis/run-script.ts';
 import { settle } from '../../base/settle.ts';
-import { examine, type Finding } from '../../redis/suitability.ts';
+import { examine, readFacts, type Finding } from '../../redis/suitability.ts';
 import { count, table, type Report } from '../output.ts';
 import type { Run } from '../session.ts';
 
@@ -19,7 +19,7 @@ export function addDoctor(program: Command, run: Run): void {
 /** Every finding, and how many do not suit. */
 async function doctor(client: Client): Promise<Report> {
   // a scheduler with other options compares with those, at its start
-  const findings = await examine(client, settle({}));
+  const findings = examine(await readFacts(client), settle({}));
   const troubles = findings.filter(({ trouble }) => trouble);
   const unknown = findings.filter(({ found }) => found === undefined);
   const rows = findings.map((one): string[] => [stateOf(one), one.what, one.found ?? 'may not be read']);
