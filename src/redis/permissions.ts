@@ -18,7 +18,6 @@ export const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   HSCAN: ['0'],
   // a field without a value is refused, but later than a user
   HSET: ['f', 'v', 'f'],
-  HSTRLEN: ['f'],
   PEXPIREAT: ['1'],
   PTTL: [],
   XADD: ['NOMKSTREAM', '*', 'f', 'v'],

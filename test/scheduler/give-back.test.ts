@@ -175,7 +175,7 @@ describe('a request that is given back', function () {
     expect(await owner.getRequests(room(), { waitMs: 300 })).to.deep.equal([]);
     const { request: records, now } = await fleet.snapshot();
     const [pause] = parseRecord(records.get('owner|r')!)!.pauses;
-    expect(pause).to.include({ node: 'owner', count: 1, elsewhere: false });
+    expect(pause).to.include({ node: 'owner', count: 1, mark: '-' });
     expect(pause!.until - now).to.be.greaterThan(30 * 365 * 86_400_000);
   });
 });

@@ -97,7 +97,7 @@ describe('takeover', () => {
     const [claim, ...others] = await take(second, 1);
     expect([claim!.id, others]).to.deep.equal(['late', []]);
     const { waiting, request: records } = await fleet.snapshot();
-    expect([waiting, records.get('a|late')!.slice(82)]).to.deep.equal([[], 'a']);
+    expect([waiting, records.get('a|late')!.slice(86)]).to.deep.equal([[], 'a']);
     await finish(second, [claim!]);
   });
 
