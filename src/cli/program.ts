@@ -19,7 +19,12 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     .description('Looks after the Redis of a sched-lua fleet.')
     .version(VERSION)
     .option('--url <url>', `Redis to use (default: ${REDIS_URL_VARIABLE}, else ${DEFAULT_REDIS_URL})`)
-    .option('--timeout <ms>', 'how long Redis may take to answer', milliseconds, 5000)
+    .option(
+      '--timeout <ms>',
+      'how long Redis may take to answer; of dead retry, if it is given, the requests, too',
+      milliseconds,
+      5000,
+    )
     .option('--json', 'print one JSON object')
     .option('--quiet', 'print nothing but errors')
     .helpOption('-h, --help', 'show this help')
@@ -35,7 +40,8 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
         'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage; 130 interrupted.',
     );
   const run: Run = async (command) => {
-    const options = program.opts<GlobalOptions>();
+    const isTimeoutGiven = program.getOptionValueSource('timeout') === 'cli';
+    const options = { ...program.opts<GlobalOptions>(), isTimeoutGiven };
     const report = await withRedis(options, terminal, command);
     if (report) await print(report, options, terminal);
     end(interruptedCode() ?? (report?.failure ? EXIT.failed : EXIT.fine));

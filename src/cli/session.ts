@@ -14,6 +14,8 @@ export interface GlobalOptions extends OutputOptions {
   url?: string;
   /** ms that Redis may take to answer, each time it is asked. */
   timeout: number;
+  /** It was given on the command line: a command that waits for more than Redis goes by it, too. */
+  isTimeoutGiven?: boolean;
 }
 
 /** What a command works with. */

@@ -14,15 +14,17 @@ export interface Topic extends Session {
 /**
  * Gives a command its last argument, the topic, and says what it does with that topic.
  * @param work is also given the command's other arguments, in order
+ * @param arrange the arguments as they are meant, the topic last; it may throw a UsageError
  * @throws ConfigError for a bad name, before anything is connected
  */
 export function onTopic(
   command: Command,
   run: Run,
   work: (topic: Topic, ...others: string[]) => Promise<Report | undefined>,
+  arrange: (given: string[]) => string[] = (given) => given,
 ): void {
   command.argument('[topic]', 'the topic', 'default').action(() => {
-    const given = command.processedArgs as string[];
+    const given = arrange(command.processedArgs as string[]);
     const name = checkTopic(given.at(-1));
     return run(async (session) => {
       const registry = await readRegistry(session.client, name);

@@ -2,10 +2,12 @@
 import { shardKey } from '../base/keys.ts';
 import { parseTicket } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
+import { isMeant, type DeadFilter } from './dead-filter.ts';
 import { pairsOf } from './decode.ts';
 
+export const DEAD_KINDS = ['lost', 'undecodable', 'failed', 'expired'] as const;
 /** `lost`: no try was left. `undecodable`: by its runner. */
-export type DeadKind = 'lost' | 'undecodable' | 'failed' | 'expired';
+export type DeadKind = (typeof DEAD_KINDS)[number];
 
 /** Why a request was given up. */
 const REASONS: Readonly<Record<DeadKind, string>> = {
@@ -53,6 +55,23 @@ export async function* entriesOf(client: Client, topic: string, shard: number): 
     for (const [streamId, fields] of page) yield decodeEntry(shard, String(streamId), fields);
     if (page.length < PAGE) return;
     from = `(${String(page.at(-1)![0])}`;
+  }
+}
+
+/** Of those shards, the entries that are meant, shard by shard in pages: the oldest first. */
+export async function* pagesOf(
+  { client, topic, shards, now }: { client: Client; topic: string; shards: number; now: number },
+  filter: DeadFilter,
+): AsyncGenerator<DeadEntry[]> {
+  for (let shard = 0; shard < shards; shard += 1) {
+    let page: DeadEntry[] = [];
+    for await (const entry of entriesOf(client, topic, shard)) {
+      if (isMeant(entry, filter, now)) page.push(entry);
+      if (page.length < PAGE) continue;
+      yield page;
+      page = [];
+    }
+    if (page.length > 0) yield page;
   }
 }
 
@@ -110,10 +129,13 @@ export async function findEntries(
   return entries;
 }
 
-export async function removeEntry(
+/** @param entries of one shard; how many of them were still there */
+export async function removeEntries(
   client: Client,
   topic: string,
-  { shard, streamId }: DeadEntry,
-): Promise<void> {
-  await client.xdel(shardKey(topic, shard, 'dead'), streamId);
+  entries: readonly DeadEntry[],
+): Promise<number> {
+  const [first] = entries;
+  if (!first) return 0;
+  return client.xdel(shardKey(topic, first.shard, 'dead'), ...entries.map(({ streamId }) => streamId));
 }

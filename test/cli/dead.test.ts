@@ -4,7 +4,7 @@ import { jsonCodec } from '../../src/base/codec.ts';
 import { registryKeys } from '../../src/base/keys.ts';
 import { request, room, take, useFleet, type Node, type Prompt } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
-import { runCli, startCli } from './support.ts';
+import { deadEntry, runCli, startCli } from './support.ts';
 
 describe('sched-lua dead', () => {
   const fleet = useFleet();
@@ -116,33 +116,8 @@ describe('sched-lua dead', () => {
     }
   });
 
-  /** Arguments of an XADD like that of lua/lib/copy_to_dead.lua. */
-  function bury(
-    id: string,
-    bytes: number,
-    body: Buffer,
-    owner = 'owner',
-  ): [key: string, ...rest: (string | Buffer)[]] {
-    const ticket = `${owner}|${'0'.repeat(14)}|00000001|${'0'.repeat(12)}|${id}`;
-    return [
-      fleet.key('dead'),
-      '*',
-      'ticket',
-      ticket,
-      'kind',
-      'lost',
-      'error',
-      '',
-      'nodes',
-      'a b',
-      'spent',
-      '3',
-      'bytes',
-      String(bytes),
-      'body',
-      body,
-    ];
-  }
+  const bury = (id: string, bytes: number, body: Buffer, owner = 'owner') =>
+    deadEntry(fleet.key('dead'), { id, bytes, body, owner });
 
   it('asks for the shard:entry where several entries are of one request id', async () => {
     for (const owner of ['a', 'b']) await fleet.redis.xadd(...bury('x', 1, Buffer.from('x'), owner));

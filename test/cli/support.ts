@@ -71,6 +71,36 @@ export async function withClient<T>(url: string, use: (client: Client) => Promis
   }
 }
 
+interface Buried {
+  id: string;
+  owner?: string;
+  /** Default: its body's. */
+  bytes?: number;
+  body?: Buffer;
+  kind?: string;
+  error?: string;
+  /** When it was given up, ms; default: now. */
+  at?: number;
+}
+
+/** Arguments of an XADD like that of lua/lib/copy_to_dead.lua. */
+export function deadEntry(
+  key: string,
+  {
+    id,
+    owner = 'owner',
+    body = Buffer.from('{}'),
+    bytes = body.length,
+    kind = 'lost',
+    error = '',
+    at,
+  }: Buried,
+): [key: string, ...rest: (string | Buffer)[]] {
+  const ticket = `${owner}|${'0'.repeat(14)}|00000001|${'0'.repeat(12)}|${id}`;
+  const told = ['ticket', ticket, 'kind', kind, 'error', error, 'spent', '3', 'nodes', 'a b'];
+  return [key, at === undefined ? '*' : `${at}-*`, ...told, 'bytes', String(bytes), 'body', body];
+}
+
 const EPOCH = 1;
 const TTL_MS = 900_000;
 

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
-import { entriesOf, findEntries, removeEntry, type DeadEntry } from '../../inspect/dead-letters.ts';
+import type { DeadFilter } from '../../inspect/dead-filter.ts';
+import { findEntries, removeEntries, type DeadEntry } from '../../inspect/dead-letters.ts';
 import { count, duration, oneLine, shown, table, UsageError, type Report } from '../output.ts';
 import type { Run } from '../session.ts';
 import { onTopic, type Topic } from '../topic.ts';
-import { NOT_KEPT, retry } from './retry.ts';
+import { dropAll, nothing, retryAll, selected } from './dead-bulk.ts';
+import { addBulk, addFilter, arrange, filterOf, isBulk, type BulkOptions } from './dead-options.ts';
+import { NOT_KEPT } from './retry-node.ts';
+import { retry } from './retry.ts';
 
 export function addDead(program: Command, run: Run): void {
   const dead = program
@@ -19,31 +23,51 @@ export function addDead(program: Command, run: Run): void {
     .command('ls')
     .summary('list them')
     .description('Lists the requests that were given up, per shard, oldest first.');
-  onTopic(ls, run, list);
-  const onEntry = (name: string, summary: string, description: string, act: EntryAction): void => {
-    const command = dead
-      .command(name)
-      .summary(summary)
-      .description(description)
-      .argument('<shard:entry>', 'as "ls" prints it, or its request id');
-    onTopic(command, run, (topic, wanted: string) => withEntry(topic, wanted, act));
-  };
-  onEntry(
+  addFilter(ls);
+  onTopic(ls, run, (topic) => list(topic, filterOf(ls.opts<BulkOptions>())));
+  const named = (name: string, summary: string, description: string): Command =>
+    dead.command(name).summary(summary).description(description);
+  const show = named(
     'show',
     'show one with its payload',
     'Shows one entry and its payload: as it is if it is text, else in base64.',
-    show,
-  );
-  onEntry(
+  ).argument('<shard:entry>', NAME);
+  onTopic(show, run, (topic, wanted: string) => withEntry(topic, wanted, showOne));
+  const many = (command: Command, one: EntryAction, all: BulkAction): void => {
+    addBulk(command.argument('[shard:entry]', `${NAME}; none with a filter`));
+    const act = (topic: Topic, wanted: string): Promise<Report> => {
+      if (!isBulk(command)) return withEntry(topic, wanted, one);
+      const { dryRun, ...options } = command.opts<BulkOptions>();
+      return dryRun ? list(topic, filterOf(options)) : all(topic, filterOf(options));
+    };
+    onTopic(command, run, act, (given) => arrange(command, given));
+  };
+  const again = named(
     'retry',
-    'put it again, wait for its result',
+    'put one, or many, again; wait for the results',
     'Puts the request again as a new one of a node of this command, waits for its result and prints it, and removes the ' +
-      'entry if it ended well. An interrupt cancels it and leaves the entry.',
-    retry,
+      'entry if it ended well. With a filter, or --all: of all that it means, 64 at a time; only how they ended is printed. ' +
+      'An interrupt, or the end of a --timeout that is given, cancels what has not ended and leaves its entry.',
+  ).option(
+    '--no-wait',
+    'end when they are in line again, and their entries gone; one that does not finish comes back to the dead',
   );
-  onEntry('drop', 'remove it', 'Removes one entry.', drop);
+  const wait = (): { wait: boolean } => again.opts<{ wait: boolean }>();
+  many(
+    again,
+    (topic, entry) => retry(topic, entry, wait()),
+    (topic, filter) => retryAll(topic, filter, wait()),
+  );
+  many(
+    named('drop', 'remove one, or many', 'Removes one entry; with a filter, or --all, all that it means.'),
+    drop,
+    dropAll,
+  );
 }
 
+const NAME = 'as "ls" prints it, or its request id';
+
+type BulkAction = (topic: Topic, filter: DeadFilter) => Promise<Report>;
 type EntryAction = (topic: Topic, entry: DeadEntry) => Promise<Report>;
 
 /** @throws UsageError if several entries are of the request id that was given */
@@ -69,13 +93,14 @@ async function withEntry(topic: Topic, wanted: string, act: EntryAction): Promis
   };
 }
 
-/** Every entry of a topic, without payloads. */
-async function list({ client, name: topic, registry }: Topic): Promise<Report> {
-  const { now, shards } = registry;
+/** Every entry of a topic that is meant, without payloads. */
+async function list(on: Topic, filter: DeadFilter): Promise<Report> {
+  const { name: topic, registry } = on;
+  const { now } = registry;
   const entries: DeadEntry[] = [];
-  for (let shard = 0; shard < shards; shard += 1) {
-    for await (const entry of entriesOf(client, topic, shard)) entries.push({ ...entry, body: undefined });
-  }
+  for await (const page of selected(on, filter))
+    entries.push(...page.map((entry) => ({ ...entry, body: undefined })));
+  const isAll = Object.values(filter).every((value) => value === undefined);
   const rows = entries.map(({ entry, id, owner, kind, reason, error, tries, at, bytes }) => [
     ...[
       entry,
@@ -92,7 +117,9 @@ async function list({ client, name: topic, registry }: Topic): Promise<Report> {
     json: { topic, now, entries: entries.map(asJson) },
     text:
       entries.length === 0
-        ? `topic ${topic}: no dead requests`
+        ? isAll
+          ? `topic ${topic}: no dead requests`
+          : nothing(topic)
         : table(['SHARD:ENTRY', 'REQUEST', 'OWNER', 'KIND', 'REASON', 'TRIES', 'WHEN', 'BYTES'], rows),
   };
 }
@@ -109,7 +136,7 @@ function asJson({ error, ...one }: DeadEntry) {
   return { entry, id, owner, promptTokens, kind, reason, error: error ?? null, tries, nodes, at, bytes };
 }
 
-function show({ name: topic }: Topic, entry: DeadEntry): Promise<Report> {
+function showOne({ name: topic }: Topic, entry: DeadEntry): Promise<Report> {
   const { entry: name, id, owner, promptTokens, kind, reason, error, tries, nodes, at, bytes, body } = entry;
   const payload = body && shown(body);
   const lines = [
@@ -132,7 +159,7 @@ function show({ name: topic }: Topic, entry: DeadEntry): Promise<Report> {
 }
 
 async function drop({ client, name: topic }: Topic, entry: DeadEntry): Promise<Report> {
-  await removeEntry(client, topic, entry);
+  await removeEntries(client, topic, [entry]);
   return {
     json: { topic, ...asJson(entry) },
     text: `dropped ${entry.entry}, request ${oneLine(entry.id)} of ${entry.owner}`,

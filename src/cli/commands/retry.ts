@@ -1,64 +1,79 @@
-/** `sched-lua dead retry`: a node for one request. */
-import { bytesCodec } from '../../base/codec.ts';
-import { SchedulerError } from '../../base/errors.ts';
-import { removeEntry, type DeadEntry } from '../../inspect/dead-letters.ts';
-import type { Registry } from '../../inspect/registry.ts';
-import { Scheduler } from '../../scheduler.ts';
-import { catchInterrupt } from '../interrupt.ts';
-import { count, duration, oneLine, shown, withoutSecrets, type Report, type Shown } from '../output.ts';
+/** `sched-lua dead retry` of one entry. */
+import { after } from '../../base/clock.ts';
+import { removeEntries, type DeadEntry } from '../../inspect/dead-letters.ts';
+import { catchInterrupt, interruptedCode } from '../interrupt.ts';
+import { count, duration, oneLine, withoutSecrets, type Report } from '../output.ts';
+import { withProgress } from '../progress.ts';
 import type { Topic } from '../topic.ts';
+import { handOver, NOT_KEPT, outcome, startNode, type Outcome, type RetryNode } from './retry-node.ts';
 
-/** Said of an entry without its body. */
-export const NOT_KEPT = 'its payload was not kept (option maxDeadBodyBytes of its owner)';
-
-/** The name of the node that puts the request again; with several retries at a time, the others get `:1`, `:2` … */
-const NODE = 'dead-retry';
-const PROGRESS_MS = 5000;
-/** The defaults; of a topic with a short ttl they are less. */
-const LEASE_MS = 30_000;
-const POLL_MS = 2000;
+export interface RetryOptions {
+  /** False: it is only put. */
+  wait: boolean;
+}
 
 /** Puts the request again, waits until it has ended, and removes the entry if it ended well. */
-export async function retry(topic: Topic, entry: DeadEntry): Promise<Report> {
-  const { client, name, options, registry, source, say } = topic;
-  if (entry.body === undefined) return refused(name, entry);
-  const interrupted = catchInterrupt();
-  const node = await Scheduler.start<Uint8Array, Uint8Array>({
-    redis: source,
-    topic: name,
-    node: NODE,
-    // no shard is in use when no node registered within a day; the entry was then found by its name
-    loadShards: Math.max(1, registry.shards),
-    loadUnit: registry.loadUnit,
-    ...timesOf(registry),
-    commandTimeout: options.timeout,
-    codec: bytesCodec,
-    outputCodec: bytesCodec,
-    idOf: () => entry.id,
-    promptTokensOf: () => entry.promptTokens,
-    // the command's own report says how it ended
-    onWarning: () => undefined,
-  });
+export async function retry(topic: Topic, entry: DeadEntry, { wait }: RetryOptions): Promise<Report> {
+  const { client, name } = topic;
+  if (entry.body === undefined) return notKept(name, entry);
+  const patience = new Patience(topic);
+  const node = await startNode(topic, { isLeft: !wait });
   try {
-    const ended = await outcome(node, entry.body, say, interrupted);
-    if (ended.kind === 'finished') await removeEntry(client, name, entry);
-    return report(name, entry, ended, interrupted.aborted);
+    const ended = wait
+      ? await watched(node, entry, topic, patience.over)
+      : (await handOver(node, [entry]))[0]!;
+    if (isWell(ended)) await removeEntries(client, name, [entry]);
+    return report(name, node, entry, ended, patience);
   } finally {
-    await node.close({ pending: 'cancel' });
+    patience.end();
+    await node.close({ pending: wait ? 'cancel' : 'keep' });
   }
 }
 
-/** The topic's ttl, which a longer one here would change for good, and what must be short beside it. */
-function timesOf({ ttlMs }: Registry): { ttlMs?: number; leaseMs?: number; pollMs?: number } {
-  if (ttlMs === undefined) return {};
-  return {
-    ttlMs,
-    leaseMs: Math.min(LEASE_MS, Math.floor(ttlMs / 2)),
-    pollMs: Math.min(POLL_MS, Math.floor(ttlMs / 4)),
-  };
+/** How long a command waits for the ends of requests: until an interrupt, or for the `--timeout` that was given. */
+export class Patience {
+  readonly #over = new AbortController();
+  readonly #ms: number | undefined;
+  readonly #cancel: () => void = () => undefined;
+  #isOut = false;
+
+  constructor({ options }: Pick<Topic, 'options'>) {
+    const interrupted = catchInterrupt();
+    interrupted.addEventListener('abort', () => this.#over.abort());
+    this.#ms = options.isTimeoutGiven ? options.timeout : undefined;
+    if (this.#ms === undefined) return;
+    this.#cancel = after(this.#ms, () => {
+      this.#isOut = true;
+      this.#over.abort();
+    });
+  }
+
+  /** Fires when it is over: what is under way is cancelled. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** What was cancelled for; undefined: it has not been over. */
+  get reason(): string | undefined {
+    if (this.#isOut) return `had not ended after ${duration(this.#ms!)} (--timeout) and was cancelled`;
+    return interruptedCode() === undefined ? undefined : 'was interrupted and cancelled';
+  }
+
+  get isOut(): boolean {
+    return this.#isOut;
+  }
+
+  end(): void {
+    this.#cancel();
+  }
 }
 
-function refused(topic: string, { entry, bytes }: DeadEntry): Report {
+/** Its entry has done its duty. */
+export function isWell({ kind }: Outcome): boolean {
+  return kind === 'finished' || kind === 'put';
+}
+
+function notKept(topic: string, { entry, bytes }: DeadEntry): Report {
   return {
     json: { topic, entry },
     text: '',
@@ -70,53 +85,43 @@ function refused(topic: string, { entry, bytes }: DeadEntry): Report {
   };
 }
 
-interface Outcome {
-  kind: 'finished' | 'failed' | 'cancelled' | 'expired';
-  /** Chunks of the last attempt, then the final's output. */
-  outputs: Shown[];
-  reason?: string;
-}
-
-async function outcome(
-  node: Scheduler<Uint8Array, Uint8Array>,
-  body: Buffer,
-  say: (line: string) => void,
+async function watched(
+  node: RetryNode,
+  entry: DeadEntry,
+  { say }: Topic,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const began = Date.now();
-  const results = node.submit(body, { signal });
-  let outputs: Shown[] = [];
+  let chunks = 0;
   say(`put again by node ${node.node}, waiting for a runner`);
-  const progress = setInterval(() => {
-    const state = outputs.length === 0 ? 'no result yet' : `${count(outputs.length, 'chunk')} so far`;
+  const tell = (): void => {
+    const state = chunks === 0 ? 'no result yet' : `${count(chunks, 'chunk')} so far`;
     say(`${state} after ${duration(Date.now() - began)}`);
-  }, PROGRESS_MS);
-  try {
-    for await (const { kind, output, reason } of results) {
-      if (output !== undefined) outputs.push(shown(output));
-      if (kind === 'restart') {
-        outputs = [];
-        say('its runner was lost; another attempt begins');
-      } else if (kind !== 'chunk') {
-        return { kind, outputs, ...(reason === undefined ? {} : { reason }) };
-      }
-    }
-    throw new SchedulerError('CLOSED', 'retry', 'the results ended without a final one');
-  } finally {
-    clearInterval(progress);
-  }
+  };
+  const hears = {
+    chunk: (n: number) => void (chunks = n),
+    restart: () => {
+      chunks = 0;
+      say('its runner was lost; another attempt begins');
+    },
+  };
+  return withProgress(tell, () => outcome(node, entry, signal, hears));
 }
 
 function report(
   topic: string,
+  { node }: RetryNode,
   { entry, id }: DeadEntry,
-  { kind, outputs, reason }: Outcome,
-  interrupted: boolean,
+  ended: Outcome,
+  patience: Patience,
 ): Report {
-  const json = { topic, entry, id, kind, outputs, reason: reason ?? null, removed: kind === 'finished' };
+  const { kind, outputs, reason } = ended;
+  const json = { topic, entry, id, kind, outputs, reason: reason ?? null, removed: isWell(ended) };
+  if (kind === 'put') return { json, text: `put again by node ${node}: request ${oneLine(id)}` };
   const text = outputs.map((output) => output.text).join('\n');
   if (kind === 'finished') return { json, text };
-  const why = interrupted && kind === 'cancelled' ? 'was interrupted and cancelled' : `ended as ${kind}`;
+  const why = kind === 'cancelled' ? (patience.reason ?? 'was cancelled') : `ended as ${kind}`;
   const message = `request ${oneLine(id)} ${why}${reason ? `: ${withoutSecrets(oneLine(reason))}` : ''}`;
-  return { json, text, failure: { code: kind.toUpperCase(), message, hint: `entry ${entry} is kept` } };
+  const code = kind === 'cancelled' && patience.isOut ? 'TIMEOUT' : kind.toUpperCase();
+  return { json, text, failure: { code, message, hint: `entry ${entry} is kept` } };
 }
