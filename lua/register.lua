@@ -1,11 +1,10 @@
 -- The topic's registry. `take`: the caller gets the first free one of the candidate names. `over`: it takes the first one
 -- over, even from a registered instance. `renew`: it keeps its name and epoch, unless another instance had the name in
 -- between. `leave`: the name is free at once, its epoch stays known. An entry has a random instance id, so a repeat finds
--- its own entry. Epochs grow: max(server us, stored + 1, above + 1).
---
--- The load unit is one for the topic, as the load tables are in it. A caller with another unit is answered UNIT while
--- another node is registered, or unless the caller has seen that nothing waits. The ttl is one for the topic, too: the
--- longest that any caller gave. With its name the caller keeps the largest prompt that its engine can ever hold.
+-- its own entry. Epochs grow: max(server us, stored + 1, above + 1). The load unit is one for the topic, as the load tables
+-- are in it. A caller with another unit is answered UNIT while another node is registered, or unless the caller has seen
+-- that nothing waits. The ttl is one for the topic, too: the longest that any caller gave. With its name the caller keeps
+-- what it says of its engine.
 --
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
@@ -18,7 +17,8 @@
 -- ARGV[9] load_unit     the caller's: requests, tokens
 -- ARGV[10] empty        1: the caller has seen that nothing waits in any shard
 -- ARGV[11] engine       tokens of the largest prompt that the caller's engine can ever hold; empty: it has none
--- ARGV[12..] name home  candidate names, each with its home shard
+-- ARGV[12] breaker      failures|pause in ms|reason, if the breaker of that engine is open; empty: it is not
+-- ARGV[13..] name home  candidate names, each with its home shard
 -- RETURNS status, name, epoch, shards in use; for SCHEMA the version found; for UNIT the topic's unit, a node that is
 --         registered or nothing, shards in use
 -- STATUS OK TAKEN SCHEMA UNIT
@@ -28,13 +28,15 @@ local bounds = require('lib.bounds')
 local names = require('lib.names')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local action, instance, clock, keep_alive, own_ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local above, own_epoch, load_shards, load_unit, empty, engine = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local FIRST, DAY, SCHEMA, MOST_SHARDS, LAST_EPOCH, ANY_TOKENS = 12, 86400000, '1', 65536, 9007199254740991, 4294967295
+local above, own_epoch, load_shards, load_unit, empty = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local engine, breaker = ARGV[11], ARGV[12]
+local FIRST, DAY, SCHEMA, MOST_SHARDS, LAST_EPOCH, ANY_TOKENS = 13, 86400000, '1', 65536, 9007199254740991, 4294967295
 assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and own_ttl >= 1 and own_ttl <= bounds.MS
   and #above == 14 and tonumber(above, 16) < LAST_EPOCH and (own_epoch == '' or #own_epoch == 14)
   and tonumber(load_shards) >= 1 and tonumber(load_shards) <= MOST_SHARDS
   and (load_unit == 'requests' or load_unit == 'tokens') and #ARGV > FIRST and (#ARGV - FIRST) % 2 == 1
-  and string.match(engine, '^%d*$') and tonumber('0' .. engine) <= ANY_TOKENS, 'an argument is out of its range')
+  and string.match(engine, '^%d*$') and tonumber('0' .. engine) <= ANY_TOKENS
+  and #breaker <= 512, 'an argument is out of its range')
 local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = floor(us / 1000)
@@ -51,7 +53,7 @@ local expiry = format('%d', max(tonumber(meta[5] or 0), now + ttl + keep_alive))
 -- The first write is one that is allowed over maxmemory: it opens the rest of the script.
 local function store(name, holder, epoch, till, home)
   call('PEXPIREAT', names.NODES, expiry)
-  call('HSET', names.NODES, name, table.concat({ holder, epoch, format('%d', till), home, engine }, '|'))
+  call('HSET', names.NODES, name, table.concat({ holder, epoch, format('%d', till), home, engine, breaker }, '|'))
   call('HSET', names.META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit, 'ttl', format('%d', ttl), 'expiry', expiry)
   call('PEXPIREAT', names.NODES, expiry)
   call('PEXPIREAT', names.META, format('%d', max(now + DAY, tonumber(expiry))))

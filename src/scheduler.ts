@@ -213,6 +213,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
       stop: AbortSignal.any([this.#stopLoop.signal, this.over]),
       onWarning: this.#node.warn,
       teller: this.#node.teller,
+      engineDown: (down) => this.#node.engineDown(down),
     });
     this.#loop = loop;
     try {

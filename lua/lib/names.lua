@@ -1,6 +1,6 @@
 -- The two tables of a topic's registry, and what they hold. An entry is { holder: instance, epoch, till: ms }.
 --
--- KEYS[1] nodes hash    name -> instance|epoch|registered until|home shard|engine, see register.lua
+-- KEYS[1] nodes hash    name -> instance|epoch|registered until|home shard|engine|breaker, see register.lua
 -- KEYS[2] meta hash     schema, shards: the highest load_shards any registered node ever gave; unit: of the load tables;
 --                       ttl: the longest that any node gave, ms; expiry: when nodes expires, ms
 --

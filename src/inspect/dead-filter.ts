@@ -1,5 +1,6 @@
-/** Which entries of `dead` are meant. Pure. */
-import type { DeadEntry, DeadKind } from './dead-letters.ts';
+/** Which entries of `dead` are meant. */
+import type { Client } from '../redis/run-script.ts';
+import { PAGE, entriesOf, type DeadEntry, type DeadKind } from './dead-letters.ts';
 
 /** What is missing excludes nothing. */
 export interface DeadFilter {
@@ -26,4 +27,21 @@ export function isMeant(
     age >= olderMs &&
     age <= newerMs
   );
+}
+
+/** Of those shards, the entries that are meant, shard by shard in pages: the oldest first. */
+export async function* pagesOf(
+  { client, topic, shards, now }: { client: Client; topic: string; shards: number; now: number },
+  filter: DeadFilter,
+): AsyncGenerator<DeadEntry[]> {
+  for (let shard = 0; shard < shards; shard += 1) {
+    let page: DeadEntry[] = [];
+    for await (const entry of entriesOf(client, topic, shard)) {
+      if (isMeant(entry, filter, now)) page.push(entry);
+      if (page.length < PAGE) continue;
+      yield page;
+      page = [];
+    }
+    if (page.length > 0) yield page;
+  }
 }

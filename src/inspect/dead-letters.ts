@@ -2,7 +2,6 @@
 import { shardKey } from '../base/keys.ts';
 import { parseTicket } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
-import { isMeant, type DeadFilter } from './dead-filter.ts';
 import { pairsOf } from './decode.ts';
 
 export const DEAD_KINDS = ['lost', 'undecodable', 'failed', 'expired'] as const;
@@ -43,7 +42,7 @@ export interface DeadEntry {
 }
 
 /** An entry holds up to 64 KiB unless its owner wants more, so a page is 6.4 MB as a rule. */
-const PAGE = 100;
+export const PAGE = 100;
 const NAME = /^(\d+):(\d+-\d+)$/;
 
 /** The entries of one shard, oldest first. */
@@ -55,23 +54,6 @@ export async function* entriesOf(client: Client, topic: string, shard: number): 
     for (const [streamId, fields] of page) yield decodeEntry(shard, String(streamId), fields);
     if (page.length < PAGE) return;
     from = `(${String(page.at(-1)![0])}`;
-  }
-}
-
-/** Of those shards, the entries that are meant, shard by shard in pages: the oldest first. */
-export async function* pagesOf(
-  { client, topic, shards, now }: { client: Client; topic: string; shards: number; now: number },
-  filter: DeadFilter,
-): AsyncGenerator<DeadEntry[]> {
-  for (let shard = 0; shard < shards; shard += 1) {
-    let page: DeadEntry[] = [];
-    for await (const entry of entriesOf(client, topic, shard)) {
-      if (isMeant(entry, filter, now)) page.push(entry);
-      if (page.length < PAGE) continue;
-      yield page;
-      page = [];
-    }
-    if (page.length > 0) yield page;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Sink } from '../owner/results.ts';
 import { Engines } from '../protocol/engines.ts';
 import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
+import type { EngineDown } from '../protocol/registration.ts';
 import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
 import { silenceMs } from '../redis/connection.ts';
 import { mayWake, refusedCommands } from '../redis/permissions.ts';
@@ -146,6 +147,13 @@ export class Node<Request, Output> {
     if (this.membership.engine === tokens) return;
     this.membership.engine = tokens;
     this.#quietly('register', this.#heartbeat.renew());
+  }
+
+  /** Its breaker has opened, is open for longer, or (undefined) has closed: the first and the last are told at once. */
+  engineDown(down: EngineDown | undefined): void {
+    const isKnown = (this.membership.down === undefined) === (down === undefined);
+    this.membership.down = down;
+    if (!isKnown && !this.membership.over.aborted) this.#quietly('register', this.#heartbeat.renew());
   }
 
   #origin(): { topic: string; node: string } {

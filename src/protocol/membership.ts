@@ -7,6 +7,7 @@ import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
 import { troubleOf } from '../redis/trouble.ts';
 import type { Client } from '../redis/run-script.ts';
 import { register, type RegisterAction, type RegisterAnswer, type RegisterCall } from './register.ts';
+import type { EngineDown } from './registration.ts';
 import { Resend } from './resend.ts';
 import { Troubles, type Place } from './troubles.ts';
 
@@ -34,6 +35,8 @@ export class Membership {
   shardsInUse = 1;
   /** Tokens of the largest prompt that this node's engine can ever hold; undefined: it has none. Told with each renewal. */
   engine: number | undefined;
+  /** The breaker of this node's engine is open. Told with each renewal. */
+  down: EngineDown | undefined;
   /** What Redis has not answered, for warnings and TIMEOUTs. */
   readonly troubles: Troubles;
   readonly #place: Place;
@@ -194,6 +197,7 @@ export class Membership {
         loadShards: this.#loadShards,
         empty: false,
         engine: this.engine,
+        down: this.down,
         ...more,
       });
     const answer = await this.#place.watch('register', (tell) => this.answered('register', send, tell));

@@ -2,6 +2,7 @@
 import { registryKeys } from '../base/keys.ts';
 import type { LoadUnit, Rules } from '../base/options.ts';
 import type { Tick } from '../base/ticket.ts';
+import { breakerArgument, type EngineDown } from './registration.ts';
 import { runScript, type Client } from '../redis/run-script.ts';
 
 /** `over`: take the name even if another holds it. `leave`: give it up; others may take it at once. */
@@ -22,6 +23,8 @@ export interface RegisterCall {
   empty: boolean;
   /** Tokens of the largest prompt that the caller's engine can ever hold; undefined: it has none. */
   engine: number | undefined;
+  /** Its breaker is open; undefined: it is not. */
+  down: EngineDown | undefined;
 }
 
 export type RegisterAnswer =
@@ -48,6 +51,7 @@ export async function register(client: Client, rules: Rules, call: RegisterCall)
     loadUnit,
     call.empty ? '1' : '',
     call.engine === undefined ? '' : String(call.engine),
+    breakerArgument(call.down),
     ...[...call.names].flatMap(([name, home]) => [name, String(home)]),
   ]);
   const [status, first = '', second = '', shards] = reply.map(String);

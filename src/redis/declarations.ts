@@ -98,6 +98,7 @@ export const SCRIPTS = {
       'load_unit',
       'empty',
       'engine',
+      'breaker',
     ],
     each: ['name', 'home'],
     status: ['OK', 'TAKEN', 'SCHEMA', 'UNIT'],

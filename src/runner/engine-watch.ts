@@ -2,6 +2,7 @@ import { monotonic } from '../base/clock.ts';
 import { ConfigError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';
 import type { GivenBack } from '../protocol/give-back.ts';
+import type { EngineDown } from '../protocol/registration.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
 import { Retry } from './retry.ts';
 
@@ -18,12 +19,14 @@ export class EngineWatch {
   readonly #isEngineFailure: (error: unknown) => boolean;
   readonly #warn: (message: string) => void;
   readonly #teller: Teller;
+  readonly #noteDown: (down: EngineDown | undefined) => void;
 
   /** @throws ConfigError */
   constructor(
     { breaker, isEngineFailure = () => false }: EngineWatchOptions,
     warn: (message: string) => void,
     teller: Teller,
+    noteDown: (down: EngineDown | undefined) => void,
   ) {
     const given: unknown = breaker;
     if (given !== undefined && given !== false && (typeof given !== 'object' || given === null))
@@ -34,6 +37,7 @@ export class EngineWatch {
     this.#isEngineFailure = isEngineFailure;
     this.#warn = warn;
     this.#teller = teller;
+    this.#noteDown = noteDown;
   }
 
   get breaker(): { state: 'closed' | 'open'; failures: number; pauseMs: number | null } | null {
@@ -58,7 +62,9 @@ export class EngineWatch {
 
   worked(claim: string): void {
     const failures = this.#breaker?.failures ?? 0;
-    if (this.#breaker?.worked(claim)) this.#teller.heard('engineUp')?.({ failures });
+    if (!this.#breaker?.worked(claim)) return;
+    this.#noteDown(undefined);
+    this.#teller.heard('engineUp')?.({ failures });
   }
 
   ended(claim: string): void {
@@ -88,6 +94,7 @@ export class EngineWatch {
   }
 
   #tellDown({ failures, pauseMs = 0 }: Breaker, reason: string, wasOpen: boolean): void {
+    this.#noteDown({ failures, pauseMs, reason });
     this.#teller.heard('engineDown')?.({ failures, pauseMs, reason });
     if (wasOpen) return;
     this.#warn(

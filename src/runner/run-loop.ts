@@ -7,6 +7,7 @@ import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';
+import type { EngineDown } from '../protocol/registration.ts';
 import { chunksOf, type Chunks } from './chunks.ts';
 import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
@@ -55,6 +56,8 @@ interface LoopContext {
   /** Told what the engine's code throws. */
   onWarning: (message: string) => void;
   teller: Teller;
+  /** Told when the breaker opens, stays open for longer, or (undefined) closes. */
+  engineDown: (down: EngineDown | undefined) => void;
 }
 
 /** A full engine is asked again after so long: it may get room while no handler yields or ends. Redis is not asked. */
@@ -88,7 +91,7 @@ export class RunLoop<Request, Output> {
     claims: Claims<Request, Output>,
     handler: Handler<Request, Output>,
     { budget: source, ...watch }: RunOptions,
-    { pollMs, stop, onWarning, teller }: LoopContext,
+    { pollMs, stop, onWarning, teller, engineDown }: LoopContext,
   ) {
     if (typeof handler !== 'function') throw new ConfigError('handler', handler, 'a function');
     if (typeof source !== 'function' && !isEngine(source)) {
@@ -104,7 +107,7 @@ export class RunLoop<Request, Output> {
     this.#claims = claims;
     this.#handler = handler;
     this.#source = source;
-    this.#watch = new EngineWatch(watch, onWarning, teller);
+    this.#watch = new EngineWatch(watch, onWarning, teller, engineDown);
     this.#pollMs = pollMs;
     this.#stop = stop;
     this.#onWarning = onWarning;

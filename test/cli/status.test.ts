@@ -95,6 +95,34 @@ describe('sched-lua status', () => {
       });
     });
 
+    it('names those whose breaker is open, with failures, pause and reason, while they live', async () => {
+      const breaker = '3|2000|fetch | failed\u001b[2J';
+      await withClient(redisUrl(), async (client) => {
+        await seedNode(client, topic, 'well', 1, { engine: 8192 });
+        await seedNode(client, topic, 'broken', 1, { engine: 8192, breaker });
+        await seedNode(client, topic, 'gone', 1, { engine: 8192, breaker, keepAliveMs: 1 });
+      });
+      await waitUntil(async () => /^gone .* silent /m.test(await status()), 'one is silent');
+      const text = await status();
+      expect(text)
+        .to.match(/^well .* 8192 tokens$/m)
+        .and.to.match(/^broken .* 8192 tokens, down$/m);
+      expect(text.trimEnd().split('\n\n').at(-1)!.replace(/\n +/g, ' ')).to.equal(
+        'the engine of broken is down: 3 failures in a row, tried again 2.0 s after the last: fetch | failed [2J',
+      );
+      const { nodes } = (await runCli(['--json', 'status', topic], redisUrl())).json();
+      const engines = (nodes as { name: string; engine: unknown }[]).map(({ name, engine }) => [
+        name,
+        engine,
+      ]);
+      const down = { failures: 3, pauseMs: 2_000, reason: 'fetch | failed\u001b[2J' };
+      expect(engines).to.deep.equal([
+        ['broken', { largestPrompt: 8192, down }],
+        ['gone', { largestPrompt: 8192, down }],
+        ['well', { largestPrompt: 8192, down: null }],
+      ]);
+    });
+
     it('names none while a living one does not say, or is of a version that says nothing', async () => {
       await withClient(redisUrl(), async (client) => {
         await seedNode(client, topic, 'engine', 1, { engine: 8192 });
@@ -102,7 +130,7 @@ describe('sched-lua status', () => {
         const [nodes] = registryKeys(topic);
         expect(await status()).to.match(/fits no living engine/);
         const entry = (await client.hget(nodes, 'front'))!;
-        await client.hset(nodes, 'front', entry.replace(/[|][^|]*$/, ''));
+        await client.hset(nodes, 'front', entry.replace(/[|][^|]*[|][^|]*$/, ''));
         expect(await status())
           .to.match(/^front .* size unknown$/m)
           .and.not.to.match(/fits no living engine/);

@@ -117,6 +117,7 @@ export async function seedNode(
     leaseMs = 30_000,
     loadUnit = 'requests',
     engine,
+    breaker = '',
     tokens,
   }: {
     puts?: number;
@@ -126,6 +127,8 @@ export async function seedNode(
     loadUnit?: LoadUnit;
     /** Tokens of the largest prompt that it can ever hold; default: it has none. */
     engine?: number;
+    /** `failures|pause in ms|reason`; default: closed. */
+    breaker?: string;
     /** Of each prompt; default: those of `putArgs`. */
     tokens?: number;
   } = {},
@@ -139,6 +142,7 @@ export async function seedNode(
   await run('register', registryKeys(topic), [
     ...['take', `instance-of-${node}`, '', ...times, above, '', String(loadShards), loadUnit, ''],
     engine === undefined ? '' : String(engine),
+    breaker,
     ...names,
   ]);
   const caller = callerArgs({

@@ -205,6 +205,7 @@ describe('a script that is called with what it cannot take', function () {
       'requests',
       '',
       '',
+      '',
       'n',
       '0',
     ];

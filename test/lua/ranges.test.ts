@@ -169,6 +169,7 @@ describe('the range of an argument', () => {
     ['load_shards', [0, 65_537], [1, 65_536]],
     ['load_unit', ['', 'bytes'], ['requests', 'tokens']],
     ['engine', ['-1', '1.5', 'x', 2 ** 32], ['', '0', 2 ** 32 - 1]],
+    ['breaker', ['b'.repeat(513)], ['', 'b'.repeat(512)]],
   ];
   const WELL = [
     'take',
@@ -180,6 +181,7 @@ describe('the range of an argument', () => {
     '',
     '1',
     'requests',
+    '',
     '',
     '',
     'n',
@@ -204,7 +206,7 @@ describe('the range of an argument', () => {
   }
 
   it('how many names register is given', async () => {
-    for (const length of [11, 12]) expect(await register(WELL.slice(0, length))).to.match(REFUSED);
+    for (const length of [12, 13]) expect(await register(WELL.slice(0, length))).to.match(REFUSED);
     expect(await register([...WELL, 'm'])).to.match(REFUSED);
     expect(await register([...WELL, 'm', '0'])).to.equal('taken');
   });

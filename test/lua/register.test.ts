@@ -25,6 +25,8 @@ interface RegisterCall {
   empty?: boolean;
   /** Default: it has none. */
   engine?: string;
+  /** Default: closed. */
+  breaker?: string;
   /** Candidate names; the home shard is the name's length. */
   names?: string[];
 }
@@ -57,12 +59,13 @@ class TestRegistry {
       unit = 'requests',
       empty = false,
       engine = '',
+      breaker = '',
       ttl = TTL,
       names = ['n'],
     } = call;
     const reply = await runScript(connection(), 'auto', 'register', this.keys, [
       ...[action, instance, String(START + at), String(keepAlive), String(ttl), above, epoch, String(shards)],
-      ...[unit, empty ? '1' : '', engine],
+      ...[unit, empty ? '1' : '', engine, breaker],
       ...names.flatMap((name) => [name, String(name.length)]),
     ]);
     noteStatus('register', [String(reply[0])]);
@@ -286,6 +289,21 @@ describe('register', () => {
     expect(await held(), 'of its successor').to.equal('');
   });
 
+  it('keeps with it that its breaker is open, as the last renewal said, whatever the reason is', async () => {
+    const registry = new TestRegistry();
+    const call = { instance: 'i1', epoch: epochAt(0), engine: '8192' };
+    const said = async (): Promise<string | undefined> =>
+      (await connection().hget(registry.keys[0], 'n'))?.split('|').slice(4).join('|');
+    await registry.run({ action: 'take', instance: 'i1' });
+    for (const breaker of ['3|1000|fetch failed', '4|2000|a|b\n%d ünï', '']) {
+      await registry.run({ action: 'renew', ...call, breaker });
+      expect(await said()).to.equal(`8192|${breaker}`);
+    }
+    await registry.run({ action: 'renew', ...call, breaker: '3|1000|gone' });
+    await registry.run({ action: 'over', instance: 'i2', at: 10 });
+    expect(await said(), 'of its successor').to.equal('|');
+  });
+
   it('refuses an engine that holds no number of tokens, or more than a ticket can say', async () => {
     for (const engine of ['4294967296', '-1', '1.5', '1e3', 'x', ' 1']) {
       const registry = new TestRegistry();
@@ -454,7 +472,22 @@ describe('register', () => {
 
   it('goes by the server’s own time unless a test gives one', async () => {
     const registry = new TestRegistry();
-    const args = ['take', 'i1', '', '30000', String(TTL), NO_EPOCH, '', '1', 'requests', '', '', 'n', '0'];
+    const args = [
+      'take',
+      'i1',
+      '',
+      '30000',
+      String(TTL),
+      NO_EPOCH,
+      '',
+      '1',
+      'requests',
+      '',
+      '',
+      '',
+      'n',
+      '0',
+    ];
     const [, , epoch] = await runScript(connection(), 'auto', 'register', registry.keys, args);
     expect(Math.abs(parseInt(String(epoch), 16) / 1000 - Date.now())).to.be.lessThan(5_000);
   });

@@ -9,6 +9,7 @@ import {
 } from '../../src/index.ts';
 import { monotonic, sleep } from '../../src/base/clock.ts';
 import { parseRecord } from '../../src/inspect/decode.ts';
+import { readRegistrations } from '../../src/protocol/registration.ts';
 import {
   PATIENT,
   all,
@@ -115,7 +116,7 @@ describe('a request that is given back', function () {
       // a node has an engine once it has asked for work
       await other.getRequests(room(), { waitMs: 0 });
       await waitUntil(
-        async () => /\|\d+$/.test((await fleet.redis.hget(`{${fleet.topic}}:nodes`, 'other')) ?? ''),
+        async () => /\|\d+\|$/.test((await fleet.redis.hget(`{${fleet.topic}}:nodes`, 'other')) ?? ''),
         'the registry knows it',
       );
       await owner.putRequests([request('r')]);
@@ -235,6 +236,23 @@ describe('an engine that fails', function () {
     expect(fleet.warnings.filter((warning) => warning.startsWith('run:'))).to.deep.equal([
       'run: the engine failed 3 times in a row, one request at a time tries whether it works again: connection refused',
     ]);
+  });
+
+  it('is said to be down in the registry at once, and to be well again at once; the pauses between ride along', async () => {
+    const downInRegistry = async (): Promise<unknown> => {
+      const { nodes } = await readRegistrations(fleet.redis, fleet.topic);
+      return nodes.find(({ name }) => name === 'engine')?.engine?.down;
+    };
+    await engine({ breaker: { pauseMs: 50 } });
+    await waitUntil(async () => (await downInRegistry()) === null, 'it has an engine');
+    await owner.putRequests(requests('r', 3));
+    await waitUntil(async () => (await downInRegistry()) !== null, 'it is down', 15_000);
+    await waitUntil(() => told.length >= 3, 'two trials have failed', 20_000);
+    // the next renewal is due in half of keepAliveMs
+    expect(await downInRegistry()).to.deep.equal({ failures: 3, pauseMs: 50, reason: 'connection refused' });
+    down = false;
+    await ended(owner, ['r0', 'r1', 'r2']);
+    await waitUntil(async () => (await downInRegistry()) === null, 'it is well', 15_000);
   });
 
   it('costs a try of each request that it had, and none of those that only tried it', async () => {

@@ -1,6 +1,6 @@
 /** `sched-lua dead retry` and `drop` of all entries that a filter means. */
-import type { DeadFilter } from '../../inspect/dead-filter.ts';
-import { pagesOf, removeEntries, type DeadEntry } from '../../inspect/dead-letters.ts';
+import { pagesOf, type DeadFilter } from '../../inspect/dead-filter.ts';
+import { removeEntries, type DeadEntry } from '../../inspect/dead-letters.ts';
 import { count, oneLine, withoutSecrets, type Report } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import type { Topic } from '../topic.ts';

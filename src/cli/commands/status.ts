@@ -6,7 +6,7 @@ import { inspectShard, type ShardStatus } from '../../inspect/shard-status.ts';
 import type { TooLarge } from '../../inspect/too-large.ts';
 import { findTopics } from '../../inspect/topics.ts';
 import { catchInterrupt } from '../interrupt.ts';
-import { count, duration, fold, shorten, table, type Report } from '../output.ts';
+import { count, duration, fold, oneLine, shorten, table, type Report } from '../output.ts';
 import { serversOf, type Run } from '../session.ts';
 import { onTopic, type Topic } from '../topic.ts';
 
@@ -20,7 +20,7 @@ export function addStatus(program: Command, run: Run): void {
     .summary("show a topic's nodes and shards")
     .description(
       'Shows the nodes of a topic, and for each shard in use what waits, since when, what is claimed, leases that are ' +
-        'over, results that their owners have not taken yet, and requests given up. Names the heads of lines that no ' +
+        'over, results that their owners have not taken yet, and requests given up. Names the engines that fail and are left alone, and the heads of lines that no ' +
         'living engine can ever hold. Exit code 1 if there is no such topic.',
     )
     .option('--watch', `show it again every ${EVERY_MS / 1000} s, until Ctrl-C`);
@@ -58,6 +58,7 @@ async function status(on: Topic): Promise<Report> {
       fold(`topic ${topic} on ${server}: ${summary(nodes, shards, loadUnit)}`),
       nodeTable(nodes, now),
       shardTable(figures),
+      nodes.flatMap(brokenDown).map(fold).join('\n'),
       tooLarge.map((one) => fold(inVain(one, largestPrompt!))).join('\n'),
     ]
       .filter((part) => part !== '')
@@ -99,9 +100,23 @@ function nodeTable(nodes: readonly Registration[], now: number): string {
     state === 'registered'
       ? `for ${duration(registeredUntil - now)} more`
       : `${state} ${duration(now - registeredUntil)} ago`,
-    engine === null ? '-' : engine.largestPrompt === null ? 'size unknown' : `${engine.largestPrompt} tokens`,
+    engineOf(engine),
   ]);
   return table(['NODE', 'HOME', 'REGISTERED', 'ENGINE'], rows, 0);
+}
+
+function engineOf(engine: Registration['engine']): string {
+  if (engine === null) return '-';
+  const size = engine.largestPrompt === null ? 'size unknown' : `${engine.largestPrompt} tokens`;
+  return engine.down ? `${size}, down` : size;
+}
+
+/** Of a living node whose breaker is open. */
+function brokenDown({ name, state, engine }: Registration): string[] {
+  if (state !== 'registered' || !engine?.down) return [];
+  const { failures, pauseMs, reason } = engine.down;
+  const what = `the engine of ${shorten(name, 40)} is down: ${count(failures, 'failure')} in a row`;
+  return [`${what}, tried again ${duration(pauseMs)} after the last: ${oneLine(reason)}`];
 }
 
 function shardTable(shards: readonly ShardStatus[]): string {
