@@ -1,7 +1,6 @@
 -- Looks at the ticket that a runner keeps room for, if one does. If it does not wait any more, or is to be ended, nobody
--- keeps room. If the
--- caller keeps it, it is taken if it fits now: before all others, whoever may be stolen from. Else the caller goes on
--- keeping; if its engine can never hold it after all, somebody else may.
+-- keeps room. If the caller keeps it, it is taken if it fits now: before all others, whoever may be stolen from. Else the
+-- caller goes on keeping; if its engine can never hold it after all, somebody else may.
 --
 -- GIVES  take_kept(take)
 -- WRITES nothing
