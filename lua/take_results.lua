@@ -1,12 +1,15 @@
--- Removes the caller's mailbox up to the cursor and answers what follows. So what a lost answer held comes again.
+-- Removes the caller's mailbox up to the cursor and answers what follows. So what a lost answer held comes again. Tells the
+-- runners of claims that the caller names to wait, or to go on: a reader of their results is behind.
 --
 -- ARGV[14] cursor       tick of the last result the caller has; empty: none
 -- ARGV[15] limit        most results
 -- ARGV[16] max_bytes    no result is added beyond, but for the first
+-- ARGV[17..] ticket fence halt  of a claim; halt: ms for which its runner is to wait with its next chunk, 0: it goes on
 -- RETURNS status, tick, more (0 or 1), results as they stand in `out`
 -- STATUS OK
 -- COST   O(log out + n)
 -- WRITES out
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local enter = require('lib.enter')
 local leave = require('lib.leave')
@@ -14,8 +17,12 @@ local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, min = redis.call, string.format, math.min
 local cursor, limit, max_bytes = ARGV[14], tonumber(ARGV[15]), tonumber(ARGV[16])
-local FIRST_STEP, STEP = 4, 16
+local FIRST_STEP, STEP, FIRST, WIDTH = 4, 16, 17, 3
 assert((cursor == '' or #cursor == 14) and limit >= 0 and max_bytes >= 0, 'an argument is out of its range')
+local halts = #ARGV >= FIRST and require('lib.named')(FIRST, WIDTH, (#ARGV - FIRST + 1) / WIDTH)
+for at = FIRST, #ARGV, WIDTH do
+  assert(tonumber(ARGV[at + 2]) >= 0 and tonumber(ARGV[at + 2]) <= bounds.MS, 'a halt is out of its range')
+end
 local from, to = '[' .. caller.node .. '|', '(' .. caller.node .. '}'
 
 -- a removal is allowed over maxmemory: it opens the script
@@ -26,6 +33,9 @@ end
 local refused = enter(nil, cursor ~= '' and remove_taken or nil)
 if refused then
   return refused
+end
+if halts then
+  require('lib.halt')(halts, FIRST, WIDTH)
 end
 
 local reply, bytes, more, step = { 'OK', format('%014x', shard.tick), '0' }, 0, true, FIRST_STEP

@@ -30,6 +30,7 @@ const HEADINGS = [
     'What does not fit',
     'Lanes',
     'Wake-ups',
+    'Slow readers',
     'Late binding',
     'Expiry',
   ],

@@ -197,6 +197,24 @@ export const OPTIONS: OptionTable = {
     default: always(10_000),
     kind: integer(1, MAX_INT32),
   },
+  maxUnread: {
+    meaning: 'When this many results of a request wait for their reader, its runner is asked to wait',
+    unit: 'results',
+    default: always(1_000),
+    kind: integer(1, MAX_INT32),
+  },
+  maxUnreadBytes: {
+    meaning: 'The same in bytes; with 16 times as many the request ends as failed',
+    unit: 'bytes',
+    default: always(4 * MIB, '4 MiB'),
+    kind: integer(1, MAX_BYTES),
+  },
+  readTimeoutMs: {
+    meaning: 'How long its runner may be kept waiting while nothing is read; then the request ends as failed',
+    unit: 'ms',
+    default: always(60_000),
+    kind: integer(1, MAX_INT32),
+  },
   deadLetter: {
     meaning:
       "Which of this node's requests are kept in `dead` when they end: `lost`, `failed` too, or `all` but finished and cancelled ones",

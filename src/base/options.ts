@@ -146,6 +146,18 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    */
   maxResults?: number;
   /**
+   * When this many results of a request wait for their reader, its runner is asked to wait: the handler's next chunk is not
+   * asked for until half of them have been read. Default: 1,000.
+   */
+  maxUnread?: number;
+  /** The same in bytes; with 16 times as many the request ends as failed. Default: 4 MiB. */
+  maxUnreadBytes?: number;
+  /**
+   * How long its runner may be kept waiting while nothing is read; then the request ends as failed, as its engine could
+   * serve another. Default: 60,000.
+   */
+  readTimeoutMs?: number;
+  /**
    * Which of this node's requests are kept in `dead` when they end: `lost`, `failed` too, or `all` but finished and cancelled
    * ones. `lost` are those that no runner was left for, and those that a runner could not decode; `all` has the expired, too.
    * It is the owner's, so that one topic may have requests whose failures are looked after and others whose are not.

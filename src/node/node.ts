@@ -220,6 +220,7 @@ export class Node<Request, Output> {
       claim: (number, delayMs) => this.claimer.ring(number, delayMs),
       results: (number) => empty(this.#shards.get(number)),
       refresh: (number) => this.#quietly('refresh', this.#heartbeat.refresh(this.#shards.get(number))),
+      halt: (number, fence, ms) => this.claims.halt(number, fence, ms),
       subscribed: () => {
         this.claimer.lookAround();
         for (const shard of new Set([...shards, ...this.owner.shardsInUse()])) empty(shard);

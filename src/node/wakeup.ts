@@ -1,5 +1,6 @@
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { wakePrefix } from '../base/keys.ts';
+import type { Tick } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Sockets } from '../redis/sockets.ts';
 import type { Listener } from '../redis/subscriptions.ts';
@@ -11,13 +12,15 @@ export interface Rings {
   results(shard: number): void;
   /** A claim of this node in this shard was cancelled: refresh. */
   refresh(shard: number): void;
+  /** The reader of a claim's results is behind: wait with its next chunk for so long; 0: go on. */
+  halt(shard: number, fence: Tick, ms: number): void;
   /** Subscribed, or subscribed again: rings may have been missed. */
   subscribed(): void;
 }
 
-type What = 'claim' | 'results' | 'refresh';
-/** What, the number of the shard, ms. */
-const RING = /^(claim|results|refresh) (\d{1,5}) (\d{1,15})$/;
+type What = 'claim' | 'results' | 'refresh' | 'halt';
+/** What, the number of the shard, ms; of a halt the fence of its claim. */
+const RING = /^(?:(claim|results|refresh) (\d{1,5}) (\d{1,15})|(halt) (\d{1,5}) (\d{1,15}) ([0-9a-f]{14}))$/;
 /** The longest time of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -72,13 +75,15 @@ export class Wakeup implements Listener {
   }
 
   hear(message: string): void {
-    const [, what, number, delay] = (RING.exec(message) ?? []) as [string?, What?, string?, string?];
+    const [, ring, ringShard, ringMs, halt, haltShard, haltMs, fence] = RING.exec(message) ?? [];
+    const what = (ring ?? halt) as What | undefined;
     if (what === undefined) return;
-    const shard = Number(number);
+    const shard = Number(ringShard ?? haltShard);
     if (!this.#options.isShard(shard)) return;
-    const delayMs = Math.min(MAX_TIMER_MS, Number(delay));
+    const delayMs = Math.min(MAX_TIMER_MS, Number(ringMs ?? haltMs));
     this.#options.teller.heard('ring')?.({ what, shard, delayMs });
     if (what === 'claim') this.#rings.claim(shard, delayMs);
+    else if (what === 'halt') this.#rings.halt(shard, fence!, delayMs);
     else this.#rings[what](shard);
   }
 }

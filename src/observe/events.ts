@@ -50,6 +50,8 @@ export interface EventMap {
   givenBack: OfClaim;
   /** This node no longer holds a claim that it had not ended: its lease ran out, or the request was cancelled. */
   lost: OfClaim;
+  /** The reader of a request is behind, and the owner has asked to wait with its next chunk; or it goes on. */
+  halted: OfClaim & { isHalted: boolean };
   /** The owner of a claim is silent. With `onOwnerLoss: 'abort'` the claim is `lost`, too. Told once of each claim. */
   ownerSilent: OfClaim;
   /** A result of a claim was answered by Redis. `answer`: what became of it. */
@@ -72,7 +74,7 @@ export interface EventMap {
     ranMs: number | undefined;
   };
   /** A wake-up came. `delayMs`: the work can be taken so much later. */
-  ring: { what: 'claim' | 'results' | 'refresh'; shard: number; delayMs: number };
+  ring: { what: 'claim' | 'results' | 'refresh' | 'halt'; shard: number; delayMs: number };
   /** Redis ran a script for this node. `ms`: from when it was sent, by the connection that it was answered on. */
   answered: { shard: number; script: string; ms: number };
   /**
@@ -116,6 +118,7 @@ export const EVENT_NAMES = [
   'givenBack',
   'lost',
   'ownerSilent',
+  'halted',
   'resultSent',
   'resultTaken',
   'news',

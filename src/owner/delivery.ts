@@ -11,13 +11,14 @@ import type { Delivered, Mail, ResultKind } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
 import { courseOf } from './course.ts';
 import { RecentTickets, type Pending, type PendingTable } from './pending.ts';
+import type { Readers } from './readers.ts';
 import { isFinal, type Result, type Sink } from './results.ts';
 
 export interface DeliveryOptions<Output> {
   outputCodec: Codec<Output>;
   onRestart: 'restart' | 'fail';
-  /** Results of one request that may wait for their reader. */
-  maxUnread: number;
+  /** Chunks go to their readers by these. */
+  readers: Pick<Readers<Output>, 'deliver'>;
   /** What is older has expired. */
   ttlMs: number;
   /** Where results of a predecessor's requests go; missing: they are dropped. */
@@ -120,18 +121,11 @@ export class Delivery<Output> {
       return;
     }
     if (!isFinal(result)) {
-      this.#deliverChunk(pending, result);
+      this.#options.readers.deliver(pending, result, Buffer.byteLength(mail.payload), mail.fence);
       return;
     }
     if (own) own.ended = true;
     this.#pendings.end(pending, result);
-  }
-
-  /** One more than the reader has room for ends the request, as one more than the mailbox has room for does. */
-  #deliverChunk(pending: Pending<Output>, chunk: Result<Output>): void {
-    const { maxUnread } = this.#options;
-    if (pending.sink.unread() < maxUnread) pending.sink.deliver(chunk);
-    else this.#options.failEarly(pending, `nobody has read ${maxUnread} of its results (option maxResults)`);
   }
 
   #stranger(shard: Shard, mail: Delivered): Pending<Output> | undefined {

@@ -1,7 +1,7 @@
 import { Alarm } from '../base/clock.ts';
 import { NO_TICK, type Tick } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import type { Mail } from '../protocol/wire.ts';
+import { MAX_ITEMS, type Halt, type Mail } from '../protocol/wire.ts';
 
 /** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
 const ACKNOWLEDGE_MS = 100;
@@ -18,6 +18,7 @@ interface Look {
 export class Mailbox {
   readonly #shard: Shard;
   readonly #deliver: (mail: Mail) => void;
+  readonly #halts: () => readonly Halt[];
   readonly #acknowledge: Alarm;
   #cursor: Tick = NO_TICK;
   #taken: Tick = NO_TICK;
@@ -27,9 +28,11 @@ export class Mailbox {
   #again = false;
   #closed = false;
 
-  constructor(shard: Shard, deliver: (mail: Mail) => void) {
+  /** @param halts asked with every call: what runners of this shard are to be told */
+  constructor(shard: Shard, deliver: (mail: Mail) => void, halts: () => readonly Halt[] = () => []) {
     this.#shard = shard;
     this.#deliver = deliver;
+    this.#halts = halts;
     this.#acknowledge = new Alarm(() => void this.empty().catch(() => undefined));
   }
 
@@ -88,7 +91,10 @@ export class Mailbox {
     this.#acknowledge.clear();
     const from = this.#cursor;
     const begun = this.#looks.length;
-    const { mails, more } = await this.#shard.takeResults(from);
+    const halts = this.#halts();
+    // there may be more to tell
+    if (halts.length === MAX_ITEMS) this.#again = true;
+    const { mails, more } = await this.#shard.takeResults(from, MAX_ITEMS, halts);
     this.#taken = from;
     for (const mail of mails) {
       // an answer of before a rollback may come again

@@ -1,9 +1,17 @@
 import type { Teller } from '../observe/events.ts';
+import { Backlog } from './backlog.ts';
 import type { Result, Sink } from './results.ts';
+
+/** A result that nobody has asked for yet. */
+interface Unread<Output> {
+  result: Result<Output>;
+  bytes: number;
+  backlog: Backlog;
+}
 
 /** The results of requests put by `putRequests`, kept until `getResults` asks. */
 export class News<Output> {
-  #byId = new Map<string, Result<Output>[]>();
+  #byId = new Map<string, Unread<Output>[]>();
   readonly #teller: Teller;
   #next: AbortController | undefined;
 
@@ -13,16 +21,18 @@ export class News<Output> {
 
   /** A sink for one request of this id. */
   sink(id: string): Sink<Output> {
+    const backlog = new Backlog();
     return {
-      deliver: (result) => {
-        const results = this.#byId.get(id);
-        if (results) results.push(result);
-        else this.#byId.set(id, [result]);
+      backlog,
+      deliver: (result, bytes = 0) => {
+        backlog.add(bytes);
+        const unread = this.#byId.get(id);
+        if (unread) unread.push({ result, bytes, backlog });
+        else this.#byId.set(id, [{ result, bytes, backlog }]);
         this.#teller.heard('news')?.({ id });
         this.#next?.abort();
         this.#next = undefined;
       },
-      unread: () => this.#byId.get(id)?.length ?? 0,
       fail: () => undefined,
     };
   }
@@ -43,6 +53,7 @@ export class News<Output> {
   take(): Map<string, Result<Output>[]> {
     const news = this.#byId;
     this.#byId = new Map();
-    return news;
+    for (const { bytes, backlog } of [...news.values()].flat()) backlog.take(bytes);
+    return new Map([...news].map(([id, unread]) => [id, unread.map(({ result }) => result)]));
   }
 }

@@ -20,6 +20,7 @@ import { Mailbox } from './mailbox.ts';
 import { OwnerTeller } from './owner-teller.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
 import type { NewRequest } from './prepare.ts';
+import { Readers } from './readers.ts';
 import { Placement } from './placement.ts';
 import { duplicate, late, tooLarge } from './refusals.ts';
 import type { Sink } from './results.ts';
@@ -33,6 +34,7 @@ export class Owner<Output> {
   readonly #membership: Membership;
   readonly #rules: Rules;
   readonly #pendings: PendingTable<Output>;
+  readonly #readers: Readers<Output>;
   readonly #delivery: Delivery<Output>;
   readonly #placement: Placement<Output>;
   readonly #deadlines: Deadlines<Output>;
@@ -56,11 +58,14 @@ export class Owner<Output> {
     // results of tickets that it does not know are a predecessor's; those that a rollback of Redis brings back are not,
     // and what is older than ttl has expired
     this.#pendings = new PendingTable((...end) => this.#teller.ended(...end), predecessor && settings.ttlMs);
+    this.#readers = new Readers(settings, {
+      tell: (shard) => void this.#quietly(this.mailbox(shard).empty()),
+      giveUp: (pending, reason) => this.#failEarly(pending, reason),
+    });
     this.#delivery = new Delivery(this.#pendings, {
       outputCodec: settings.outputCodec,
       onRestart: settings.onRestart,
-      // a reader that keeps up still finds the results of one call at once
-      maxUnread: Math.max(settings.maxResults, MAX_ITEMS),
+      readers: this.#readers,
       ttlMs: settings.ttlMs,
       predecessor,
       failEarly: (pending, reason) => this.#failEarly(pending, reason),
@@ -167,7 +172,11 @@ export class Owner<Output> {
   mailbox(shard: Shard): Mailbox {
     let mailbox = this.#mailboxes.get(shard);
     if (!mailbox) {
-      mailbox = new Mailbox(shard, (mail) => this.deliver(shard, mail));
+      mailbox = new Mailbox(
+        shard,
+        (mail) => this.deliver(shard, mail),
+        () => this.#readers.halts(shard),
+      );
       this.#mailboxes.set(shard, mailbox);
     }
     return mailbox;

@@ -139,7 +139,7 @@ export class PendingTable<Output> {
       if (pending.ticket === undefined) counts.unanswered += 1;
       else counts.pending += 1;
       if (this.isPutAgain(pending)) counts.puttingAgain += 1;
-      counts.unread += pending.sink.unread();
+      counts.unread += pending.sink.backlog.results;
     }
     return counts;
   }

@@ -1,3 +1,4 @@
+import type { Backlog } from './backlog.ts';
 import type { Course } from './course.ts';
 
 /**
@@ -48,9 +49,10 @@ interface DroppedResult {
 
 /** Where a request's results go. */
 export interface Sink<Output> {
-  deliver(result: Result<Output>): void;
-  /** Results that were delivered and that nobody has read. */
-  unread(): number;
+  /** @param bytes of its output, encoded */
+  deliver(result: Result<Output>, bytes?: number): void;
+  /** What was delivered and that nobody has read. */
+  readonly backlog: Backlog;
   /** The scheduler ends before the request does (CLOSED, EVICTED). */
   fail(error: Error): void;
 }

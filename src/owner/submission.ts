@@ -1,5 +1,6 @@
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { Queue } from '../base/queue.ts';
+import { Backlog } from './backlog.ts';
 import type { Pending } from './pending.ts';
 import { isFinal, type FinalResult, type Result, type Sink } from './results.ts';
 
@@ -12,13 +13,14 @@ interface Way<Output> {
 /**
  * A submitted request: an async iterable of its results, the last of which ends it (finished, failed, cancelled or
  * expired). Each result is read once, by one reader at a time: a second one is refused (CONFIG). `result()` may be asked as
- * often as one likes, and beside a reader. A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one. Up to `maxResults` results wait to be
- * read: one more ends the request as failed.
+ * often as one likes, and beside a reader. A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one. When `maxUnread` results
+ * wait to be read, the runner is asked to wait, see there.
  */
 export class Submission<Output> implements AsyncIterable<Result<Output>> {
   /** The request's id; empty if it had none. */
   readonly id: string = '';
-  readonly #unread = new Queue<Result<Output>>();
+  readonly #unread = new Queue<{ result: Result<Output>; bytes: number }>();
+  readonly #backlog = new Backlog();
   readonly #cancel: Way<Output>['cancel'];
   readonly #pending: Promise<Pending<Output>>;
   readonly #signal: AbortSignal | undefined;
@@ -36,8 +38,8 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     this.#cancel = way.cancel;
     this.#signal = signal;
     const sink: Sink<Output> = {
-      deliver: (result) => this.#deliver(result),
-      unread: () => this.#unread.length,
+      deliver: (result, bytes = 0) => this.#deliver(result, bytes),
+      backlog: this.#backlog,
       fail: (error) => this.#fail(error),
     };
     try {
@@ -74,7 +76,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
    */
   async result(): Promise<Output | undefined> {
     this.#wantsFinal = true;
-    if (this.#readers === 0) this.#unread.clear();
+    if (this.#readers === 0) this.#drop();
     while (!this.#final && !this.#error) await this.#news();
     if (!this.#final) throw this.#error!;
     const { kind, output, reason } = this.#final;
@@ -89,13 +91,27 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     return this.#final;
   }
 
-  #deliver(result: Result<Output>): void {
-    if (this.#readers > 0 || !this.#wantsFinal) this.#unread.push(result);
+  #deliver(result: Result<Output>, bytes: number): void {
+    if (this.#readers > 0 || !this.#wantsFinal) {
+      this.#unread.push({ result, bytes });
+      this.#backlog.add(bytes);
+    }
     if (isFinal(result)) {
       this.#final = result;
       this.#ended();
     }
     this.#wake();
+  }
+
+  /** The first that nobody has read. */
+  #next(): Result<Output> | undefined {
+    const next = this.#unread.shift();
+    if (next) this.#backlog.take(next.bytes);
+    return next?.result;
+  }
+
+  #drop(): void {
+    while (this.#next());
   }
 
   #fail(error: Error): void {
@@ -125,7 +141,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     this.#readers += 1;
     try {
       for (;;) {
-        const result = this.#unread.shift();
+        const result = this.#next();
         if (result) yield result;
         else if (this.#error) throw this.#error;
         else if (this.#final) return;
@@ -133,7 +149,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
       }
     } finally {
       this.#readers -= 1;
-      if (this.#wantsFinal && this.#readers === 0) this.#unread.clear();
+      if (this.#wantsFinal && this.#readers === 0) this.#drop();
     }
   }
 }

@@ -145,13 +145,18 @@ export class Shard {
       await this.#persist('push_back', givenBackArguments(claims.slice(from, from + wire.MAX_ITEMS)));
   }
 
-  /** @param limit 0: none is taken, those up to the cursor are removed */
+  /**
+   * @param limit 0: none is taken, those up to the cursor are removed
+   * @param halts at most MAX_ITEMS
+   */
   async takeResults(
     cursor: Tick,
     limit: number = wire.MAX_ITEMS,
+    halts: readonly wire.Halt[] = [],
   ): Promise<{ mails: wire.Mail[]; more: boolean }> {
     const limits = [String(limit), String(wire.MAX_BYTES)];
-    const reply = await this.#persist('take_results', [wire.cursorArgument(cursor), ...limits]);
+    const args = [wire.cursorArgument(cursor), ...limits, ...wire.haltArguments(halts)];
+    const reply = await this.#persist('take_results', args);
     const answer = wire.parseTaken(reply);
     this.#teller.taken(answer.mails);
     return answer;

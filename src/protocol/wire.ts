@@ -121,6 +121,12 @@ export interface Held {
   fence: Tick;
 }
 
+/** A runner is to wait with the next chunk of its claim. */
+export interface Halt extends Held {
+  /** For so many ms; 0: it goes on. */
+  ms: number;
+}
+
 export interface RefreshAnswer<H> {
   lost: H[];
   unknown: Ticket[];
@@ -191,6 +197,11 @@ export function resultArguments(item: ResultItem): (string | Buffer)[] {
 /** Claims, by ticket and fence. */
 export function heldArguments(held: readonly Held[]): string[] {
   return held.flatMap(({ ticket, fence }) => [ticket, fence]);
+}
+
+/** Claims whose runners are to wait, or to go on. */
+export function haltArguments(halts: readonly Halt[]): string[] {
+  return halts.flatMap(({ ticket, fence, ms }) => [ticket, fence, String(Math.ceil(ms))]);
 }
 
 /** In how many ms a claim of the node that puts follows; undefined: none does. A front has never claimed. */

@@ -79,7 +79,7 @@ export const SCRIPTS = {
     ['OK', 'ORPHAN', 'LOST', 'OVERFLOW'],
     ['ticket', 'fence', 'number', 'kind', 'dead', 'payload'],
   ),
-  take_results: shardScript(['cursor', 'limit', 'max_bytes'], ['OK']),
+  take_results: shardScript(['cursor', 'limit', 'max_bytes'], ['OK'], ['ticket', 'fence', 'halt']),
   refresh: shardScript(['reap_limit', 'cursor', 'alive', 'held'], ['OK'], ['ticket', 'fence']),
   cancel: shardScript(['final', 'reason'], ['OK', 'WAITING', 'CLAIMED', 'ENDED'], ['ticket']),
   reset: shardScript(['slice'], ['OK'], ['ticket']),

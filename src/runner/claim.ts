@@ -2,6 +2,7 @@ import { monotonic } from '../base/clock.ts';
 import { hex, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { ClaimedTicket, Held, Story } from '../protocol/wire.ts';
+import { Halt } from './halt.ts';
 
 /** What this node holds of one request. */
 export class Claim implements Held {
@@ -21,6 +22,9 @@ export class Claim implements Held {
   ending = false;
   /** It was told that its owner is silent. */
   orphaned = false;
+  /** Bytes of its results on their way to Redis. */
+  bytesAhead = 0;
+  #halt: Halt | undefined;
   #lost: unknown;
   #controller: AbortController | undefined;
 
@@ -67,6 +71,24 @@ export class Claim implements Held {
       if (this.#lost !== undefined) this.#controller.abort(this.#lost);
     }
     return this.#controller.signal;
+  }
+
+  /** Its owner has asked to wait with the next chunk. */
+  get isHalted(): boolean {
+    return this.#halt?.isOn === true;
+  }
+
+  /** @param ms 0: it goes on. True: that is news */
+  halt(ms: number): boolean {
+    const was = this.isHalted;
+    this.#halt ??= new Halt();
+    this.#halt.set(ms);
+    return was !== this.isHalted;
+  }
+
+  /** Resolves when it goes on, or its signal fires. */
+  async goesOn(): Promise<void> {
+    await this.#halt?.over(this.signal);
   }
 
   /** Fires the signal. */

@@ -5,7 +5,7 @@
 import type { Payload } from '../base/codec.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
-import { parseTicket, type Ticket } from '../base/ticket.ts';
+import { parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { GiveBackOptions, GivenBack } from '../protocol/give-back.ts';
 import type { Membership } from '../protocol/membership.ts';
@@ -30,6 +30,8 @@ export interface ClaimedRequest<Request> {
   stolen: boolean;
   /** Fires when this node no longer holds the request: stop, what it yields is refused. */
   signal: AbortSignal;
+  /** Its reader is behind: its owner asks to wait with the next chunk. `run` waits by itself. */
+  readonly isHalted: boolean;
   /** Names the claim in `putResults`. */
   claim: string;
   /**
@@ -91,6 +93,9 @@ export class Claims<Request, Output> {
       stolen: owner !== this.#membership.name,
       get signal() {
         return claim.signal;
+      },
+      get isHalted() {
+        return claim.isHalted;
       },
       claim: key,
       giveBack: async (options = {}) => this.#giveBack(claim, { afterMs: 0, ...checkGiveBack(options) }),
@@ -177,6 +182,24 @@ export class Claims<Request, Output> {
   put(item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
     const claim = this.#byKey.get(item.claim);
     return !claim || claim.ending ? 'lost' : this.#outbox.put(claim, item);
+  }
+
+  /** The owner of a claim has heard that its reader is behind, or has caught up (0 ms). */
+  halt(shard: number, fence: Tick, ms: number): void {
+    const claim = this.#byKey.get(`${shard}.${fence}`);
+    if (!claim?.halt(ms)) return;
+    const { id, ticket, owner, isHalted } = claim;
+    this.#teller.heard('halted')?.({ id, ticket, fence, owner, shard, isHalted });
+  }
+
+  /** Resolves when the next chunk of the claim may be asked for, at once if it is not held any more. */
+  async goesOn(key: string): Promise<void> {
+    await this.#byKey.get(key)?.goesOn();
+  }
+
+  /** So many bytes of its results are on their way to Redis. */
+  bytesAhead(key: string): number {
+    return this.#byKey.get(key)?.bytesAhead ?? 0;
   }
 
   /** The owner of a claim is silent. Told once: it may speak again, or a successor of its name. */

@@ -136,12 +136,14 @@ export class Outbox<Output> {
     const number = ++claim.number;
     if (kind !== 'chunk') claim.ending = true;
     const isOwn = claim.owner === this.#membership.name;
+    const bytes = Buffer.byteLength(payload);
+    claim.bytesAhead += bytes;
     const sent = isOwn ? this.#own.sending(ticket) : undefined;
     const { tally } = this.#teller;
     tally.resultsUnanswered += 1;
     try {
       const answer = await shard.putResult({ dead: false, ...result, ticket, fence, number });
-      this.#tell(claim, number, kind, payload, answer);
+      this.#tell(claim, number, kind, bytes, answer);
       if (answer === 'LOST') {
         this.#held.lose(claim);
       } else if (answer === 'OVERFLOW') {
@@ -159,18 +161,18 @@ export class Outbox<Output> {
       throw error;
     } finally {
       tally.resultsUnanswered -= 1;
+      claim.bytesAhead -= bytes;
       sent?.();
     }
   }
 
-  #tell(claim: Claim, number: number, kind: Encoded['kind'], payload: Payload, answer: ResultAnswer): void {
+  #tell(claim: Claim, number: number, kind: Encoded['kind'], bytes: number, answer: ResultAnswer): void {
     const { tally } = this.#teller;
     if (answer === 'OK' || answer === 'ORPHAN') tally.resultsSent += 1;
     else tally.resultsRefused += 1;
     const { id, ticket, fence, owner, shard } = claim;
     this.#teller.heard('resultSent')?.({
-      ...{ id, ticket, fence, owner, shard: shard.number, number, kind, answer },
-      bytes: Buffer.byteLength(payload),
+      ...{ id, ticket, fence, owner, shard: shard.number, number, kind, bytes, answer },
     });
   }
 }

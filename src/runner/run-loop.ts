@@ -65,6 +65,8 @@ const LOOK_AGAIN_MS = 100;
 
 /** Chunks of one request on their way to Redis before its handler waits: about eight calls of a lane. */
 const MAX_AHEAD = 1_000;
+/** The same in bytes: about four calls. */
+const MAX_AHEAD_BYTES = 1_048_576;
 
 export class RunLoop<Request, Output> {
   readonly #claimer: Claimer<Request>;
@@ -242,9 +244,10 @@ export class RunLoop<Request, Output> {
   }
 
   async #chunks(
-    { claim, signal }: ClaimedRequest<Request>,
+    request: ClaimedRequest<Request>,
     chunks: Chunks<Output, Output>,
   ): Promise<Output | undefined> {
+    const { claim, signal } = request;
     let unanswered = 0;
     // its end may take as long as it likes, and may fail: nobody wants it any more
     const end = (): void => void chunks.end().catch(() => undefined);
@@ -252,6 +255,7 @@ export class RunLoop<Request, Output> {
     if (signal.aborted) end();
     try {
       for (;;) {
+        if (request.isHalted) await this.#claims.goesOn(claim);
         const next = await chunks.next();
         if (signal.aborted) return undefined;
         if (!next.done) this.#watch.worked(claim);
@@ -260,7 +264,7 @@ export class RunLoop<Request, Output> {
         // a lane keeps the order, and a handler does not wait for Redis, unless it is far ahead of it
         unanswered += 1;
         const sent = this.#send({ claim, output: next.value }).then(() => void (unanswered -= 1));
-        if (unanswered >= MAX_AHEAD) await sent;
+        if (unanswered >= MAX_AHEAD || this.#claims.bytesAhead(claim) >= MAX_AHEAD_BYTES) await sent;
       }
     } finally {
       signal.removeEventListener('abort', end);

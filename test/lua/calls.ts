@@ -69,13 +69,24 @@ export function putResults(
   return shard.call('put_results', node, resultArgs(maxResults, items), options);
 }
 
+/** How long the runner of a claim is to wait; 0: it goes on. */
+interface Halt extends Held {
+  ms: number;
+}
+
 export function takeResults(
   shard: TestShard,
   node: string,
   cursor: Tick = '',
-  { limit = 128, maxBytes = 262_144, ...options }: Options & { limit?: number; maxBytes?: number } = {},
+  {
+    limit = 128,
+    maxBytes = 262_144,
+    halts = [],
+    ...options
+  }: Options & { limit?: number; maxBytes?: number; halts?: readonly Halt[] } = {},
 ): Call {
-  return shard.call('take_results', node, [cursor, String(limit), String(maxBytes)], options);
+  const told = halts.flatMap(({ ticket, fence, ms }) => [ticket, fence, String(ms)]);
+  return shard.call('take_results', node, [cursor, String(limit), String(maxBytes), ...told], options);
 }
 
 export interface Refreshed {

@@ -62,7 +62,8 @@ const CALLS: Readonly<Record<ShardScript, (populated: Populated) => Call>> = {
       { ...held[0]!, number: 2, kind: 'chunk', payload: 'p' },
       { ...held[1]!, number: 1, kind: 'failed', dead: true, payload: 'q' },
     ]),
-  take_results: ({ shard }) => takeResults(shard, 'a'),
+  take_results: ({ shard, held }) =>
+    takeResults(shard, 'a', '', { halts: held.map((one) => ({ ...one, ms: 5 })) }),
   refresh: ({ shard, held }) => refresh(shard, 'b', { held, pending: [held[0]!.ticket] }),
   cancel: ({ shard, held }) => cancel(shard, 'a', [held[0]!.ticket, held[1]!.ticket]),
   reset: ({ shard, held }) => reset(shard, 'a', [held[0]!.ticket]),

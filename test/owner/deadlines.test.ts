@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { monotonic, sleep } from '../../src/base/clock.ts';
+import { Backlog } from '../../src/owner/backlog.ts';
 import { Attempts } from '../../src/owner/attempts.ts';
 import { Deadlines, PATIENCE_MS } from '../../src/owner/deadlines.ts';
 import { PendingTable, type Pending } from '../../src/owner/pending.ts';
@@ -47,7 +48,7 @@ describe('the clock of the deadlines', () => {
       ...{ id, shard, promptTokens: 1, headStartMs: 0, onOwnerLoss: 'finish' as const },
       ...{ putAt: 0, deadlineAt, payload: id },
       ...{ attempts: new Attempts(), triesLeft: 3, triesSpent: 0, abandoned: false },
-      sink: { deliver: () => undefined, unread: () => 0, fail: () => undefined },
+      sink: { deliver: () => undefined, backlog: new Backlog(), fail: () => undefined },
     };
     table.add(pending);
     table.setTicket(pending, `t${id}`);

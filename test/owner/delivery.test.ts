@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { jsonCodec } from '../../src/base/codec.ts';
 import { hex, joinTicket, NO_TICK, type Ticket } from '../../src/base/ticket.ts';
+import { Backlog } from '../../src/owner/backlog.ts';
 import { Attempts } from '../../src/owner/attempts.ts';
 import { Delivery, type DeliveryOptions } from '../../src/owner/delivery.ts';
 import { PendingTable, type Pending } from '../../src/owner/pending.ts';
@@ -45,8 +46,9 @@ class World {
   /** What the owner was asked to do. */
   readonly asked: string[] = [];
   readonly ended: string[] = [];
-  /** What no reader has taken. */
-  unread = 0;
+  readonly backlog = new Backlog();
+  /** Bytes and fence of each chunk that was given to its reader. */
+  readonly chunks: [bytes: number, fence: string][] = [];
   readonly pendings = new PendingTable<unknown>(
     ({ id }, { kind, node = '' }) => this.ended.push(`${id} ${kind} ${node}`),
     REMEMBER_MS,
@@ -60,7 +62,12 @@ class World {
         decode: (bytes): unknown => (bytes.length === 0 ? undefined : JSON.parse(String(bytes))),
       },
       onRestart: 'restart',
-      maxUnread: 3,
+      readers: {
+        deliver: ({ sink }, chunk, bytes, fence) => {
+          this.chunks.push([bytes, fence]);
+          sink.deliver(chunk);
+        },
+      },
       ttlMs: REMEMBER_MS,
       failEarly: ({ id }, reason) => this.asked.push(`fail ${id}: ${reason}`),
       onLost: ({ id }) => this.asked.push(`put again ${id}`),
@@ -77,7 +84,7 @@ class World {
           [kind, output as string | undefined, reason].filter((part) => part !== undefined).join(' '),
         );
       },
-      unread: () => this.unread,
+      backlog: this.backlog,
       fail: () => undefined,
     };
   }
@@ -172,17 +179,14 @@ describe('delivery', () => {
     expect(asked.join()).to.match(/^fail x: a result could not be decoded: /);
   });
 
-  it('has the request failed with the first chunk that its reader has no room for', () => {
-    const { told, asked } = run((world) => {
-      world.pending('x');
-      world.unread = 2;
-      world.deliver(mail(x, 5, 1));
-      world.unread = 3;
-      world.deliver(mail(x, 5, 2));
-      world.deliver(mail(x, 5, 3, 'finished'));
-    });
-    expect(told).to.deep.equal({ x: ['chunk', 'finished'] });
-    expect(asked.join()).to.match(/^fail x: nobody has read 3 of its results/);
+  it('says of each chunk how large it is, and of which claim', () => {
+    const world = new World();
+    world.pending('x');
+    world.deliver(mail(x, 5, 1, 'chunk', '"é"'), mail(x, 6, 1), mail(x, 6, 2, 'finished'));
+    expect(world.chunks).to.deep.equal([
+      [4, hex(5, 14)],
+      [0, hex(6, 14)],
+    ]);
   });
 
   describe('of a request that is not pending', () => {

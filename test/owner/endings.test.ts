@@ -98,9 +98,9 @@ describe('an owner ends a request', () => {
     for (const maxResults of [1, MAX_ITEMS + 5]) {
       begin({ maxResults });
       await world.accepted('x');
-      world.unread = Math.max(maxResults, MAX_ITEMS) - 1;
+      for (let i = 1; i < Math.max(maxResults, MAX_ITEMS); i += 1) world.backlog.add(1);
       world.deliver(mailOf(ticketOf('x'), 'chunk', 5, 1));
-      world.unread += 1;
+      world.backlog.add(1);
       world.deliver(mailOf(ticketOf('x'), 'chunk', 5, 2));
       expect(world.told['x']!.map((told) => told.split(':')[0])).to.deep.equal(['chunk', 'failed']);
     }

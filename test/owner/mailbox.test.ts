@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 import { Mailbox } from '../../src/owner/mailbox.ts';
-import type { Mail } from '../../src/protocol/wire.ts';
+import { MAX_ITEMS, type Halt, type Mail } from '../../src/protocol/wire.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import { hex } from '../../src/base/ticket.ts';
 import { waitUntil } from '../support/server.ts';
 import { openAfter } from '../support/alone.ts';
+
+const HALT: Halt = { ticket: 't', fence: 'f', ms: 1 };
 
 describe('a mailbox', () => {
   it('asks Redis again for every call that comes after its last answer, in whatever microtask', async () => {
@@ -51,6 +53,25 @@ describe('a mailbox', () => {
       });
     });
     afterEach(() => mailbox.close());
+
+    it('tells with every take whom to halt, and looks again when that may not be all', async () => {
+      const halts = [Array.from({ length: MAX_ITEMS }, () => HALT), [HALT], []];
+      const told: number[] = [];
+      const takeResults: Shard['takeResults'] = (_cursor, _limit, some) => {
+        told.push(some!.length);
+        return Promise.resolve({ mails: [], more: false });
+      };
+      const shard = { takeResults, tick: tick(3) } as unknown as Shard;
+      const teller = new Mailbox(
+        shard,
+        () => undefined,
+        () => halts.shift()!,
+      );
+      await teller.empty();
+      await waitUntil(() => told.length === 2, 'the rest is told');
+      teller.close();
+      expect(told).to.deep.equal([MAX_ITEMS, 1]);
+    });
 
     it('is read as long as there is more, from the last result on', async () => {
       answers = [

@@ -10,11 +10,11 @@ describe('news', () => {
     const origin = (): { topic: string; node: string } => ({ topic: 't', node: 'a' });
     const news = new News<string>(new Teller(events, origin, () => undefined));
     const [x, y] = [news.sink('x'), news.sink('y')];
-    expect(x.unread()).to.equal(0);
+    expect(x.backlog.results).to.equal(0);
     x.deliver({ kind: 'chunk', output: 'a' });
     y.deliver({ kind: 'finished' });
     x.deliver({ kind: 'finished', output: 'b' });
-    expect([x.unread(), y.unread(), ...told]).to.deep.equal([2, 1, 'x', 'y', 'x']);
+    expect([x.backlog.results, y.backlog.results, ...told]).to.deep.equal([2, 1, 'x', 'y', 'x']);
     expect([...news.take()]).to.deep.equal([
       [
         'x',
@@ -25,6 +25,6 @@ describe('news', () => {
       ],
       ['y', [{ kind: 'finished' }]],
     ]);
-    expect([news.take().size, x.unread()]).to.deep.equal([0, 0]);
+    expect([news.take().size, x.backlog.results]).to.deep.equal([0, 0]);
   });
 });

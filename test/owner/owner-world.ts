@@ -5,6 +5,7 @@ import { SchedulerError } from '../../src/base/errors.ts';
 import { settle } from '../../src/base/settle.ts';
 import { hex, joinTicket, NO_TICK, type Ticket } from '../../src/base/ticket.ts';
 import { SchedulerEvents, Teller } from '../../src/observe/events.ts';
+import { Backlog } from '../../src/owner/backlog.ts';
 import { Owner } from '../../src/owner/owner.ts';
 import type { Pending } from '../../src/owner/pending.ts';
 import type { Result, Sink } from '../../src/owner/results.ts';
@@ -134,8 +135,8 @@ export class OwnerWorld {
   largest = Infinity;
   /** Waits end with TIMEOUT at once. */
   impatient = false;
-  /** Results of each request that nobody has read. */
-  unread = 0;
+  /** Of each request. */
+  readonly backlog = new Backlog();
   readonly owner: Owner<unknown>;
 
   constructor({ successor = false, ttlMs, ...options }: WorldOptions = {}) {
@@ -195,7 +196,7 @@ export class OwnerWorld {
     const told = (this.told[id] ??= []);
     return {
       deliver: ({ kind, reason }: Result) => told.push(reason === undefined ? kind : `${kind}: ${reason}`),
-      unread: () => this.unread,
+      backlog: this.backlog,
       fail: (error) => told.push((error as Partial<SchedulerError>).code ?? ''),
     };
   }

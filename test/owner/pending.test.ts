@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { monotonic } from '../../src/base/clock.ts';
+import { Backlog } from '../../src/owner/backlog.ts';
 import { Attempts } from '../../src/owner/attempts.ts';
 import { PendingTable, itemOf, type Pending } from '../../src/owner/pending.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
@@ -20,7 +21,7 @@ function pendingOf(id: string, more: Partial<Pending<unknown>> = {}): Pending<un
       deadlineAt: Infinity,
     },
     ...{ attempts: new Attempts(), payload: id, triesLeft: 3, triesSpent: 1, abandoned: false },
-    sink: { deliver: () => undefined, unread: () => 0, fail: () => undefined },
+    sink: { deliver: () => undefined, backlog: new Backlog(), fail: () => undefined },
     ...more,
   };
 }
@@ -75,7 +76,7 @@ describe('the table of pending requests', () => {
     });
     const sink = {
       deliver: ({ kind }: { kind: string }) => void told.push(`sink: ${kind}`),
-      unread: () => 0,
+      backlog: new Backlog(),
       fail: () => undefined,
     };
     for (const ran of [{ node: 'r' }, {}]) {

@@ -119,6 +119,7 @@ export function idleClaimer({
       return {
         ...{ id, owner: 'peer', request: undefined, promptTokens: 1, attempt: 1, queuedMs: 0, stolen: true },
         ...{ claim: `${shard}.${fence}`, signal: over.signal, giveBack: () => Promise.resolve() },
+        isHalted: false,
       };
     },
     elsewhereHold: () => -1,

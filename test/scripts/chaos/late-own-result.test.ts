@@ -1,6 +1,7 @@
 // Found by `npm run chaos -- --seed 11`: a node that has taken a name over, and stalled while it ran its own request.
 import { expect } from 'chai';
 import { jsonCodec } from '../../../src/index.ts';
+import { Backlog } from '../../../src/owner/backlog.ts';
 import { Delivery } from '../../../src/owner/delivery.ts';
 import { PendingTable, type Pending } from '../../../src/owner/pending.ts';
 import { Attempts } from '../../../src/owner/attempts.ts';
@@ -20,13 +21,14 @@ describe('a successor whose own claim was lost', () => {
   it('tells nothing of it once another runner has ended the request', () => {
     const told: Result[] = [];
     const sink: Sink<unknown> = {
-      ...{ deliver: (result) => void told.push(result), unread: () => 0, fail: () => undefined },
+      ...{ deliver: (result) => void told.push(result), backlog: new Backlog(), fail: () => undefined },
     };
     const pendings = new PendingTable<unknown>();
     const delivery = new Delivery<unknown>(pendings, {
       outputCodec: jsonCodec(),
       onRestart: 'restart',
-      ...{ maxUnread: 10, ttlMs: 60_000 },
+      ttlMs: 60_000,
+      readers: { deliver: ({ sink }, chunk) => sink.deliver(chunk) },
       predecessor: () => sink,
       failEarly: () => undefined,
       onLost: () => undefined,
