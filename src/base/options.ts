@@ -5,6 +5,7 @@
 import type { RedisOptions } from 'ioredis';
 import type { SchedulerEvents } from '../observe/events.ts';
 import type { Codec } from './codec.ts';
+import type { StandIn } from './stand-in.ts';
 
 /**
  * A `Redis` or a `Cluster` of ioredis 5.11 or newer, or 6, by its shape: it may be of another copy, or another version, of
@@ -17,8 +18,11 @@ export interface RedisClient {
   defineCommand(...args: never[]): void;
 }
 
-/** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */
-export type RedisSource = string | RedisOptions | RedisClient;
+/**
+ * Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). In unit tests, an
+ * `InProcessRedis` of `sched-lua/testing`.
+ */
+export type RedisSource = string | RedisOptions | RedisClient | StandIn;
 
 /**
  * Connections that several schedulers of a process share, however many topics they are in, as `connect` makes them. Nothing else
