@@ -62,8 +62,8 @@ export type LoadUnit = 'requests' | 'tokens';
  */
 export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /**
-   * Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), or what `connect` gave, which
-   * schedulers share. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
+   * Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), what `connect` gave, which schedulers
+   * share, or in tests an `InProcessRedis`. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
    */
   redis?: RedisSource | SharedConnection;
   /** The fleet that shares work. Default: `default`. */

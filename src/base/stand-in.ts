@@ -4,12 +4,12 @@
  */
 export const OPEN_LINK: unique symbol = Symbol.for('sched-lua.openLink');
 
-/** Given as `redis` in its place: an `InProcessRedis` of `sched-lua/testing`. */
+/** Given as `redis` in its place: an `InProcessRedis` of `sched-lua/testing`, or what `connect` makes of one. */
 export interface StandIn {
   /** Used by the scheduler alone. */
   readonly [OPEN_LINK]: (context: never) => object;
 }
 
 export function isStandIn(redis: unknown): redis is StandIn {
-  return typeof redis === 'object' && redis !== null && OPEN_LINK in redis;
+  return typeof (redis as Partial<StandIn> | null | undefined)?.[OPEN_LINK] === 'function';
 }
