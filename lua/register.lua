@@ -1,10 +1,9 @@
 -- The topic's registry. `take`: the caller gets the first free one of the candidate names. `over`: it takes the first one
 -- over, even from a registered instance. `renew`: it keeps its name and epoch, unless another instance had the name in
 -- between. `leave`: the name is free at once, its epoch stays known. An entry has a random instance id, so a repeat finds
--- its own entry. Epochs grow: max(server us, stored + 1, above + 1). The load unit is one for the topic, as the load tables
--- are in it. A caller with another unit is answered UNIT while another node is registered, or unless the caller has seen
--- that nothing waits. The ttl is one for the topic, too: the longest that any caller gave. With its name the caller keeps
--- what it says of its engine.
+-- its own entry. Epochs grow: max(server us, stored + 1, above + 1). The load unit is one for the topic. A caller with
+-- another one is answered UNIT while another node is registered, or unless the caller has seen that nothing waits. The ttl
+-- is the longest that any caller gave. With its name the caller keeps what it says of its engine.
 --
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
@@ -28,15 +27,15 @@ local bounds = require('lib.bounds')
 local names = require('lib.names')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local action, instance, clock, keep_alive, own_ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local above, own_epoch, load_shards, load_unit, empty = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local engine, breaker = ARGV[11], ARGV[12]
-local FIRST, DAY, SCHEMA, MOST_SHARDS, LAST_EPOCH, ANY_TOKENS = 13, 86400000, '1', 65536, 9007199254740991, 4294967295
+local above, own_epoch, load_shards, load_unit, empty, engine = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local breaker, FIRST, DAY, SCHEMA, MOST_SHARDS = ARGV[12], 13, 86400000, '1', 65536
+local LAST_EPOCH, ANY_TOKENS, MOST_BREAKER = 9007199254740991, 4294967295, 512
 assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and own_ttl >= 1 and own_ttl <= bounds.MS
   and #above == 14 and tonumber(above, 16) < LAST_EPOCH and (own_epoch == '' or #own_epoch == 14)
   and tonumber(load_shards) >= 1 and tonumber(load_shards) <= MOST_SHARDS
   and (load_unit == 'requests' or load_unit == 'tokens') and #ARGV > FIRST and (#ARGV - FIRST) % 2 == 1
   and string.match(engine, '^%d*$') and tonumber('0' .. engine) <= ANY_TOKENS
-  and #breaker <= 512, 'an argument is out of its range')
+  and #breaker <= MOST_BREAKER, 'an argument is out of its range')
 local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = floor(us / 1000)
