@@ -12,7 +12,7 @@ const START_MS = 50_000;
 
 describe('the examples', function () {
   this.timeout(60_000);
-  const tested = ['engine-loop', 'quick-start', 'stream-and-cancel', 'test-your-own'];
+  const tested = ['engine-loop', 'quick-start', 'stream-and-cancel', 'test-without-redis', 'test-your-own'];
   const started: Example[] = [];
 
   const start = async (name: string, env: NodeJS.ProcessEnv = {}): Promise<Example> => {
@@ -83,6 +83,14 @@ describe('the examples', function () {
     example.child.kill('SIGTERM');
     expect(await example.ended(), example.stderr).to.equal(0);
     expect(example.lines.slice(1)).to.deep.equal(['stopped: endless']);
+  });
+
+  it('test-without-redis needs none, and its tests pass', async () => {
+    const example = await start('test-without-redis', { SCHED_LUA_REDIS_URL: 'redis://127.0.0.1:1' });
+    expect(await example.ended(), example.stdout + example.stderr).to.equal(0);
+    expect(example.stdout)
+      .to.match(/^\S+ pass 2$/m)
+      .and.to.match(/^\S+ fail 0$/m);
   });
 
   it('test-your-own starts a Redis of its own, and its tests pass', async () => {

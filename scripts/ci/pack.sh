@@ -28,11 +28,20 @@ check() {
   cat >check.mjs <<'EOF'
 import { Redis } from 'ioredis';
 import { Scheduler } from 'sched-lua';
-import { EmulatedEngine, startRedis, waitUntil } from 'sched-lua/testing';
-for (const [name, value] of Object.entries({ Scheduler, EmulatedEngine, startRedis, waitUntil })) {
+import { EmulatedEngine, InProcessRedis, startRedis, waitUntil } from 'sched-lua/testing';
+const values = { Scheduler, EmulatedEngine, InProcessRedis, startRedis, waitUntil };
+for (const [name, value] of Object.entries(values)) {
   if (typeof value !== 'function') throw new Error(`the package exports no ${name}`);
 }
 console.log("importing from 'sched-lua' and 'sched-lua/testing' works");
+
+// as a user's unit tests would, without Redis
+const local = await Scheduler.start({ redis: new InProcessRedis() });
+const echoes = local.run(({ id }) => id, { budget: new EmulatedEngine() });
+const echo = await local.submit({ request_id: 'r1', prompt_token_ids: [1] }).result();
+if (echo !== 'r1') throw new Error(`without Redis, the answer is ${JSON.stringify(echo)}`);
+await Promise.all([local.close(), echoes]);
+console.log('a scheduler works without Redis');
 
 // as a user's suite would, with the Redis of this machine; there may be none
 const redis = await startRedis().catch((error) => {
@@ -64,12 +73,15 @@ EOF
   cat >check.ts <<'EOF'
 import { Cluster, Redis } from 'ioredis';
 import type { RedisSource, Scheduler } from 'sched-lua';
-import type { EmulatedEngine, PrivateRedis, startRedis, waitUntil } from 'sched-lua/testing';
+import { InProcessRedis, type EmulatedEngine, type PrivateRedis, type startRedis, type waitUntil } from 'sched-lua/testing';
 type IsAny<T> = 0 extends 1 & T ? true : false;
 type Exports = [Scheduler, EmulatedEngine, PrivateRedis, typeof startRedis, typeof waitUntil];
 type AreAny<T extends unknown[]> = { [I in keyof T]: IsAny<T[I]> };
 export const typesAreThere: AreAny<Exports> = [false, false, false, false, false];
-export const sources: RedisSource[] = [new Redis(), new Cluster([]), { host: 'h', port: 6379 }, 'redis://h'];
+export const sources: RedisSource[] = [
+  ...[new Redis(), new Cluster([]), { host: 'h', port: 6379 }, 'redis://h'],
+  new InProcessRedis(),
+];
 EOF
   cat >check-commonjs.cts <<'EOF'
 import { Scheduler, type Result } from 'sched-lua';

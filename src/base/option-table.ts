@@ -66,7 +66,7 @@ function always<T extends string | number | boolean>(value: T, shown?: string): 
 export const OPTIONS: OptionTable = {
   redis: {
     meaning:
-      'Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), or what `connect` gave, which schedulers share',
+      'Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), what `connect` gave, which schedulers share, or in tests an `InProcessRedis`',
     default: {
       shown: `\`${REDIS_URL_VARIABLE}\` of the environment, else \`${DEFAULT_REDIS_URL}\``,
       of: () => process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL,

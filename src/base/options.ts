@@ -5,6 +5,7 @@
 import type { RedisOptions } from 'ioredis';
 import type { SchedulerEvents } from '../observe/events.ts';
 import type { Codec } from './codec.ts';
+import type { StandIn } from './stand-in.ts';
 
 /**
  * A `Redis` or a `Cluster` of ioredis 5.11 or newer, or 6, by its shape: it may be of another copy, or another version, of
@@ -17,8 +18,11 @@ export interface RedisClient {
   defineCommand(...args: never[]): void;
 }
 
-/** Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). */
-export type RedisSource = string | RedisOptions | RedisClient;
+/**
+ * Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). In unit tests, an
+ * `InProcessRedis` of `sched-lua/testing`.
+ */
+export type RedisSource = string | RedisOptions | RedisClient | StandIn;
 
 /**
  * Connections that several schedulers of a process share, however many topics they are in, as `connect` makes them. Nothing else
@@ -58,8 +62,8 @@ export type LoadUnit = 'requests' | 'tokens';
  */
 export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /**
-   * Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), or what `connect` gave, which
-   * schedulers share. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
+   * Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), what `connect` gave, which schedulers
+   * share, or in tests an `InProcessRedis`. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
    */
   redis?: RedisSource | SharedConnection;
   /** The fleet that shares work. Default: `default`. */

@@ -2,33 +2,28 @@ import { monotonic, soon } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
+import { OPEN_LINK, isStandIn } from '../base/stand-in.ts';
 import { Teller, harmless } from '../observe/events.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
-import { Engines } from '../protocol/engines.ts';
-import { Lookout } from '../protocol/lookout.ts';
-import { Membership } from '../protocol/membership.ts';
+import type { Membership } from '../protocol/membership.ts';
 import type { EngineDown } from '../protocol/registration.ts';
-import { Shards, type LocalClaims, type Shard } from '../protocol/shard.ts';
-import { silenceMs } from '../redis/connection.ts';
-import { mayWake, refusedCommands } from '../redis/permissions.ts';
-import { joinSockets } from '../redis/shared.ts';
-import type { Sockets, SocketsUser } from '../redis/sockets.ts';
-import { serverWarnings } from '../redis/suitability.ts';
-import { ReplicatedPuts } from '../redis/wait-replicas.ts';
+import type { LocalClaims, Shard, Shards } from '../protocol/shard.ts';
 import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
 import { Heartbeat } from './heartbeat.ts';
+import type { Link, LinkContext, OpenLink } from './link.ts';
+import { RedisLink } from './redis-link.ts';
 import type { Running, SchedulerStats } from './stats.ts';
-import { Wakeup, type Rings } from './wakeup.ts';
+import type { Rings } from './wakeup.ts';
 
 /** How long a node that leaves waits for its shards before it leaves the registry. */
 const PART_MS = 1_000;
 
 /**
- * The parts of one node, wired to each other: its connections, its membership, its shards, what it does as an owner and
- * as a runner, its heartbeat and its wake-ups. It joins, it leaves, and it is over when its membership is.
+ * The parts of one node, wired to each other: its link, its membership, its shards, what it does as an owner and as a
+ * runner, its heartbeat and its wake-ups. It joins, it leaves, and it is over when its membership is.
  *
  * The parts need each other in a circle: a shard asks the claimer at every put, the claimer asks the shards and the
  * heartbeat, the heartbeat asks owner, claims and shards. Each gets an object of functions that look the others up when
@@ -41,12 +36,8 @@ export class Node<Request, Output> {
   readonly claimer: Claimer<Request>;
   readonly teller: Teller;
   readonly #settings: Settings<Request, Output>;
-  readonly #user: SocketsUser;
-  readonly #sockets: Sockets;
-  #wakeup: Wakeup | undefined;
+  readonly #link: Link;
   readonly #shards: Shards;
-  readonly #lookout: Lookout;
-  readonly #engines: Engines;
   readonly #agenda: Agenda;
   readonly #heartbeat: Heartbeat;
   readonly #from = monotonic();
@@ -65,24 +56,12 @@ export class Node<Request, Output> {
     };
     const settings = { ...given, onWarning: this.warn };
     this.#settings = settings;
-    this.#user = this.#asUser();
-    this.#sockets = joinSockets(settings.redis, this.#user);
-    const { commands, side } = this.#sockets;
-    this.membership = new Membership(commands, settings);
-    this.#shards = new Shards({
-      client: commands,
-      membership: this.membership,
-      rules: settings,
-      teller: this.teller,
-      side,
-      replicatedPuts: this.#replicatedPuts(),
-      localClaims: this.#localClaims(),
-    });
-    this.#lookout = new Lookout(commands, settings.topic, this.membership);
-    this.#engines = new Engines(commands, settings, this.membership);
+    this.#link = openLink({ rules: settings, teller: this.teller, localClaims: this.#localClaims() });
+    this.membership = this.#link.membership;
+    this.#shards = this.#link.shards;
     this.owner = new Owner(
       this.#shards,
-      this.#engines,
+      this.#link.engines,
       this.membership,
       settings,
       settings.takeover ? sinkOf : undefined,
@@ -94,21 +73,6 @@ export class Node<Request, Output> {
     this.#heartbeat = new Heartbeat(this.#shards, this.membership, settings, this.owner, this.claims);
     const { over } = this.membership;
     over.addEventListener('abort', () => this.#over(over.reason as SchedulerError));
-  }
-
-  #asUser(): SocketsUser {
-    return {
-      silenceMs: silenceMs(this.#settings),
-      waitReplicas: this.#settings.waitReplicas,
-      up: (connection) => this.teller.heard('connectionUp')?.({ connection }),
-      down: (connection, reason) => this.teller.heard('connectionDown')?.({ connection, reason }),
-    };
-  }
-
-  #replicatedPuts(): ReplicatedPuts | undefined {
-    const { waitReplicas, scripts, onWarning } = this.#settings;
-    const queue = this.#sockets.waitsOf(this.#user);
-    return queue && waitReplicas && new ReplicatedPuts(queue, { waitReplicas, scripts, onWarning });
   }
 
   #localClaims(): LocalClaims {
@@ -128,7 +92,7 @@ export class Node<Request, Output> {
       elsewhereHold: () => this.#elsewhereHold(),
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
       claim: (shard, item) => shardOf(shard).claim(item),
-      look: (shards, found) => this.#lookout.look(shards, found),
+      look: (shards, found) => this.#link.lookout.look(shards, found),
       due: (shard, dueMs) => this.#heartbeat.due(shardOf(shard), dueMs),
       open: (shard, claimed) => this.claims.open(shardOf(shard), claimed),
       pushBack: (shard, claims) => this.claims.pushBack(shardOf(shard), claims),
@@ -140,7 +104,7 @@ export class Node<Request, Output> {
     const { leftToOthers } = this.claims;
     const isMore = leftToOthers > this.#leftToOthers;
     this.#leftToOthers = leftToOthers;
-    return leftToOthers > 0 ? this.#engines.ofOthers(isMore) : -1;
+    return leftToOthers > 0 ? this.#link.engines.ofOthers(isMore) : -1;
   }
 
   #engineHolds(tokens: number): void {
@@ -163,7 +127,7 @@ export class Node<Request, Output> {
   /** With `takeover` it has joined when every shard has heard of it. If it cannot, it is over. */
   async join(): Promise<void> {
     try {
-      await this.#sockets.ready(this.#settings.commandTimeout, this.#user);
+      await this.#link.ready();
       await this.membership.within('start', this.#join());
     } catch (error) {
       this.membership.end(
@@ -174,46 +138,17 @@ export class Node<Request, Output> {
   }
 
   async #join(): Promise<void> {
-    for (const warning of serverWarnings(await this.#sockets.facts(), this.#settings))
-      this.#settings.onWarning(warning);
-    await this.#checkPermissions();
+    await this.#link.check();
     await this.membership.take();
     const { home, shardsInUse } = this.membership;
     const numbers = this.#settings.takeover ? Array.from({ length: shardsInUse }, (_, i) => i) : [home];
     const shards = numbers.map((number) => this.#shards.get(number));
-    await Promise.all([this.#engines.read(), ...shards.map((shard) => this.#heartbeat.refresh(shard))]);
-    await this.#listen(shards);
+    await Promise.all([this.#link.engines.read(), ...shards.map((shard) => this.#heartbeat.refresh(shard))]);
+    await this.#link.listen(this.#rings(shards));
     this.#heartbeat.start();
   }
 
-  /** @throws SchedulerError CONFIG if the Redis user may not use a command: scripts would stop half-way */
-  async #checkPermissions(): Promise<void> {
-    const { topic, onWarning } = this.#settings;
-    const { commands } = this.#sockets;
-    const refused = await refusedCommands(commands, topic);
-    if (refused.length > 0) {
-      const message = `the Redis user may not ${refused.join(', ')} on the keys {${topic}.*: scripts would stop half-way`;
-      throw new SchedulerError('CONFIG', 'start', message);
-    }
-    if (await mayWake(commands, topic)) return;
-    onWarning(
-      `the Redis user may not publish: nodes are not woken, and find work and results late; allow the channels {${topic}}:wake:*`,
-    );
-  }
-
   /** @param shards where results may wait from before */
-  async #listen(shards: readonly Shard[]): Promise<void> {
-    const { topic, onWarning } = this.#settings;
-    const wakeup = new Wakeup(this.#rings(shards), {
-      ...{ topic, onWarning },
-      node: this.membership.name,
-      isShard: (number) => number < this.membership.shardsInUse,
-      teller: this.teller,
-    });
-    this.#wakeup = wakeup;
-    await this.membership.answered('start', () => wakeup.subscribe(this.#sockets));
-  }
-
   #rings(shards: readonly Shard[]): Rings {
     const empty = (shard: Shard): void => this.#quietly('take_results', this.owner.mailbox(shard).empty());
     return {
@@ -295,7 +230,7 @@ export class Node<Request, Output> {
         slow: this.#agenda.slowShards,
         troubles: membership.troubles.known,
       },
-      connections: this.#sockets.states(this.#user),
+      connections: this.#link.connections(),
       totals: { ...totals, ended: { ...totals.ended } },
       scripts,
     };
@@ -310,7 +245,11 @@ export class Node<Request, Output> {
     this.claimer.stop();
     this.claims.abandon(reason);
     this.owner.close(reason);
-    if (this.#wakeup) this.#sockets.unsubscribe(this.#wakeup);
-    this.#sockets.leave(this.#user);
+    this.#link.close();
   }
+}
+
+function openLink(context: LinkContext): Link {
+  const { redis } = context.rules;
+  return isStandIn(redis) ? (redis[OPEN_LINK] as OpenLink)(context) : new RedisLink(context);
 }

@@ -3,9 +3,10 @@ import type { Held } from './wire.ts';
 
 export interface GiveBackOptions {
   /**
-   * ms for which this node does not take the request again; others may at once. 0: it may, too. Default in a handler of `run`:
-   * 100, and twice as long each time that this node gives the same request back, up to 10,000. Default of what `getRequests`
-   * gave: 0, as its caller says when it asks again.
+   * ms for which this node does not take the request again; others may at once. 0: it may, too. Default: 100, and twice as long
+   * each time that this node gives the same request back, up to 10,000. The default of what `getRequests` gave is 0 the first
+   * time, and again once this node has sent a result: so what there is no room for keeps its place, and a loop around a broken
+   * engine does not get the same request thousands of times a second.
    */
   afterMs?: number;
   /**

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { timedOut, within } from '../base/clock.ts';
 import { ConfigError, SchedulerError } from '../base/errors.ts';
-import { shardKey, shardOf, slotOf } from '../base/keys.ts';
+import { shardOf, slotOf } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
-import { troubleOf } from '../redis/trouble.ts';
-import type { Client } from '../redis/run-script.ts';
-import { register, type RegisterAction, type RegisterAnswer, type RegisterCall } from './register.ts';
+import type { RegisterAction, RegisterAnswer, RegisterCall, Registry } from './register.ts';
 import type { EngineDown } from './registration.ts';
 import { Resend } from './resend.ts';
 import { Troubles, type Place } from './troubles.ts';
@@ -41,14 +39,14 @@ export class Membership {
   readonly troubles: Troubles;
   readonly #place: Place;
   readonly #instance = randomUUID();
-  readonly #client: Client;
+  readonly #registry: Registry;
   readonly #rules: Rules;
   readonly #resend = new Resend((standing) => this.#contest(standing));
   #loadShards: number;
   #contested: Promise<boolean> | undefined;
 
-  constructor(client: Client, rules: Rules) {
-    this.#client = client;
+  constructor(registry: Registry, rules: Rules) {
+    this.#registry = registry;
     this.#rules = rules;
     this.#loadShards = rules.loadShards;
     this.troubles = new Troubles((message) => this.over.aborted || rules.onWarning(message));
@@ -90,7 +88,7 @@ export class Membership {
   }
 
   #trouble(): Error | undefined {
-    const cause = troubleOf(this.#client);
+    const cause = this.#registry.trouble();
     const known = this.troubles.known;
     if (cause) known.push(cause.message);
     return known.length === 0 ? undefined : new Error(known.join('; '), { cause });
@@ -188,7 +186,7 @@ export class Membership {
     more: Partial<RegisterCall> = {},
   ): Promise<RegisterAnswer> {
     const send = (): Promise<RegisterAnswer> =>
-      register(this.#client, this.#rules, {
+      this.#registry.register({
         action,
         names,
         instance: this.#instance,
@@ -214,8 +212,7 @@ export class Membership {
   /** Where a request waits in the topic, or undefined. */
   async #waits(shards: number): Promise<string | undefined> {
     for (let shard = 0; shard < shards; shard += 1) {
-      const key = shardKey(this.#rules.topic, shard, 'waiting');
-      const count = await this.answered('start', () => this.#client.zcard(key));
+      const count = await this.answered('start', () => this.#registry.waitingIn(shard));
       if (count > 0) return `${count} requests wait in shard ${shard}`;
     }
     return undefined;

@@ -1,9 +1,10 @@
-/** The script `register` as a typed call: one process' entry in the registry of its topic. */
-import { registryKeys } from '../base/keys.ts';
+/** The registry of a topic as typed calls: one process' entry, by the script `register`. */
+import { registryKeys, shardKey } from '../base/keys.ts';
 import type { LoadUnit, Rules } from '../base/options.ts';
 import type { Tick } from '../base/ticket.ts';
 import { breakerArgument, type EngineDown } from './registration.ts';
 import { runScript, type Client } from '../redis/run-script.ts';
+import { troubleOf } from '../redis/trouble.ts';
 
 /** `over`: take the name even if another holds it. `leave`: give it up; others may take it at once. */
 export type RegisterAction = 'take' | 'over' | 'renew' | 'leave';
@@ -37,7 +38,24 @@ export type RegisterAnswer =
   /** The topic's load is in another unit. `living`: a node that is registered; empty: none is. */
   | { status: 'UNIT'; unit: LoadUnit; living: string; shards: number };
 
-export async function register(client: Client, rules: Rules, call: RegisterCall): Promise<RegisterAnswer> {
+/** Where the names of a topic are kept: in Redis, or in memory (src/testing/in-process). */
+export interface Registry {
+  register(call: RegisterCall): Promise<RegisterAnswer>;
+  /** How many requests wait in a shard. */
+  waitingIn(shard: number): Promise<number>;
+  /** What is known to be wrong with the way to it. */
+  trouble(): Error | undefined;
+}
+
+export function redisRegistry(client: Client, rules: Rules): Registry {
+  return {
+    register: (call) => register(client, rules, call),
+    waitingIn: (shard) => client.zcard(shardKey(rules.topic, shard, 'waiting')),
+    trouble: () => troubleOf(client),
+  };
+}
+
+async function register(client: Client, rules: Rules, call: RegisterCall): Promise<RegisterAnswer> {
   const { topic, keepAliveMs, ttlMs, loadUnit, scripts } = rules;
   const reply = await runScript(client, scripts, 'register', registryKeys(topic), [
     call.action,

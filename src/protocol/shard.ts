@@ -53,7 +53,10 @@ export interface ShardContext {
   localClaims?: LocalClaims;
 }
 
-export class Shard {
+/** A shard as the parts of a node see it: {@link RedisShard}, or one in memory (src/testing/in-process). */
+export type Shard = Pick<RedisShard, keyof RedisShard>;
+
+export class RedisShard {
   readonly number: number;
   readonly #context: ShardContext;
   readonly #keys: string[];
@@ -305,9 +308,15 @@ export class Shard {
 
 type Send = (client: Client, name: ScriptName, args: readonly Argument[]) => Promise<Buffer[]>;
 
-/** The shards that this process has spoken of, made when first asked for. */
-export class Shards {
-  readonly #made = new Map<number, Shard>();
+/** The shards that this process has spoken of. */
+export interface Shards {
+  /** Made when first asked for. */
+  get(number: number): Shard;
+  all(): Shard[];
+}
+
+export class RedisShards implements Shards {
+  readonly #made = new Map<number, RedisShard>();
   readonly #context: ShardContext;
 
   constructor(context: ShardContext) {
@@ -316,7 +325,7 @@ export class Shards {
 
   get(number: number): Shard {
     let shard = this.#made.get(number);
-    if (!shard) this.#made.set(number, (shard = new Shard(number, this.#context)));
+    if (!shard) this.#made.set(number, (shard = new RedisShard(number, this.#context)));
     return shard;
   }
 

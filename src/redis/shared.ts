@@ -3,6 +3,7 @@ import { checkNames, namesOf } from '../base/call-options.ts';
 import { ConfigError } from '../base/errors.ts';
 import { OPTIONS } from '../base/option-table.ts';
 import type { RedisSource, SharedConnection } from '../base/options.ts';
+import { OPEN_LINK, isStandIn, type StandIn } from '../base/stand-in.ts';
 import { Sockets, type SocketsUser } from './sockets.ts';
 
 export interface ConnectOptions {
@@ -32,7 +33,7 @@ export class Connection implements SharedConnection {
 
   private constructor(source: RedisSource) {
     this.#source = source;
-    this.#open();
+    if (!isStandIn(source)) this.#open();
   }
 
   /** No scheduler may start with it any more. */
@@ -51,15 +52,22 @@ export class Connection implements SharedConnection {
     await this.close();
   }
 
+  /** Used by the scheduler alone; undefined: nothing stands in for Redis. */
+  get [OPEN_LINK](): StandIn[typeof OPEN_LINK] | undefined {
+    if (!isStandIn(this.#source)) return undefined;
+    this.#assertOpen();
+    return this.#source[OPEN_LINK];
+  }
+
+  #assertOpen(): void {
+    if (!this.#isClosed) return;
+    const message = 'redis: this connection is closed';
+    throw new ConfigError('redis', undefined, 'a connection that is open', message);
+  }
+
   /** @throws ConfigError if it is closed, or its source is none */
   #open(): Sockets {
-    if (this.#isClosed)
-      throw new ConfigError(
-        'redis',
-        undefined,
-        'a connection that is open',
-        'redis: this connection is closed',
-      );
+    this.#assertOpen();
     this.#sockets ??= new Sockets(this.#source, () => {
       this.#sockets = undefined;
       for (const resolve of this.#unused.splice(0)) resolve();
@@ -86,6 +94,7 @@ export async function connect(source?: RedisSource, options: ConnectOptions = {}
   const connection = make(
     source === undefined ? (OPTIONS.redis.default.of({} as never) as RedisSource) : source,
   );
+  if (isStandIn(source)) return connection;
   try {
     await socketsOf(connection).ready(timeoutMs);
   } catch (error) {

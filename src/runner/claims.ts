@@ -42,6 +42,9 @@ export interface ClaimedRequest<Request> {
   giveBack(options?: GiveBackOptions): Promise<void>;
 }
 
+/** More requests than an engine fails at a time; what is forgotten is once more given back without a pause. */
+const MAX_RETURNED = 10_000;
+
 export class Claims<Request, Output> {
   readonly #byKey = new Map<string, Claim>();
   readonly #membership: Membership;
@@ -50,6 +53,8 @@ export class Claims<Request, Output> {
   readonly #outbox: Outbox<Output>;
   readonly #teller: Teller;
   #leftToOthers = 0;
+  /** What the caller of `getRequests` gave back since this node sent its last result: its engine, if it has one, does nothing. */
+  readonly #returned = new Set<Ticket>();
 
   constructor(membership: Membership, settings: Settings<Request, Output>, own: OwnRequests, teller: Teller) {
     this.#membership = membership;
@@ -98,8 +103,16 @@ export class Claims<Request, Output> {
         return claim.isHalted;
       },
       claim: key,
-      giveBack: async (options = {}) => this.#giveBack(claim, { afterMs: 0, ...checkGiveBack(options) }),
+      giveBack: async (options = {}) => this.#giveBack(claim, this.#returning(claim, checkGiveBack(options))),
     };
+  }
+
+  /** A loop around a broken engine gets what it gives back, and nothing else: from the second time on it waits. */
+  #returning({ ticket }: Claim, options: GiveBackOptions): GiveBackOptions {
+    if (this.#returned.has(ticket)) return options;
+    if (this.#returned.size >= MAX_RETURNED) this.#returned.clear();
+    this.#returned.add(ticket);
+    return { afterMs: 0, ...options };
   }
 
   #decode(claim: Claim, body: Payload): { value: Request } | undefined {
@@ -181,6 +194,7 @@ export class Claims<Request, Output> {
   /** See {@link Outbox.put}. */
   put(item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
     const claim = this.#byKey.get(item.claim);
+    this.#returned.clear();
     return !claim || claim.ending ? 'lost' : this.#outbox.put(claim, item);
   }
 

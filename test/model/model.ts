@@ -6,26 +6,14 @@
 import { NO_TICK, hex, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import type { Claim, ClaimBounds, ClaimsIn, GiveBack, Held, PutItem, ResultItem, Wish } from '../lua/wire.ts';
 import type { Final } from '../lua/calls.ts';
-import { pause } from './pauses.ts';
-import { pick, type Picking } from './pick.ts';
-import {
-  OWNER_LOST,
-  ShardState,
-  byScore,
-  endOf,
-  leastTokens,
-  stampOf,
-  type Mail,
-  type Request,
-} from './state.ts';
+import { byScore, type End } from '../../src/testing/in-process/lines.ts';
+import { pause } from '../../src/testing/in-process/pauses.ts';
+import { pick } from '../../src/testing/in-process/pick.ts';
+import { ShardState, endOf, leastTokens, stampOf, type Mail, type Request } from './state.ts';
 
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
 const DAY = 86_400_000;
-/** An owner that says that it claims within so many times stealAfter keeps its requests until then. */
-const KEEPS = 6;
-/** Heads that a claim in vain looks at, to say when to come again, and a claim that rings for what may be stolen now. */
-const HEADS = 8;
 const NO_ROOM = 'its owner has no room for more results (option maxResults)';
 const SEPARATORS = { put: ',', other: ' ' } as const;
 
@@ -39,10 +27,8 @@ export class ShardModel extends ShardState {
     wish: Wish,
   ): string {
     const owner = this.node;
-    const isKeeper = this.standingKept()?.runner === owner;
-    const claimsIn = isKeeper || announced === 'never' ? undefined : announced;
     // a tenth of the time that the head had waited when the call came
-    const retryAfter = this.#retryAfter(owner);
+    const retryAfter = this.retryAfter(owner);
     let full = '';
     const accepted: Request[] = [];
     const answers = items.map((item, i): string => {
@@ -82,15 +68,7 @@ export class ShardModel extends ShardState {
       accepted.push(request);
       return `OK ${stamp}`;
     });
-    if (accepted.length > 0) {
-      const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
-      if (announced === 'never') {
-        this.asks.set(owner, 'never');
-        if (this.fronts < this.now + this.ttl / 2) this.fronts = this.now + this.ttl;
-      } else if (keeps) this.asks.set(owner, this.now + claimsIn);
-      else if (this.asks.get(owner) === 'never') this.asks.delete(owner);
-      if (claimsIn !== 0) this.ring(owner, leastTokens(accepted).get(owner)!, claimsIn);
-    }
+    if (accepted.length > 0) this.hasPut(owner, leastTokens(accepted).get(owner)!, announced, this.ttl);
     return answers.join(SEPARATORS.put);
   }
 
@@ -125,39 +103,13 @@ export class ShardModel extends ShardState {
     const status = claims.length > 0 ? 'OK' : keeps ? 'KEEPING' : walk.notNow > 0 ? 'BLOCKED' : 'IDLE';
     const next = this.rules.policy === 'oldest' ? walk.reached + 1 : -1;
     const on = walk.spent && claims.length === 0 ? (walk.removed ? bounds.askOn : next) : -1;
-    const rest = on >= 0 ? -1 : this.#rest(status, bounds, walk);
+    const rest = on >= 0 ? -1 : this.rest(status, bounds, walk);
     const again = Math.min(rest < 0 ? Infinity : rest, walk.freeIn);
     const silences = picks.map(({ request }) =>
       request.endsAlone ? this.silentIn(request.owner) : Infinity,
     );
     const due = this.due(Math.min(...silences));
     return { status, claims, again: again === Infinity ? -1 : again, due, on, bodies };
-  }
-
-  /** The caller is idle or not, and what is left rings; ms until it may steal something. */
-  #rest(status: string, bounds: ClaimBounds, walk: Picking): number {
-    const { limit, total, alone, idleFor, askOn } = bounds;
-    if (limit === 0 || status === 'OK' || status === 'KEEPING') {
-      this.idle.delete(this.node);
-      this.#ringForAside(walk);
-      this.ringFirst(limit === 0 ? 0 : walk.least);
-      return -1;
-    }
-    this.idle.set(this.node, this.now + idleFor);
-    if (askOn > 0 || walk.never + walk.notNow > 0) {
-      this.rooms.set(this.node, Math.min(total, status === 'BLOCKED' ? alone : total));
-      this.#ringForAside(walk);
-      this.ringFirst(Math.min(walk.least, total + 1));
-    } else {
-      this.rooms.delete(this.node);
-      this.#ringForAside(walk);
-    }
-    return this.#again(walk, Math.max(0, askOn - 1));
-  }
-
-  /** Somebody else is rung for the first of those that the caller gave back. */
-  #ringForAside({ aside }: Picking): void {
-    if (aside) this.ring(aside.owner, aside.tokens, undefined, this.node, aside);
   }
 
   pushBack(held: readonly Held[], how: GiveBack): string {
@@ -231,7 +183,7 @@ export class ShardModel extends ShardState {
     this.visit();
     this.nodes.set(this.node, this.now + alive);
     const lost: number[] = [];
-    const late = new Map<Request, [kind: string, reason: string]>();
+    const late = new Map<Request, End>();
     const orphans: number[] = [];
     let silence = Infinity;
     held.forEach(({ ticket, fence }, i) => {
@@ -245,9 +197,10 @@ export class ShardModel extends ShardState {
         const silentIn = this.silentIn(request.owner);
         if (silentIn === 0) orphans.push(i);
         else silence = Math.min(silence, silentIn);
-        if (this.isLost(request)) {
+        const end = this.endsAs(request);
+        if (end) {
           lost.push(i);
-          late.set(request, ['cancelled', OWNER_LOST]);
+          late.set(request, end);
         } else request.due = Math.min(this.now + this.rules.lease, request.deadline);
       }
     });
@@ -284,33 +237,5 @@ export class ShardModel extends ShardState {
     const left = (this.mailboxes.get(this.node)?.length ?? 0) > slice;
     this.confirm(slice);
     return { more: waiting.length === slice || left, dropped: all.map(({ ticket }) => ticket) };
-  }
-
-  ringFirst(tokens: number): void {
-    const heads = this.heads()
-      .sort(byScore)
-      .slice(0, this.fronts > this.now ? HEADS : 1);
-    if (heads.length === 0) return;
-    const free = heads.find(([owner]) => this.freeIn(this.line(owner)[0]!) <= 0);
-    const longest = this.loads().sort(byScore).at(-1)!;
-    this.ring((free ?? (longest[1] >= this.rules.minLoad ? longest : heads[0]!))[0], tokens);
-  }
-
-  #again({ opened, through }: Picking, from: number): number {
-    if (this.rules.policy === 'none') return -1;
-    const owners = this.heads()
-      .sort(byScore)
-      .slice(from, from + HEADS + opened);
-    const free = owners.flatMap(([owner]) =>
-      owner === this.node || through.has(owner) ? [] : [this.freeIn(this.line(owner)[0]!)],
-    );
-    const ahead = free.filter((ms) => ms > 0);
-    return ahead.length === 0 ? -1 : Math.min(...ahead);
-  }
-
-  #retryAfter(owner: string): number {
-    const [head] = this.line(owner);
-    const since = head ? this.waitsSince(head) : this.now;
-    return Math.min(60_000, Math.max(100, Math.floor((this.now - since) / 10)));
   }
 }

@@ -1,10 +1,9 @@
 /** The twelve tables of a shard in plain objects, and the acts that several scripts share. Written from lua/README.md#tables. */
 import { NO_TICK, hex, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { LoadUnit, Policy, Wish } from '../lua/wire.ts';
-import { loseWith, nodesOf, pausedFor, type Pause } from './pauses.ts';
-
-/** Why a request was cancelled whose owner is silent. */
-export const OWNER_LOST = 'its owner was silent for too long (option onOwnerLoss)';
+import { Idle } from '../../src/testing/in-process/idle.ts';
+import { byBytes, type Request as Entry } from '../../src/testing/in-process/lines.ts';
+import { loseWith, nodesOf } from '../../src/testing/in-process/pauses.ts';
 
 /** A clock that is behind tells nothing of what was given within so long. */
 const MINUTE_MS = 60_000;
@@ -19,28 +18,10 @@ export interface Rules {
   stealAfter: number;
 }
 
-export interface Request {
-  ticket: Ticket;
-  owner: string;
-  id: string;
-  /** As a number of µs. */
-  order: number;
-  tokens: number;
-  deadline: number;
-  /** ms at which it was put. */
-  arrival: number;
-  triesLeft: number;
-  triesSpent: number;
-  body: Buffer;
+export interface Request extends Entry {
+  due: number;
   /** What of it is kept in `dead`. */
   wish: Wish;
-  runner: string | undefined;
-  fence: Tick | undefined;
-  due: number;
-  /** The loss of its owner ends it. */
-  endsAlone: boolean;
-  /** Of the nodes that gave it back, the last one last. */
-  pauses: Pause[];
 }
 
 export interface Mail {
@@ -61,30 +42,13 @@ export function endOf(request: Request): Pick<Mail, 'runner' | 'story'> {
   return { runner, story: `${hex(triesSpent, 2)} ${hex(arrival * 1000, 14)} ${fence}` };
 }
 
-export function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
-export function byScore(a: [string, number], b: [string, number]): number {
-  return a[1] - b[1] || byBytes(a[0], b[0]);
-}
-
-export class ShardState {
+/** What waits, who is idle and what a claim picks is the same code as of a topic in memory (src/testing/in-process). */
+export class ShardState extends Idle<Request> {
   readonly rules: Rules;
-  readonly requests = new Map<string, Request>();
   readonly mailboxes = new Map<string, Mail[]>();
   readonly nodes = new Map<string, number>();
   readonly epochs = new Map<string, number>();
   readonly lanes = new Map<string, { number: number; answer: string }>();
-  readonly idle = new Map<string, number>();
-  /** When owners said that they claim by themselves; never: fronts. */
-  readonly asks = new Map<string, number | 'never'>();
-  /** Until then there may be fronts. */
-  fronts = 0;
-  /** Tokens for which nodes said to have room. */
-  readonly rooms = new Map<string, number>();
-  /** For which ticket a runner keeps room; over when the time is. */
-  kept: { runner: string; until: number; ticket: Ticket; order: number } | undefined;
   readonly dead: string[] = [];
   /** How often each accepted ticket has ended. */
   readonly ends = new Map<Ticket, number>();
@@ -93,14 +57,12 @@ export class ShardState {
   expiry = 0;
   /** The longest that any caller had. */
   ttl = 0;
-  now = 0;
-  /** Who calls. */
-  node = '';
   /** The caller's. */
   ownTtl = 0;
   #lastTick: Tick = NO_TICK;
 
   constructor(rules: Rules) {
+    super();
     this.rules = rules;
   }
 
@@ -167,35 +129,8 @@ export class ShardState {
     return until === undefined ? Infinity : Math.max(0, Math.max(until + 1, this.grace) - this.now);
   }
 
-  isLost({ endsAlone, owner }: Request): boolean {
-    return endsAlone && this.silentIn(owner) === 0;
-  }
-
-  loads(): [string, number][] {
-    const owners = new Set([...this.requests.values()].map(({ owner }) => owner));
-    return [...owners]
-      .map((owner): [string, number] => [owner, this.weigh(this.line(owner))])
-      .filter(([, size]) => size > 0);
-  }
-
-  /** The load of these requests. */
-  weigh(line: readonly Request[]): number {
-    if (this.rules.loadUnit === 'requests') return line.length;
-    return line.reduce((sum, { tokens }) => sum + Math.max(1, tokens), 0);
-  }
-
-  heads(): [string, number][] {
-    return this.loads().map(([owner]) => [owner, this.line(owner)[0]!.order]);
-  }
-
   overdue(now: number): number {
     return [...this.requests.values()].filter(({ due }) => due <= now).length;
-  }
-
-  line(owner: string): Request[] {
-    return [...this.requests.values()]
-      .filter((request) => request.owner === owner && request.runner === undefined)
-      .sort((a, b) => a.order - b.order || byBytes(a.ticket, b.ticket));
   }
 
   visit(): void {
@@ -279,63 +214,9 @@ export class ShardState {
     for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
   }
 
-  /**
-   * @param tokens what the work needs at least
-   * @param claimsIn ms in which the owner, who is not idle, claims by itself
-   * @param except who gave the work back
-   * @param request the only one that it is about
-   */
-  ring(owner: string, tokens: number, claimsIn?: number, except?: string, request?: Request): void {
-    const isAside = (name: string): boolean =>
-      request !== undefined && pausedFor(request, name, this.now, true) > 0;
-    const hasRoom = (name: string): boolean => (this.rooms.get(name) ?? Infinity) >= tokens;
-    const mayCome = (name: string): boolean =>
-      name !== except && this.idle.has(name) && hasRoom(name) && !isAside(name);
-    for (const [name, until] of this.idle) if (until < this.now) this.idle.delete(name);
-    if (claimsIn === undefined && mayCome(owner)) return void this.idle.delete(owner);
-    if (this.rules.policy === 'none') return;
-    if (claimsIn !== undefined) {
-      const line = this.line(owner);
-      if (claimsIn <= (this.isStealable(line) ? 0 : this.freeIn(line[0]!))) return;
-      this.idle.delete(owner);
-    }
-    const next = [...this.idle].filter(([name]) => mayCome(name)).sort(byScore)[0];
-    if (next && this.isStealable(this.line(owner))) this.idle.delete(next[0]);
-  }
-
-  /** ms until the first request of an owner that is not overloaded may be stolen; 0 or less: it may. A front's may at once. */
-  freeIn(head: Request): number {
-    const asks = this.asks.get(head.owner) ?? 0;
-    if (asks === 'never') return 0;
-    const ofAge = Math.ceil(this.rules.stealAfter - (this.now - this.waitsSince(head)));
-    return Math.max(ofAge, asks - this.now);
-  }
-
-  /** ms; by its order, unless that lies ahead of the clock. Since ever, if its arrival lies ahead too. */
-  waitsSince({ order, arrival }: Request): number {
-    if (order / 1000 <= this.now) return order / 1000;
-    return arrival <= this.now ? arrival : 0;
-  }
-
-  /** Whether a peer may take the first of these waiting requests of one owner. */
-  isStealable(line: readonly Request[]): boolean {
-    if (line.length === 0) return false;
-    return this.weigh(line) >= this.rules.minLoad || this.freeIn(line[0]!) <= 0;
-  }
-
-  standingKept(): ShardState['kept'] {
-    return this.kept && this.kept.until > this.now ? this.kept : undefined;
-  }
-
-  standing(ticket: Ticket): Request | undefined {
-    const { owner, id } = parseTicket(ticket);
-    const request = this.requests.get(`${owner}|${id}`);
-    return request?.ticket === ticket ? request : undefined;
-  }
-
-  holding(ticket: Ticket, fence: Tick): Request | undefined {
-    const request = this.standing(ticket);
-    return request?.fence === fence ? request : undefined;
+  /** Who is woken shows in `idle`. */
+  protected override wake(): void {
+    // nobody listens
   }
 
   learn(tick: number): void {

@@ -1,7 +1,8 @@
 /** A shard's whole keyspace in the shape in which the real one and the model's are compared. */
 import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
+import { pausesText } from '../../src/testing/in-process/pauses.ts';
 import { parseMail } from '../lua/wire.ts';
-import { pausesText } from './pauses.ts';
+
 import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
 
 export function mailOf(member: Buffer): Mail {

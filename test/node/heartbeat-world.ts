@@ -3,7 +3,7 @@ import type { Rules } from '../../src/base/options.ts';
 import { NO_TICK, type Ticket } from '../../src/base/ticket.ts';
 import { Heartbeat } from '../../src/node/heartbeat.ts';
 import type { Membership } from '../../src/protocol/membership.ts';
-import type { Shard, Shards } from '../../src/protocol/shard.ts';
+import type { Shard } from '../../src/protocol/shard.ts';
 import type { RefreshAnswer } from '../../src/protocol/wire.ts';
 import type { Claim } from '../../src/runner/claim.ts';
 
@@ -50,7 +50,7 @@ export class HeartbeatWorld {
     } as unknown as Rules;
     const all = { get: (number: number) => this.#shards[number]!, all: () => this.#shards };
     this.heartbeat = new Heartbeat(
-      all as unknown as Shards,
+      all,
       this.#membership(),
       settings,
       this.#owner() as ConstructorParameters<typeof Heartbeat>[3],

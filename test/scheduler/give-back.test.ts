@@ -63,12 +63,40 @@ describe('a request that is given back', function () {
     await ended(owner, ['r']);
   });
 
-  it('is back in its place at once for who asks by getRequests, as often as it likes', async () => {
+  it('is back in its place at once for who asks by getRequests and says so, as often as it likes', async () => {
     await owner.putRequests(requests('r', 2));
     for (let i = 0; i < 20; i += 1) {
-      const claim = await givenBack(owner);
+      const claim = await givenBack(owner, { afterMs: 0 });
       expect(claim).to.include({ id: 'r0', attempt: 1 });
     }
+  });
+
+  it('does not go round in a loop of getRequests either: the second time it waits, and longer each time', async () => {
+    const runner = await fleet.start('runner', { minLoadScore: 1 });
+    await owner.putRequests([request('r')]);
+    const gaps: number[] = [];
+    for (let i = 0, before = -Infinity; i < 5; i += 1) {
+      const [claim] = await take(runner, 1);
+      if (i > 0) gaps.push(monotonic() - before);
+      // its pause begins after this
+      before = monotonic();
+      await claim!.giveBack();
+    }
+    for (const [i, least] of [0, 99, 199, 399].entries()) expect(gaps[i], `gap ${i}`).to.be.at.least(least);
+    const { request: records } = await fleet.snapshot();
+    expect(parseRecord(records.get('owner|r')!)!.pauses).to.have.nested.property('[0].count', 4);
+  });
+
+  it('is given back at once again after a result: an engine that works has no room, and keeps the order', async () => {
+    await owner.putRequests(requests('r', 4));
+    for (let i = 0; i < 3; i += 1) {
+      const [first, ...rest] = await take(owner, 4 - i);
+      await Promise.all(rest.map((claim) => claim.giveBack()));
+      expect(first!.id).to.equal(`r${i}`);
+      await owner.putResults([{ claim: first!.claim, finished: true }]);
+    }
+    const { request: records } = await fleet.snapshot();
+    expect([...records.values()].map((record) => parseRecord(record)!.pauses)).to.deep.equal([[]]);
   });
 
   it('is taken by its node when its time is over, without a ring and long before the next poll', async () => {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { transformSync } from 'esbuild';
 import ts from 'typescript';
 import * as face from '../../src/testing/index.ts';
 
@@ -30,6 +31,17 @@ function importsOf(source: ts.SourceFile): { static: string[]; dynamic: string[]
   return found;
 }
 
+/** Files of src/ that are loaded with this one: what it imports by value, and what that does. */
+function loadedBy(path: string, loaded = new Set<string>()): string[] {
+  if (loaded.has(path)) return [];
+  loaded.add(path);
+  const tsconfigRaw = { compilerOptions: { verbatimModuleSyntax: true } };
+  const { code } = transformSync(readFileSync(path, 'utf8'), { loader: 'ts', tsconfigRaw });
+  for (const { fileName } of ts.preProcessFile(code).importedFiles)
+    if (fileName.startsWith('.')) loadedBy(join(path, '..', fileName), loaded);
+  return [...loaded].sort();
+}
+
 /** The names that index.ts exports, with the file of each. */
 function exportsOfIndex(): { name: string; path: string }[] {
   const index = sources.get(join(folder, 'index.ts'))!;
@@ -50,8 +62,8 @@ function declarationOf(name: string, source: ts.SourceFile): ts.Statement | unde
 }
 
 describe('the module sched-lua/testing', () => {
-  it('exports a Redis, an engine and a wait, and nothing that is not documented', () => {
-    const values = ['DEFAULT_ENGINE', 'EmulatedEngine', 'startRedis', 'waitUntil'];
+  it('exports two kinds of Redis, an engine and a wait, and nothing that is not documented', () => {
+    const values = ['DEFAULT_ENGINE', 'EmulatedEngine', 'InProcessRedis', 'startRedis', 'waitUntil'];
     expect(Object.keys(face).sort()).to.deep.equal(values);
     const names = exportsOfIndex().map(({ name }) => name);
     expect(names).to.include.members(values);
@@ -77,15 +89,31 @@ describe('the module sched-lua/testing', () => {
     });
   }
 
-  it('imports only src/base, node and ioredis, and testcontainers when a container is started', () => {
+  it('imports only node and ioredis, and testcontainers when a container is started', () => {
     for (const [path, source] of sources) {
       const imports = importsOf(source);
-      for (const name of imports.static) {
-        const target = name.startsWith('.') ? join(path, '..', name) : name;
-        expect(target, path).to.match(/^(src\/testing\/|src\/base\/|node:|ioredis$)/);
-      }
+      const packages = imports.static.filter((name) => !name.startsWith('.'));
+      for (const name of packages) expect(name, path).to.match(/^(node:|ioredis$)/);
       expect(imports.dynamic, path).to.deep.equal(path.endsWith('container.ts') ? ['testcontainers'] : []);
     }
+  });
+
+  it('loads of a scheduler only what its protocol is made of: no scheduler, no scripts, no connection', () => {
+    const loaded = loadedBy(join(folder, 'index.ts'));
+    expect(loaded.filter((file) => file.startsWith('src/testing/'))).to.have.length.above(10);
+    const others = loaded.filter((file) => !/^src\/(testing|base|observe)\//.test(file));
+    expect(others).to.deep.equal([
+      'src/protocol/cuts.ts',
+      'src/protocol/give-back.ts',
+      'src/protocol/lane.ts',
+      'src/protocol/membership.ts',
+      'src/protocol/resend.ts',
+      'src/protocol/shard-teller.ts',
+      'src/protocol/troubles.ts',
+      'src/protocol/wire.ts',
+      'src/protocol/wishes.ts',
+      'src/redis/verdicts.ts',
+    ]);
   });
 
   it('adds no dependency: testcontainers is an optional peer', () => {

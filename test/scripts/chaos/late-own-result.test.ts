@@ -6,11 +6,11 @@ import { Delivery } from '../../../src/owner/delivery.ts';
 import { PendingTable, type Pending } from '../../../src/owner/pending.ts';
 import { Attempts } from '../../../src/owner/attempts.ts';
 import type { Result, Sink } from '../../../src/owner/results.ts';
-import { Shard } from '../../../src/protocol/shard.ts';
+import { RedisShard } from '../../../src/protocol/shard.ts';
 import type { Delivered } from '../../../src/protocol/wire.ts';
 import { joinTicket } from '../../../src/base/ticket.ts';
 
-const shard = Object.create(Shard.prototype) as Shard;
+const shard = Object.create(RedisShard.prototype) as RedisShard;
 const ticket = joinTicket('a', '00000000000001|00000001|00000000ffff', 'r1');
 
 function mail(fence: string, kind: 'chunk' | 'finished'): Delivered {

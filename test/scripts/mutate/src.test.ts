@@ -101,7 +101,7 @@ describe('npm run mutate, on src/,', () => {
       mutants: [
         wanted('Agenda.refused', 'this.at(', ''),
         wanted('Claimer.ring', 'this.#stopped', 'false'),
-        wanted('Shard.pushBack', 'this.#teller.givenBack(', ''),
+        wanted('RedisShard.pushBack', 'this.#teller.givenBack(', ''),
       ],
       ...{ modelMs: 0, seed: 1, lookMs: 30_000, tests: /runner\/(agenda|claimer)/, workers: 1 },
     });

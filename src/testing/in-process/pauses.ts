@@ -1,6 +1,5 @@
 /** Who gave a request back, and from when on that node may take it again, by lua/README.md#push_back. */
-import type { GiveBack } from '../lua/wire.ts';
-import type { Request } from './state.ts';
+import { hex } from '../../base/ticket.ts';
 
 export interface Pause {
   node: string;
@@ -12,17 +11,23 @@ export interface Pause {
   mark: 'e' | '-' | 'l';
 }
 
+/** What may have been given back; the node that did last comes last. */
+interface Paused {
+  pauses: Pause[];
+}
+
+/** How a node gives a request back: for how many ms it does not take it, empty if it does not say. */
+interface GivenBackFor {
+  readonly after: number | '';
+  readonly elsewhere: boolean;
+}
+
 const FIRST_MS = 100;
 const LONGEST_MS = 10_000;
 const NODES = 16;
 
 /** ms for which the node does not take it; 0: it may. Infinity: while another engine could. */
-export function pausedFor(
-  { pauses }: Pick<Request, 'pauses'>,
-  node: string,
-  now: number,
-  isElsewhere: boolean,
-): number {
+export function pausedFor({ pauses }: Paused, node: string, now: number, isElsewhere: boolean): number {
   const own = pauses.find((one) => one.node === node);
   if (!own) return 0;
   if (own.mark === 'e' && isElsewhere && pauses.findLast(({ mark }) => mark !== 'l') === own) return Infinity;
@@ -30,7 +35,7 @@ export function pausedFor(
 }
 
 /** The node gives it back. */
-export function pause(request: Request, node: string, now: number, { after, elsewhere }: GiveBack): void {
+export function pause(request: Paused, node: string, now: number, { after, elsewhere }: GivenBackFor): void {
   const count = request.pauses.find((one) => one.node === node)?.count ?? 0;
   const ms = after === '' ? Math.min(LONGEST_MS, FIRST_MS * 2 ** count) : after;
   if (ms === 0 && !elsewhere) return;
@@ -43,24 +48,23 @@ export function pause(request: Request, node: string, now: number, { after, else
 }
 
 /** The node is lost with it. */
-export function loseWith(request: Request, node: string): void {
+export function loseWith(request: Paused, node: string): void {
   const count = request.pauses.find((one) => one.node === node)?.count ?? 0;
   append(request, { node, until: 0, count, mark: 'l' });
 }
 
-function append(request: Request, own: Pause): void {
+function append(request: Paused, own: Pause): void {
   request.pauses = [...request.pauses.filter(({ node }) => node !== own.node), own].slice(-NODES);
 }
 
 /** Who had it, the last one last. */
-export function nodesOf({ pauses, runner }: Pick<Request, 'pauses' | 'runner'>): string[] {
+export function nodesOf({ pauses, runner }: Paused & { readonly runner: string | undefined }): string[] {
   const back = pauses.map(({ node }) => node).filter((node) => node !== runner);
   return runner === undefined ? back : [...back, runner];
 }
 
 /** As they stand at the end of a record. */
-export function pausesText({ pauses }: Pick<Request, 'pauses'>): string {
-  const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
+export function pausesText({ pauses }: Paused): string {
   return pauses
     .map(({ node, until, count, mark }) => `/${hex(until, 12)}${hex(count, 2)}${mark}${node}`)
     .join('');

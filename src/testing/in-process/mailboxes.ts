@@ -1,0 +1,43 @@
+import { NO_TICK, type Tick } from '../../base/ticket.ts';
+import { MAX_BYTES, type Mail } from '../../protocol/wire.ts';
+
+/** The results in one shard that their owners have not taken yet. */
+export class Mailboxes {
+  readonly #mails = new Map<string, Mail[]>();
+
+  /** How many wait for this owner. */
+  count(owner: string): number {
+    return this.#mails.get(owner)?.length ?? 0;
+  }
+
+  post(owner: string, mail: Mail): void {
+    const mails = this.#mails.get(owner) ?? [];
+    mails.push(mail);
+    this.#mails.set(owner, mails);
+  }
+
+  /** Removes what the owner has, up to the cursor. */
+  confirm(owner: string, cursor: Tick): void {
+    if (cursor === NO_TICK) return;
+    const mails = this.#mails.get(owner) ?? [];
+    const left = mails.findIndex(({ tick }) => tick > cursor);
+    mails.splice(0, left === -1 ? mails.length : left);
+  }
+
+  /** From the front, at most so many and MAX_BYTES, or one larger. */
+  peek(owner: string, limit: number): { mails: Mail[]; more: boolean } {
+    const all = this.#mails.get(owner) ?? [];
+    const mails: Mail[] = [];
+    let bytes = 0;
+    for (const mail of all.slice(0, limit)) {
+      bytes += mail.payload.length;
+      if (mails.length > 0 && bytes > MAX_BYTES) break;
+      mails.push(mail);
+    }
+    return { mails, more: mails.length < all.length };
+  }
+
+  drop(owner: string): void {
+    this.#mails.delete(owner);
+  }
+}
