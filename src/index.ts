@@ -23,6 +23,7 @@ export type { ClaimedRequest } from './runner/claims.ts';
 export type { BreakerOptions } from './runner/breaker.ts';
 export { Retry } from './runner/retry.ts';
 export type { ResultStatus, RunnerResult } from './runner/outbox.ts';
-export type { BudgetSource, Engine, Handler, RunOptions } from './runner/run-loop.ts';
+export type { BudgetSource, Engine } from './runner/budget-source.ts';
+export type { Handler, RunOptions } from './runner/run-loop.ts';
 export type { CloseOptions, WaitOptions } from './scheduler-options.ts';
 export { Scheduler } from './scheduler.ts';

@@ -9,7 +9,8 @@ import { messageOf } from '../base/errors.ts';
 import type { Rules } from '../base/options.ts';
 import type { Owner } from '../owner/owner.ts';
 import type { Membership } from '../protocol/membership.ts';
-import type { Shard, Shards } from '../protocol/shard.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Shards } from '../protocol/shards.ts';
 import type { Claims } from '../runner/claims.ts';
 
 type OwnerSide = Pick<Owner<unknown>, 'mailbox' | 'pendingIn' | 'shardsInUse' | 'unknown'>;

@@ -3,7 +3,8 @@ import type { ConnectionName, Teller } from '../observe/events.ts';
 import type { Engines } from '../protocol/engines.ts';
 import type { Lookout } from '../protocol/lookout.ts';
 import type { Membership } from '../protocol/membership.ts';
-import type { LocalClaims, Shards } from '../protocol/shard.ts';
+import type { LocalClaims } from '../protocol/shard-calls.ts';
+import type { Shards } from '../protocol/shards.ts';
 import type { Rings } from './wakeup.ts';
 
 /** By what a node reaches its topic: Redis (redis-link.ts), or memory (src/testing/in-process). */

@@ -6,7 +6,7 @@ import { Engines } from '../protocol/engines.ts';
 import { Lookout } from '../protocol/lookout.ts';
 import { Membership } from '../protocol/membership.ts';
 import { redisRegistry } from '../protocol/register.ts';
-import { RedisShards } from '../protocol/shard.ts';
+import { RedisShards } from '../protocol/shards.ts';
 import { silenceMs } from '../redis/connection.ts';
 import { mayWake, refusedCommands } from '../redis/permissions.ts';
 import { joinSockets } from '../redis/shared.ts';

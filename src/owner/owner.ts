@@ -7,21 +7,23 @@ import { monotonic, sleep } from '../base/clock.ts';
 import type { Payload } from '../base/codec.ts';
 import { messageOf, type SchedulerError } from '../base/errors.ts';
 import type { Rules, Settings } from '../base/options.ts';
-import { parseTicket, type Ticket } from '../base/ticket.ts';
+import type { Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Engines } from '../protocol/engines.ts';
 import type { Membership } from '../protocol/membership.ts';
-import type { Shard, Shards } from '../protocol/shard.ts';
-import { MAX_ITEMS, type Delivered } from '../protocol/wire.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Shards } from '../protocol/shards.ts';
+import type { Delivered } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
 import { Deadlines, PATIENCE_MS } from './deadlines.ts';
 import { Delivery } from './delivery.ts';
+import { Endings } from './endings.ts';
 import { Mailbox } from './mailbox.ts';
 import { OwnerTeller } from './owner-teller.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
 import type { NewRequest } from './prepare.ts';
-import { Readers } from './readers.ts';
 import { Placement } from './placement.ts';
+import { Readers } from './readers.ts';
 import { duplicate, late, tooLarge } from './refusals.ts';
 import type { Sink } from './results.ts';
 
@@ -37,6 +39,7 @@ export class Owner<Output> {
   readonly #readers: Readers<Output>;
   readonly #delivery: Delivery<Output>;
   readonly #placement: Placement<Output>;
+  readonly #endings: Endings<Output>;
   readonly #deadlines: Deadlines<Output>;
   readonly #teller: OwnerTeller;
   readonly #mailboxes = new Map<Shard, Mailbox>();
@@ -60,7 +63,7 @@ export class Owner<Output> {
     this.#pendings = new PendingTable((...end) => this.#teller.ended(...end), predecessor && settings.ttlMs);
     this.#readers = new Readers(settings, {
       tell: (shard) => void this.#quietly(this.mailbox(shard).empty()),
-      giveUp: (pending, reason) => this.#failEarly(pending, reason),
+      giveUp: (pending, reason) => this.#endings.failEarly(pending, reason),
     });
     this.#delivery = new Delivery(this.#pendings, {
       outputCodec: settings.outputCodec,
@@ -68,13 +71,18 @@ export class Owner<Output> {
       readers: this.#readers,
       ttlMs: settings.ttlMs,
       predecessor,
-      failEarly: (pending, reason) => this.#failEarly(pending, reason),
+      failEarly: (pending, reason) => this.#endings.failEarly(pending, reason),
       onLost: (pending) => void this.#quietly(this.#placement.again(pending)),
       onGap: (pending) => this.#mend(pending),
     });
+    this.#endings = new Endings({
+      ...{ shards, membership, pendings: this.#pendings, delivery: this.#delivery },
+      look: (shard) => this.mailbox(shard).empty(),
+      quietly: (work) => this.#quietly(work),
+    });
     this.#deadlines = new Deadlines(this.#pendings, {
-      expire: (shard, tickets) => void this.#quietly(this.#expire(shard, tickets)),
-      giveUp: (pending) => this.#expireHere(pending),
+      expire: (shard, tickets) => void this.#quietly(this.#endings.expire(shard, tickets)),
+      giveUp: (pending) => this.#endings.expireHere(pending),
     });
     this.#placement = new Placement({
       membership,
@@ -83,7 +91,7 @@ export class Owner<Output> {
       delivery: this.#delivery,
       teller: this.#teller,
       accepted: (pending) => this.#deadlines.watch(pending),
-      disown: (pending, ticket) => this.#disown(pending, ticket),
+      disown: (pending, ticket) => this.#endings.disown(pending, ticket),
     });
   }
 
@@ -154,12 +162,6 @@ export class Owner<Output> {
     return pending;
   }
 
-  /** Ends a ticket and drops its final: the caller was told otherwise, or has gone. Never rejects. @param failed why it failed */
-  #disown({ shard }: Pending<Output>, ticket: Ticket, failed?: string): Promise<void> {
-    this.#delivery.disown(ticket);
-    return this.#quietly(shard.cancel([ticket], failed === undefined ? 'cancelled' : 'failed', failed));
-  }
-
   #quietly(work: Promise<unknown>): Promise<void> {
     return work.then(
       () => undefined,
@@ -211,49 +213,6 @@ export class Owner<Output> {
     return this.#pendings.shards();
   }
 
-  /** Ends a pending request here, and what is left of it in Redis. */
-  #failEarly(pending: Pending<Output>, reason: string): void {
-    void this.#disown(pending, pending.ticket!, reason);
-    this.#pendings.end(pending, { kind: 'failed', reason });
-  }
-
-  /** Ends a pending request at once, waiting or claimed; its final comes as a result. */
-  async cancel(pending: Pending<Output>): Promise<void> {
-    // no ticket of it stands that a result could come from
-    if (this.#pendings.isPutAgain(pending)) this.#pendings.end(pending, { kind: 'cancelled' });
-    await this.#membership.within('cancel', this.#cancelPlaced(pending));
-  }
-
-  /** The same by its id; false: no request of that id is pending here. */
-  async cancelId(id: string): Promise<boolean> {
-    const pending = this.#pendings.withId(id);
-    if (pending === undefined || pending.abandoned) return false;
-    await this.cancel(pending);
-    return true;
-  }
-
-  async #cancelPlaced(pending: Pending<Output>): Promise<void> {
-    await pending.accepted;
-    if (pending.ticket === undefined || this.#pendings.withTicket(pending.ticket) !== pending) return;
-    await this.#cancelTicket(pending.shard, pending.ticket);
-  }
-
-  async #cancelTicket(shard: Shard, ticket: Ticket): Promise<void> {
-    await shard.cancel([ticket]);
-    await this.mailbox(shard).empty();
-  }
-
-  async #expire(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
-    await shard.cancel(tickets, 'expired');
-    await this.mailbox(shard).empty();
-  }
-
-  /** Redis has been asked to end it, and has not said how it ended: what it says later is dropped. */
-  #expireHere(pending: Pending<Output>): void {
-    this.#delivery.disown(pending.ticket!);
-    this.#pendings.end(pending, { kind: 'expired' });
-  }
-
   /** The shard does not know these: what the mailbox does not end either was lost by Redis, and is put again. */
   async unknown(shard: Shard, tickets: readonly Ticket[]): Promise<void> {
     const mailbox = this.mailbox(shard);
@@ -269,48 +228,31 @@ export class Owner<Output> {
     pending.triesLeft -= 1;
     pending.triesSpent += 1;
     if (pending.triesLeft < 1) {
-      this.#failEarly(pending, 'results were lost');
+      this.#endings.failEarly(pending, 'results were lost');
       return;
     }
     this.#delivery.disown(pending.ticket!);
     void this.#quietly(this.#placement.again(pending));
   }
 
-  /** Drops everything this node has in every shard where it has something; answers the dropped ids. */
-  async reset(): Promise<string[]> {
-    const ids: string[] = [];
-    // Redis has no ticket of those that are being put again
-    for (const pending of [...this.#pendings.accepted()])
-      if (this.#pendings.isPutAgain(pending)) ids.push(this.#dropPending(pending));
-    for (const shard of new Set([this.#shards.get(this.#membership.home), ...this.shardsInUse()])) {
-      const pending = this.pendingIn(shard);
-      let more = true;
-      while (more || pending.length > 0) {
-        const named = pending.splice(0, MAX_ITEMS);
-        const answer = await this.#membership.within('reset', shard.reset(named));
-        more = answer.more;
-        for (const ticket of answer.dropped) ids.push(this.#drop(ticket));
-        // the final of one that Redis did not know was in the mailbox, and went with it
-        for (const ticket of named) if (this.#pendings.withTicket(ticket)) ids.push(this.#drop(ticket));
-      }
-    }
-    return ids;
+  /** Ends a pending request at once, waiting or claimed; its final comes as a result. */
+  cancel(pending: Pending<Output>): Promise<void> {
+    return this.#endings.cancel(pending);
   }
 
-  #drop(ticket: Ticket): string {
-    const pending = this.#pendings.withTicket(ticket);
-    return pending ? this.#dropPending(pending) : parseTicket(ticket).id;
-  }
-
-  #dropPending(pending: Pending<Output>): string {
-    this.#pendings.end(pending, { kind: 'cancelled', reason: 'reset' });
-    return pending.id;
+  /** The same by its id; false: no request of that id is pending here. */
+  cancelId(id: string): Promise<boolean> {
+    return this.#endings.cancelId(id);
   }
 
   /** Every pending request of a shard, for `close({ pending: 'cancel' })`. */
-  async cancelIn(shard: Shard): Promise<void> {
-    const pending = [...this.#pendings.all()].filter((one) => one.shard === shard);
-    await Promise.all(pending.map((one) => this.cancel(one).catch(() => undefined)));
+  cancelIn(shard: Shard): Promise<void> {
+    return this.#endings.cancelIn(shard);
+  }
+
+  /** Drops everything this node has in every shard where it has something; answers the dropped ids. */
+  reset(): Promise<string[]> {
+    return this.#endings.reset();
   }
 
   /** Takes no more results here; what was told is removed from Redis. What is pending is left to a successor. */

@@ -8,6 +8,7 @@ import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';
 import type { EngineDown } from '../protocol/registration.ts';
+import { isEngine, type BudgetSource } from './budget-source.ts';
 import { chunksOf, type Chunks } from './chunks.ts';
 import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
@@ -29,20 +30,6 @@ type Answer<Output> = AsyncIterable<Output, Final<Output>, undefined> | Final<Ou
 
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler may return nothing
 type Final<Output> = Output | undefined | void;
-
-/** An engine that says itself what it has room for, and when. */
-export interface Engine {
-  /** Its free room now, and, if it runs in iterations, when it begins with new work (`readyInMs`). */
-  room(): Budget;
-  /** Resolves when `room()` would admit something, at once if it does; may reject once the signal fired. */
-  whenRoom(signal: AbortSignal): Promise<void>;
-}
-
-/**
- * The engine's free room, asked before every claim. A plain budget is the whole engine, and what runs is subtracted. A
- * function whose budget is full is asked again when a handler yields or ends, and every 100 ms.
- */
-export type BudgetSource = Budget | (() => Budget) | Engine;
 
 export interface RunOptions extends EngineWatchOptions {
   budget: BudgetSource;
@@ -288,10 +275,6 @@ export class RunLoop<Request, Output> {
     }
     if (status === 'too_large' || status === 'encode') await this.#send({ claim, failed: refusal(status) });
   }
-}
-
-function isEngine(source: unknown): source is Engine {
-  return typeof source === 'object' && source !== null && 'room' in source && 'whenRoom' in source;
 }
 
 function refusal(status: 'too_large' | 'encode'): string {

@@ -4,7 +4,7 @@ import { openClient } from '../../../src/redis/connection.ts';
 import { fieldOf, parseRecord } from '../../../src/inspect/decode.ts';
 import { type ShardSnapshot, readSnapshot } from '../../../src/inspect/snapshot.ts';
 import { verifyTopic } from '../../../src/inspect/verify.ts';
-import { parseMail } from '../../../src/protocol/wire.ts';
+import { parseMail } from '../../../src/protocol/replies.ts';
 import { shardKey } from '../../../src/base/keys.ts';
 import { parseTicket } from '../../../src/base/ticket.ts';
 import type { Leftovers } from './evidence.ts';

@@ -51,7 +51,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'only saves an error that nobody sees: the race is over',
   },
   {
-    ...{ file: 'src/owner/owner.ts', within: 'Owner.#cancelPlaced' },
+    ...{ file: 'src/owner/endings.ts', within: 'Endings.#cancelPlaced' },
     before: 'pending.ticket === undefined || this.#pendings.withTicket(pending.ticket) !== pending',
     after: 'this.#pendings.withTicket(pending.ticket) !== pending',
     why: 'nothing is pending under no ticket',

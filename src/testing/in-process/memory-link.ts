@@ -3,7 +3,7 @@ import type { Link, LinkContext } from '../../node/link.ts';
 import type { Rings } from '../../node/wakeup.ts';
 import { Membership } from '../../protocol/membership.ts';
 import type { RegisterCall } from '../../protocol/register.ts';
-import type { Shards } from '../../protocol/shard.ts';
+import type { Shards } from '../../protocol/shards.ts';
 import type { MemoryTopic } from './memory-topic.ts';
 import { NodeShard } from './node-shard.ts';
 

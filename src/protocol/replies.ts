@@ -1,0 +1,156 @@
+/** How the replies of a shard's scripts are read, and the records in them. Pure. */
+import { NO_TICK, joinTicket, type Ticket } from '../base/ticket.ts';
+import type {
+  CancelAnswer,
+  ClaimAnswer,
+  ClaimedTicket,
+  Held,
+  Mail,
+  MailKind,
+  PutAnswer,
+  PutItem,
+  RefreshAnswer,
+  ResetAnswer,
+  ResultAnswer,
+  Story,
+} from './wire.ts';
+
+const KINDS: Record<string, MailKind> = {
+  c: 'chunk',
+  f: 'finished',
+  d: 'finished',
+  x: 'failed',
+  k: 'cancelled',
+  e: 'expired',
+  l: 'lost',
+};
+
+function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] {
+  const claims: ClaimedTicket[] = [];
+  let nextBody = 0;
+  for (let at = 0; at < text.length;) {
+    const head = text.toString('latin1', at, at + 48);
+    const end = at + 48 + parseInt(head.slice(44, 48), 16);
+    const body = head[43] === 'b' ? bodies[nextBody++] : undefined;
+    claims.push({
+      fence: head.slice(0, 14),
+      triesLeft: parseInt(head.slice(14, 16), 16),
+      triesSpent: parseInt(head.slice(17, 19), 16),
+      arrival: head.slice(29, 43),
+      ticket: text.toString('utf8', at + 48, end),
+      ...(body ? { body } : {}),
+    });
+    at = end;
+  }
+  return claims;
+}
+
+export function parseMail(mail: Buffer): Mail {
+  const owner = mail.indexOf('|');
+  const tick = mail.toString('latin1', owner + 1, owner + 15);
+  const length = parseInt(mail.toString('latin1', owner + 16, owner + 20), 16);
+  const after = owner + 20 + length;
+  const letter = mail.toString('latin1', after + 22, after + 23);
+  const kind = KINDS[letter]!;
+  // a final's story, behind its length
+  const storyAt = after + 27;
+  const end =
+    kind === 'chunk' ? after + 23 : storyAt + parseInt(mail.toString('latin1', after + 23, storyAt), 16);
+  return {
+    tick,
+    ticket: mail.toString('utf8', owner + 20, after),
+    fence: mail.toString('latin1', after, after + 14),
+    number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
+    kind,
+    ...(kind === 'chunk' ? {} : { story: parseStory(mail.toString('latin1', storyAt, end)) }),
+    payload: mail.subarray(end),
+    ...(letter === 'd' ? { bare: true } : {}),
+  };
+}
+
+/** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps a mark, and pauses. */
+function parseStory(text: string): Story {
+  const [triesSpent, , arrival, claimedAt = NO_TICK, runner = ''] = text.split(/[~/]/, 1)[0]!.split('|');
+  return { triesSpent: parseInt(triesSpent!, 16), arrival: arrival!, claimedAt, runner };
+}
+
+/** Tickets, each with its length in front. */
+function parseTickets(text: Buffer, from: number): Ticket[] {
+  const tickets: Ticket[] = [];
+  for (let at = from; at < text.length;) {
+    const end = at + 4 + parseInt(text.toString('latin1', at, at + 4), 16);
+    tickets.push(text.toString('utf8', at + 4, end));
+    at = end;
+  }
+  return tickets;
+}
+
+// Replies: the status, the tick, then what the script's header says. EVICTED and STALE never come here.
+
+/** @param owner the caller, of whom every ticket is */
+export function parsePut(reply: readonly Buffer[], owner: string, items: readonly PutItem[]): PutAnswer[] {
+  return String(reply[2])
+    .split(',')
+    .map((answer, i): PutAnswer => {
+      const [status, detail, body] = answer.split(' ');
+      if (status === 'FULL') return { status, retryAfterMs: Number(detail) };
+      if (status === 'EXPIRED') return { status };
+      const ticket = joinTicket(owner, detail!, items[i]!.id);
+      return status === 'OK' ? { status, ticket } : { status: 'DUPLICATE', ticket, same: body === 'same' };
+    });
+}
+
+export function parseReset(reply: readonly Buffer[]): ResetAnswer {
+  const answer = reply[2]!;
+  return { more: answer.toString('latin1', 0, 1) === '1', dropped: parseTickets(answer, 1) };
+}
+
+export function parseClaim(reply: readonly Buffer[]): ClaimAnswer {
+  const remembered = reply.length === 3;
+  return {
+    status: String(reply[0]) as ClaimAnswer['status'],
+    claims: parseClaimed(reply[2]!, reply.slice(6)),
+    remembered,
+    ...(remembered
+      ? {}
+      : { ...numberOf('againMs', reply[3]), ...numberOf('dueMs', reply[4]), ...numberOf('askOn', reply[5]) }),
+  };
+}
+
+export function parseResults(reply: readonly Buffer[]): ResultAnswer[] {
+  return words(reply[2]) as ResultAnswer[];
+}
+
+export function parseTaken(reply: readonly Buffer[]): { mails: Mail[]; more: boolean } {
+  return { more: String(reply[2]) === '1', mails: reply.slice(3).map(parseMail) };
+}
+
+/** @param held and `pending`: what the call named, of which the reply gives indexes */
+export function parseRefresh<H extends Held>(
+  reply: readonly Buffer[],
+  held: readonly H[],
+  pending: readonly Ticket[],
+): RefreshAnswer<H> {
+  return {
+    lost: words(reply[2]).map((i) => held[Number(i)]!),
+    unknown: words(reply[3]).map((i) => pending[Number(i)]!),
+    more: String(reply[4]) === '1',
+    ...numberOf('dueMs', reply[5]),
+    orphans: reply[6] ? words(reply[6]).map((i) => held[Number(i)]!) : [],
+  };
+}
+
+export function parseCancel(reply: readonly Buffer[]): CancelAnswer[] {
+  return words(reply[2]) as CancelAnswer[];
+}
+
+function words(text: Buffer | undefined): string[] {
+  const joined = String(text);
+  return joined === '' ? [] : joined.split(' ');
+}
+
+/** A time to wait, or a place; -1 says that there is none. */
+function numberOf<K extends string>(key: K, reply: Buffer | undefined): { [P in K]?: number } {
+  const ms = Number(String(reply));
+  return (ms >= 0 ? { [key]: ms } : {}) as { [P in K]?: number };
+}
