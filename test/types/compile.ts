@@ -1,4 +1,5 @@
-// Compiles small programs against the public types, all in one run of the compiler: most of its time is to read these.
+// Compiles small programs against the public types, as they are published (dist), all in one run of the compiler: most of its
+// time is to read these.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -7,7 +8,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * @param programs by the names of their files, which stand at the top of this repository
- * @param more paths of modules beside those of tsconfig.json
+ * @param more paths of other modules
  * @returns for each file what the compiler says of it, a text for each error; empty: it compiles
  */
 export function compile(
@@ -16,7 +17,8 @@ export function compile(
 ): Record<string, string[]> {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), (file) => ts.sys.readFile(file));
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-  const all = { ...options, types: ['node'], noUnusedLocals: false, paths: { ...options.paths, ...more } };
+  const paths = { 'sched-lua': ['./dist/index.d.ts'], ...more };
+  const all = { ...options, types: ['node'], noUnusedLocals: false, paths };
   const texts = new Map(Object.entries(programs).map(([name, text]) => [join(root, name), text]));
   const host = ts.createCompilerHost(all);
   const onDisk = ts.createCompilerHost(all);
