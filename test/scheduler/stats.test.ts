@@ -1,7 +1,14 @@
 // `scheduler.stats()`: what it says is what happened, as the events told it, and docs/stats.md has a row for each field.
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { EVENT_NAMES, Retry, SchedulerEvents, type EventName, type EventOf } from '../../src/index.ts';
+import {
+  EVENT_NAMES,
+  Retry,
+  SchedulerEvents,
+  type EventName,
+  type EventOf,
+  type SchedulerStats,
+} from '../../src/index.ts';
 import { ended, finish, request, requests, room, take, useFleet, type Node } from '../support/fleet.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
@@ -116,11 +123,14 @@ describe('the stats of a scheduler', function () {
     const [claim] = await take(node, 1);
     expect(node.stats().connections).to.deep.equal({ commands: 'up', 'wake-ups': 'up' });
     expect(node.stats().shards).to.deep.equal({ home: 0, inUse: 1, slow: [], troubles: [] });
-    await redis.hang(3_000);
+    await redis.hang(5_000);
     const put = node.putRequests([request('s')]);
     const sent = node.putResults([{ claim: claim!.claim, output: 1, finished: true }]);
-    const claimed = node.getRequests(room(), { waitMs: 5_000 });
-    await waitUntil(() => node.stats().shards.slow.length === 1, 'the shard is slow');
+    const claimed = node.getRequests(room(), { waitMs: 10_000 });
+    // the two have clocks of their own
+    const isKnown = ({ slow, troubles }: SchedulerStats['shards']): boolean =>
+      slow.length === 1 && troubles.length === 1;
+    await waitUntil(() => isKnown(node.stats().shards), 'the shard is slow, and in trouble');
     const { requests: of, claims, shards } = node.stats();
     expect(of).to.deep.include({ unanswered: 1, pending: 1 });
     expect(claims).to.deep.equal({ held: 1, ending: 1, running: 0, unanswered: 1 });
