@@ -57,7 +57,7 @@ describe('a node with options at their extremes', () => {
       // a busy machine may keep a handler from its result for longer than the least lease
       if (ended !== 'o')
         expect([ended.replace(/\d+/, 'n'), options.leaseMs], JSON.stringify(options)).to.deep.equal([
-          'x: no tries left: n runners lost it',
+          'request x failed: no tries left: n runners lost it',
           100,
         ]);
       expect(fleet.warnings.filter((warning) => !/lazyfree|disk|persist/.test(warning))).to.deep.equal([]);

@@ -58,7 +58,11 @@ describe('wake-ups', () => {
     ears.on('message', (_channel: string, message: string) => heard.push(message));
     await ears.subscribe(wakePrefix(fleet.topic) + owner.node);
     try {
+      let answers = 0;
+      owner.events.on('answered', ({ script }) => (answers += script === 'claim' ? 1 : 0));
       const claimed = owner.getRequests(room(1), { waitMs: WAIT_MS });
+      // it must know so itself
+      await waitUntil(() => answers > 0, 'the owner is told that there is no work');
       await waitUntil(() => isIdle(owner), 'the owner is idle, too');
       await owner.putRequests(requests('r', 2));
       expect((await claimed).map(({ id }) => id)).to.deep.equal(['r0']);
