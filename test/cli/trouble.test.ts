@@ -129,7 +129,9 @@ describe('sched-lua, when Redis is in trouble', () => {
     child.stderr.on('data', (text) => errors.push(String(text)));
     const [code] = (await once(child, 'close')) as [number];
     const { code: expected, stderr } = await runCli(['load', '--check', '--json'], redisUrl());
-    expect([code, errors.join('')]).to.deep.equal([expected, stderr]);
+    // on a busy machine either may have had to wait
+    const said = (text: string): string => text.replace(/^waiting for Redis .*\n/gm, '');
+    expect([code, said(errors.join(''))]).to.deep.equal([expected, said(stderr)]);
   });
 });
 

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
-import { SchedulerEvents, type SchedulerError } from '../../src/index.ts';
+import { SchedulerEvents } from '../../src/index.ts';
 import {
   all,
   ended,
@@ -212,8 +212,9 @@ describe('in an outage', function () {
     // one call was under way when the server went silent: 256 KiB
     const underWay = 13;
     await collected(() => payloads.filter((ref) => ref.deref()).length <= underWay);
-    const again = node.putRequests([list.at(-1)!]).catch((error: unknown) => error as SchedulerError);
-    await again;
+    // on a busy machine Redis may answer again by now
+    const again = await node.putRequests([list.at(-1)!]).catch(() => undefined);
+    const isAccepted = again !== undefined && again[0]!.error === undefined;
     await fleet.redis.ping();
     const accepted = async (): Promise<boolean> => {
       const outcomes = await node.putRequests([request('after')]).catch(() => [{ error: true }]);
@@ -221,7 +222,8 @@ describe('in an outage', function () {
     };
     await waitUntil(accepted, 'the node goes on', 30_000);
     expect(placed, 'what reached Redis').to.be.at.most(underWay + 3);
-    await waitUntil(async () => (await fleet.loads()).node === 1, 'what timed out has been cancelled');
+    const load = isAccepted ? 2 : 1;
+    await waitUntil(async () => (await fleet.loads()).node === load, 'what timed out has been cancelled');
   });
 });
 

@@ -118,7 +118,7 @@ describe('an error of a scheduler holds nothing that was sent, when', () => {
   });
 
   it('Redis does not answer', async () => {
-    const node = await start('a', { commandTimeout: 300 });
+    const node = await start('a', { commandTimeout: 2_000 });
     await redis.admin.call('CLIENT', 'PAUSE', '60000', 'WRITE');
     try {
       expect(codes(await refusals(node))).to.deep.equal(['TIMEOUT', 'TIMEOUT']);
