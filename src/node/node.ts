@@ -208,6 +208,7 @@ export class Node<Request, Output> {
     await this.claims.giveBackIn(shard);
     if (pending === 'cancel') await this.owner.cancelIn(shard);
     await this.claimer.passOn(shard.number, true);
+    await this.owner.putsAnswered();
     await shard.flushed();
     await this.owner.leave(shard);
   }

@@ -8,6 +8,7 @@ import type { Payload } from '../base/codec.ts';
 import { messageOf, type SchedulerError } from '../base/errors.ts';
 import type { Rules, Settings } from '../base/options.ts';
 import type { Ticket } from '../base/ticket.ts';
+import { UnderWay } from '../base/under-way.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Engines } from '../protocol/engines.ts';
 import type { Membership } from '../protocol/membership.ts';
@@ -43,6 +44,7 @@ export class Owner<Output> {
   readonly #deadlines: Deadlines<Output>;
   readonly #teller: OwnerTeller;
   readonly #mailboxes = new Map<Shard, Mailbox>();
+  readonly #puts = new UnderWay();
 
   /** @param predecessor where results of unknown tickets go; undefined: they are dropped */
   constructor(
@@ -97,6 +99,20 @@ export class Owner<Output> {
 
   /** Resolves when the request is in Redis, once; rejects with why it is not, or TIMEOUT if that is not known. */
   async put(request: NewRequest<Output>): Promise<Pending<Output>> {
+    this.#puts.begin();
+    try {
+      return await this.#put(request);
+    } finally {
+      this.#puts.end();
+    }
+  }
+
+  /** Resolves when every put that has begun has its outcome: some wait for the registry before they go to their shard. */
+  putsAnswered(): Promise<void> {
+    return this.#puts.none();
+  }
+
+  async #put(request: NewRequest<Output>): Promise<Pending<Output>> {
     const { id, payload, sink, promptTokens, deadlineAt } = request;
     if (!this.#engines.mayHold(promptTokens)) await this.#refuseTooLarge(request);
     const adopted = this.#pendings.adoptable(id, payload);

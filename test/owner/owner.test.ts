@@ -53,6 +53,21 @@ describe('an owner', () => {
       await put;
     });
 
+    it('and says when all that has begun is answered, also before it is sent: a close waits for it', async () => {
+      world.largest = 0;
+      const refused = rejection(world.put('large'));
+      world.largest = 1;
+      let isAnswered = false;
+      const answered = world.owner.putsAnswered().then(() => (isAnswered = true));
+      const put = world.put('small');
+      await refused;
+      await turn();
+      expect(isAnswered, 'one is on its way').to.equal(false);
+      await world.shard.answer(ok('small'));
+      await Promise.all([put, answered]);
+      await world.owner.putsAnswered();
+    });
+
     it('no id twice that has not ended: the second is refused here', async () => {
       const first = world.put('x');
       expect((await rejection(world.put('x'))).code).to.equal('DUPLICATE');

@@ -61,6 +61,7 @@ describe('many puts at once', function () {
     mine.length = 0;
     await new Promise((resolve) => setImmediate(resolve));
     await front.close();
+    expect(fleet.warnings.filter((warning) => warning.startsWith('close'))).to.deep.equal([]);
     const outcomes = await put;
     expect(outcomes.map(({ id }) => id).filter((id) => id !== '')).to.deep.equal(
       list.slice(0, read).map(({ id }) => id),
