@@ -120,7 +120,8 @@ export class ShardModel extends ShardState {
       if (!request) return 'LOST';
       if (!how.counted) this.giveBack(request);
       else if (!this.loseTry(request, 'lost it or gave it up: ', reason)) return 'FAILED';
-      pause(request, this.node, this.now, how);
+      const isPaused = pause(request, this.node, this.now, how);
+      if (isPaused && request.owner === this.node) this.keepsNone(this.node, this.ttl);
       back.push(request);
       return 'OK';
     });
