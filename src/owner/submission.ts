@@ -135,12 +135,26 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     for (const wake of waiting) wake();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
+    const reader = { hasLeft: false };
+    const results = this.#read(reader);
+    const [end, fail] = [results.return.bind(results), results.throw.bind(results)];
+    // both would be queued behind a `next()` that waits: until the next result, which may be a long time
+    const leave = (): void => {
+      reader.hasLeft = true;
+      this.#wake();
+    };
+    results.return = (value) => (leave(), end(value));
+    results.throw = (error) => (leave(), fail(error));
+    return results;
+  }
+
+  async *#read(reader: { readonly hasLeft: boolean }): AsyncGenerator<Result<Output>, void, undefined> {
     if (this.#readers > 0)
       throw new SchedulerError('CONFIG', 'submit', `the results of ${this.id} are being read already`);
     this.#readers += 1;
     try {
-      for (;;) {
+      while (!reader.hasLeft) {
         const result = this.#next();
         if (result) yield result;
         else if (this.#error) throw this.#error;

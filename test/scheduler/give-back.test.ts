@@ -419,6 +419,8 @@ describe('an engine that fails', function () {
   for (const [option, options] of [
     ['breaker', { breaker: 3 }],
     ['breaker', { breaker: null }],
+    ['breaker', { breaker: [3] }],
+    ['breaker.failure', { breaker: { failure: 3 } }],
     ['breaker.failures', { breaker: { failures: 0 } }],
     ['isEngineFailure', { isEngineFailure: 'fetch failed' }],
   ] as const)
