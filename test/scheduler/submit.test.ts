@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { ConfigError, type Result } from '../../src/index.ts';
@@ -7,6 +8,7 @@ import {
   plain,
   rejection,
   request,
+  requests,
   room,
   serve,
   take,
@@ -287,6 +289,16 @@ describe('submit', () => {
       for (const submission of [running, idle])
         expect(await rejection(submission.result())).to.have.property('code', 'CANCELLED');
       await waitUntil(() => signal.aborted, 'the runner has been told');
+    });
+
+    it('of a whole program may cancel many: it has one listener, as Node.js warns of eleven', async () => {
+      const end = new AbortController();
+      const submissions = requests('r', 12).map((one) => owner.submit(one, { signal: end.signal }));
+      expect(getEventListeners(end.signal, 'abort')).to.have.length(1);
+      end.abort();
+      for (const submission of submissions)
+        expect(await rejection(submission.result())).to.have.property('code', 'CANCELLED');
+      expect(getEventListeners(end.signal, 'abort')).to.have.length(0);
     });
 
     it('is let go of when the request has ended', async () => {
