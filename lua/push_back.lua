@@ -5,7 +5,7 @@
 --
 -- ARGV[14..] ticket fence after elsewhere counted reason  of a claim. after: ms for which the caller does not take it,
 --                       empty: the longer, the more often it gave it back. elsewhere: 1: not while another engine could.
---                       counted: 1: a try is. reason: why, if it was the last
+--                       counted: 1: a try is. reason: why, for its end
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST, FAILED (no try was left)
 -- STATUS OK LOST FAILED
 -- COST   O(n log waiting)
@@ -47,7 +47,7 @@ for i = 1, #held.tickets do
     local waiting = ARGV[at + 4] == '0' and record or lose_try(one, 'lost it or gave it up: ', ARGV[at + 5])
     if waiting then
       marks[#marks + 1], marks[#marks + 2] = field, sub(waiting, 1, layout.WAITING_LENGTH)
-        .. pauses.added(waiting, caller.node, ARGV[at + 2], ARGV[at + 3] == '1')
+        .. pauses.added(waiting, caller.node, ARGV[at + 2], ARGV[at + 3] == '1', ARGV[at + 5])
       lines[owner] = lines[owner] or {}
       table.insert(lines[owner], held.tickets[i])
       leaves_own = leaves_own or owner == caller.node and (ARGV[at + 2] ~= '0' or ARGV[at + 3] == '1')

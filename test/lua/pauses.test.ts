@@ -318,7 +318,7 @@ describe('a request that a node gave back', () => {
           waiting: ['front|x@0'],
           head: { front: 0 },
           load: { front: 1 },
-          request: { 'front|x': '@0 128/900000/2/1/9 /1100 1-a' },
+          request: { 'front|x': '@0 128/900000/2/1/9 /1100 1-a ~the engine is gone' },
           due: { 'front|x@0': 900_000 },
         },
       });
@@ -340,7 +340,7 @@ describe('a request that a node gave back', () => {
           waiting: ['front|y@1'],
           head: { front: 1 },
           load: { front: 1 },
-          request: { 'front|x': undefined, 'front|y': '@1 128/900000/2/1/9 /1100 1-a' },
+          request: { 'front|x': undefined, 'front|y': '@1 128/900000/2/1/9 /1100 1-a ~the engine is gone' },
           body: { 'front|x': undefined },
           due: { 'front|x@0': undefined, 'front|y@1': 900_000 },
           out: [
