@@ -4,8 +4,8 @@
 -- other has given it back since, and another engine lives that could. `l`: it was lost, which is no pause. Nothing in a
 -- record before has a '/'. At its end, ~ and why it was last given back, for `dead`. No name has a '~'.
 --
--- GIVES  left(record, node, is_elsewhere), added(record, node, after, elsewhere, reason), lost(record), nodes(record),
---        reason(record)
+-- GIVES  reason(record), left(record, node, is_elsewhere), added(record, node, after, elsewhere, reason), lost(record),
+--        nodes(record)
 -- WRITES nothing
 local is_claimed = require('lib.is_claimed')
 local layout = require('lib.layout')
@@ -21,24 +21,19 @@ local MOST_NODES = 16
 local LOST = 'l'
 local pauses = {}
 
--- each entry: until, count, mark, node
-local function entries(record)
-  return gmatch(match(record, LIST), ENTRY)
-end
-
 -- ~ and the reason, or nothing if there is none; `reason`: a new one, or ''
 local function said(record, reason)
   return reason == '' and (match(record, SAID) or '') or '~' .. sub(reason, 1, MOST_REASON)
 end
 
 function pauses.reason(record)
-  return sub(said(record, ''), 2)
+  return sub(match(record, SAID) or '', 2)
 end
 
 -- ms for which the node does not take it; 0: it may. Infinite: while another engine could (`is_elsewhere`)
 function pauses.left(record, node, is_elsewhere)
   local till, flag, last = 0, '-', nil
-  for ends, _, mark, name in entries(record) do
+  for ends, _, mark, name in gmatch(match(record, LIST), ENTRY) do
     last = mark == LOST and last or name
     if name == node then
       till, flag = tonumber(ends, 16), mark
@@ -53,7 +48,7 @@ end
 -- the entries of all nodes but this one, and the count of that
 local function others(record, node)
   local list, count = {}, 0
-  for ends, times, mark, name in entries(record) do
+  for ends, times, mark, name in gmatch(match(record, LIST), ENTRY) do
     if name == node then
       count = tonumber(times, 16)
     else
@@ -90,7 +85,7 @@ end
 -- the nodes that had it, the last one last: of those that gave it back without a pause nothing is known
 function pauses.nodes(record)
   local runner, list = is_claimed(record) and layout.runner_of(record), {}
-  for _, _, _, name in entries(record) do
+  for _, _, _, name in gmatch(match(record, LIST), ENTRY) do
     list[#list + 1] = name ~= runner and name or nil
   end
   list[#list + 1] = runner or nil
