@@ -1,6 +1,7 @@
 // A front over HTTP. It streams the words of an answer as the engine makes them; a client that disconnects cancels its
-// request, and the engine stops. Run it: npx tsx examples/stream-and-cancel.ts (Redis: SCHED_LUA_REDIS_URL, else
-// localhost; port: PORT, else 8080), then: curl -N -d 'to be or not to be' localhost:8080
+// request, and the engine stops. On SIGTERM what has begun is answered to its end. Run it: npx tsx
+// examples/stream-and-cancel.ts (Redis: SCHED_LUA_REDIS_URL, else localhost; port: PORT, else 8080), then:
+// curl -N -d 'to be or not to be' localhost:8080
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -55,6 +56,9 @@ server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1');
 await once(server, 'listening');
 console.log(`listening on port ${(server.address() as AddressInfo).port}`);
 
-await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+const signalled = () => Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+await signalled();
+// no new ones; answers that have begun may end, for less than the 30 s that Kubernetes gives, or until the second signal
 server.close();
-await Promise.all([front.close({ pending: 'cancel' }), engine.close(), served]);
+await Promise.race([once(server, 'close'), signalled(), compute(25_000, undefined, { ref: false })]);
+await Promise.all([front.close({ pending: 'cancel' }), engine.close({ drainMs: 1_000 }), served]);

@@ -1,10 +1,11 @@
 -- Gives claimed tickets that the runner cannot serve back to their exact place in line, raises their owners' loads, and
 -- rings another node. Each says from when on the caller may take it again (lib/pauses.lua), and whether a try is counted:
--- without any left it ends as failed. A second run finds that the fence holds nothing: it answers LOST and changes nothing.
+-- without any left it ends as failed. One that its own owner does not take again yet is left to others, as a front's is
+-- (lib/note_asks.lua). A second run finds that the fence holds nothing: it answers LOST and changes nothing.
 --
 -- ARGV[14..] ticket fence after elsewhere counted reason  of a claim. after: ms for which the caller does not take it,
 --                       empty: the longer, the more often it gave it back. elsewhere: 1: not while another engine could.
---                       counted: 1: a try is. reason: why, if it was the last
+--                       counted: 1: a try is. reason: why, for its end
 -- RETURNS status, tick, per ticket and joined by ' ': OK, LOST, FAILED (no try was left)
 -- STATUS OK LOST FAILED
 -- COST   O(n log waiting)
@@ -36,7 +37,7 @@ if refused then
   return refused
 end
 
-local answers, marks, lines, ends, given = {}, {}, {}, {}, {}
+local answers, marks, lines, ends, given, leaves_own = {}, {}, {}, {}, {}, false
 for i = 1, #held.tickets do
   local owner, field, at = held.owners[i], held.fields[i], FIRST + (i - 1) * WIDTH
   local record = not given[field] and call('HGET', tables.REQUEST, field)
@@ -46,9 +47,10 @@ for i = 1, #held.tickets do
     local waiting = ARGV[at + 4] == '0' and record or lose_try(one, 'lost it or gave it up: ', ARGV[at + 5])
     if waiting then
       marks[#marks + 1], marks[#marks + 2] = field, sub(waiting, 1, layout.WAITING_LENGTH)
-        .. pauses.added(waiting, caller.node, ARGV[at + 2], ARGV[at + 3] == '1')
+        .. pauses.added(waiting, caller.node, ARGV[at + 2], ARGV[at + 3] == '1', ARGV[at + 5])
       lines[owner] = lines[owner] or {}
       table.insert(lines[owner], held.tickets[i])
+      leaves_own = leaves_own or owner == caller.node and (ARGV[at + 2] ~= '0' or ARGV[at + 3] == '1')
     else
       ends[#ends + 1] = one
     end
@@ -61,6 +63,9 @@ end
 require('lib.end_requests')(ends)
 if #marks > 0 then
   call('HSET', tables.REQUEST, unpack(marks))
+  if leaves_own then
+    require('lib.note_asks')('never')
+  end
   for owner, tickets in pairs(lines) do
     enqueue(owner, tickets)
     ring(owner, least_tokens(tickets, owner), 0, nil, caller.node)

@@ -80,7 +80,11 @@ describe('the examples', function () {
 
     // the next one finds the engine at its disposal
     expect(await text(await post('still here'))).to.equal('still here ');
+    const words = 'word '.repeat(40);
+    const last = (await post(words.trim())).setEncoding('utf8');
+    const [begun] = (await once(last, 'data')) as [string];
     example.child.kill('SIGTERM');
+    expect(begun + (await text(last)), 'what has begun is answered to its end').to.equal(words);
     expect(await example.ended(), example.stderr).to.equal(0);
     expect(example.lines.slice(1)).to.deep.equal(['stopped: endless']);
   });

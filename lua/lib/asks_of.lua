@@ -1,5 +1,5 @@
 -- `asks_at` of each of these owners: ms when it claims by itself, as it said with its last put; 0 if it said nothing; -1 if
--- it never does: it is a front.
+-- it never does: it is a front, or leaves its requests to others (note_asks.lua).
 --
 -- GIVES  asks_of(owners)
 -- WRITES nothing

@@ -37,7 +37,7 @@ end
 
 -- of a claimed request
 function layout.runner_of(record)
-  return string.match(record, '^[^/]*', layout.RUNNER)
+  return string.match(record, '^[^/~]*', layout.RUNNER)
 end
 
 function layout.ends_alone(record)

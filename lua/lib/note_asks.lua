@@ -1,8 +1,9 @@
 -- A put says when the caller claims by itself, and the shard notes it: until then its requests are its own, if that is at
--- most KEEPS times steal_after. A front has never claimed, so nobody waits for it: that is noted until it says otherwise.
--- That there are fronts is noted too, for a ttl, so that who looks for work looks for theirs only then.
+-- most KEEPS times steal_after. Nobody waits for a front, which has never claimed, or for a node whose engine is down, or
+-- that gave back a request of its own: that is noted until a put says otherwise. That there are fronts is noted too, for a
+-- ttl, so that who looks for work looks for theirs only then.
 --
--- `claims_in`: ms, never, or nil: it does not say. `noted`: what it said before, as `enter` answers it.
+-- `claims_in`: ms, never, or nil: it does not say. `noted`: what it said before, as `enter` answers it; nil: not known.
 --
 -- GIVES  note_asks(claims_in, noted)
 -- WRITES calls

@@ -1,6 +1,6 @@
 -- ms until an owner with this load, and a head that waits since then (ms, see waits_since.lua), may be stolen from; 0: now.
 -- An owner that said when it claims by itself (`asks_at`, see asks_of.lua) keeps its requests until then, unless it is
--- overloaded. A front keeps none: it never claims, so there is nobody to wait for.
+-- overloaded. A front keeps none, nor does who left its own to others: there is nobody to wait for.
 --
 -- GIVES  stealable_in(load, since, asks_at)
 -- WRITES nothing

@@ -5,7 +5,8 @@
 -- KEYS[2] head zset     owner -> order of its first waiting ticket
 -- KEYS[3] load zset     owner -> number of its waiting tickets, or sum of their tokens; absent at 0
 -- KEYS[4] request hash  owner|id -> order|tokens|deadline|wish|tries_left|tries_spent|bytes|arrival, and |fence|runner while
---                       claimed; then, of each node that gave or lost it, /until, count, e, - or l, node (pauses.lua)
+--                       claimed; then, of each node that gave or lost it, /until, count, e, - or l, node, and ~reason
+--                       (pauses.lua)
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)
 -- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0; a final has its runner's

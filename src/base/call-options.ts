@@ -16,21 +16,28 @@ const FEW = 8;
 /**
  * @param call that takes the options, e.g. `submit`
  * @param names that options may have
+ * @param within the option that these are fields of, e.g. `breaker`
  * @throws ConfigError naming the first option that is not one of these, and the nearest that is
  */
-export function checkNames(call: string, options: unknown, names: readonly string[]): void {
+export function checkNames(call: string, options: unknown, names: readonly string[], within = ''): void {
+  const path = within === '' ? '' : `${within}.`;
   if (!isRecord(options)) {
     const listed = names.length <= FEW ? `: ${names.join(', ')}` : '';
-    const option = `options of ${call}`;
+    const option = within === '' ? `options of ${call}` : within;
     throw new ConfigError(option, undefined, names.join(', '), `${option}: allowed is an object${listed}`);
   }
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;
     const near = nearest(name, names);
     const rest = names.length <= FEW ? `; there are ${names.join(', ')}` : '; docs/options.md has all';
-    const hint = near === undefined ? rest : `; did you mean ${near}?`;
-    const shown = /^\w{1,64}$/.test(name) ? name : show(name);
-    throw new ConfigError(name, undefined, names.join(', '), `${shown} is no option of ${call}${hint}`);
+    const hint = near === undefined ? rest : `; did you mean ${path}${near}?`;
+    const shown = path + (/^\w{1,64}$/.test(name) ? name : show(name));
+    throw new ConfigError(
+      path + name,
+      undefined,
+      names.join(', '),
+      `${shown} is no option of ${call}${hint}`,
+    );
   }
 }
 

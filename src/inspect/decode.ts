@@ -84,6 +84,8 @@ export interface RequestRecord {
   runner: string | undefined;
   /** Of the nodes that gave it back or were lost with it, the last one last. */
   pauses: readonly Pause[];
+  /** Why it was last given back, as far as somebody said; its first 200 bytes. */
+  reason: string | undefined;
 }
 
 /** A node does not take a request again that it gave back; or it was lost with it. */
@@ -98,19 +100,32 @@ export interface Pause {
 }
 
 const RECORD =
-  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([lfa][b-][a-])\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|/]+))?((?:\/[0-9a-f]{14}[el-][^|/]+)*)$/;
+  /^(([0-9a-f]{14})\|[0-9a-f]{8}\|([0-9a-f]{12}))\|([lfa][b-][a-])\|([0-9a-f]{2})\|([0-9a-f]{2})\|([0-9a-f]{8})\|([0-9a-f]{14})(?:\|([0-9a-f]{14})\|([^|/~]+))?((?:\/[0-9a-f]{14}[el-][^|/~]+)*)(?:~([^]*))?$/;
 const PAUSE = /\/([0-9a-f]{12})([0-9a-f]{2})([el-])([^/]+)/g;
 
 /**
  * Reads `order|tokens|deadline|wish|triesLeft|triesSpent|bytes|arrival`, with `|fence|runner` while the request is claimed, and
- * `/`, until, count, `e`, `-` or `l`, and the node for each that gave it back or was lost with it.
+ * `/`, until, count, `e`, `-` or `l`, and the node for each that gave it back or was lost with it; then `~` and a reason.
  * @returns undefined if the text is no record
  */
 export function parseRecord(text: string): RequestRecord | undefined {
   const match = RECORD.exec(text);
   if (!match) return undefined;
-  const [, stamp, order, deadline, wish, triesLeft, triesSpent, bytes, arrival, fence, runner, pauses] =
-    match;
+  const [
+    ,
+    stamp,
+    order,
+    deadline,
+    wish,
+    triesLeft,
+    triesSpent,
+    bytes,
+    arrival,
+    fence,
+    runner,
+    pauses,
+    reason,
+  ] = match;
   return {
     stamp: stamp!,
     order: order!,
@@ -123,6 +138,7 @@ export function parseRecord(text: string): RequestRecord | undefined {
     fence,
     runner,
     pauses: pausesOf(pauses!),
+    reason,
   };
 }
 

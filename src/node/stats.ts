@@ -25,6 +25,8 @@ export interface SchedulerStats {
     puttingAgain: number;
     /** Results of these that nobody has read. */
     unread: number;
+    /** Their outputs, encoded. */
+    unreadBytes: number;
     /** Ids of which `getResults` has something to tell, ended or not. */
     news: number;
   };

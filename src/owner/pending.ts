@@ -132,14 +132,16 @@ export class PendingTable<Output> {
   }
 
   /** Of this process' own: those without an answer to their put, those accepted, and of these what became of them. */
-  counts(): Record<'unanswered' | 'pending' | 'puttingAgain' | 'unread', number> {
-    const counts = { unanswered: 0, pending: 0, puttingAgain: 0, unread: 0 };
+  counts(): Record<'unanswered' | 'pending' | 'puttingAgain' | 'unread' | 'unreadBytes', number> {
+    const counts = { unanswered: 0, pending: 0, puttingAgain: 0, unread: 0, unreadBytes: 0 };
     for (const pending of this.#byId.values()) {
       if (pending.abandoned) continue;
       if (pending.ticket === undefined) counts.unanswered += 1;
       else counts.pending += 1;
       if (this.isPutAgain(pending)) counts.puttingAgain += 1;
-      counts.unread += pending.sink.backlog.results;
+      const { results, bytes } = pending.sink.backlog;
+      counts.unread += results;
+      counts.unreadBytes += bytes;
     }
     return counts;
   }

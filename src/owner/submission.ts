@@ -1,4 +1,5 @@
 import { SchedulerError, messageOf } from '../base/errors.ts';
+import { onAbort } from '../base/on-abort.ts';
 import { Queue } from '../base/queue.ts';
 import { Backlog } from './backlog.ts';
 import type { Pending } from './pending.ts';
@@ -23,7 +24,8 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
   readonly #backlog = new Backlog();
   readonly #cancel: Way<Output>['cancel'];
   readonly #pending: Promise<Pending<Output>>;
-  readonly #signal: AbortSignal | undefined;
+  /** The signal that cancels it has nothing to do with it any more. */
+  #forget: (() => void) | undefined;
   #error: Error | undefined;
   #final: FinalResult<Output> | undefined;
   #readers = 0;
@@ -31,12 +33,10 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
   #wantsFinal = false;
   /** Called at the next result, or end. */
   #waiting: (() => void)[] = [];
-  readonly #onAbort = (): void => void this.cancel().catch(() => undefined);
 
   /** @internal Use `Scheduler.submit`. */
   constructor(idOf: () => string, way: Way<Output>, signal?: AbortSignal) {
     this.#cancel = way.cancel;
-    this.#signal = signal;
     const sink: Sink<Output> = {
       deliver: (result, bytes = 0) => this.#deliver(result, bytes),
       backlog: this.#backlog,
@@ -46,7 +46,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
       this.id = idOf();
       if (signal?.aborted)
         throw new SchedulerError('CANCELLED', 'submit', `${this.id} was cancelled before it was put`);
-      signal?.addEventListener('abort', this.#onAbort);
+      if (signal) this.#forget = onAbort(signal, () => void this.cancel().catch(() => undefined));
       this.#pending = way.put(this.id, sink);
     } catch (error) {
       this.#pending = Promise.reject(error instanceof Error ? error : new Error(messageOf(error)));
@@ -122,7 +122,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
   }
 
   #ended(): void {
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#forget?.();
   }
 
   #news(): Promise<void> {
@@ -135,12 +135,26 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     for (const wake of waiting) wake();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
+    const reader = { hasLeft: false };
+    const results = this.#read(reader);
+    const [end, fail] = [results.return.bind(results), results.throw.bind(results)];
+    // both would be queued behind a `next()` that waits: until the next result, which may be a long time
+    const leave = (): void => {
+      reader.hasLeft = true;
+      this.#wake();
+    };
+    results.return = (value) => (leave(), end(value));
+    results.throw = (error) => (leave(), fail(error));
+    return results;
+  }
+
+  async *#read(reader: { readonly hasLeft: boolean }): AsyncGenerator<Result<Output>, void, undefined> {
     if (this.#readers > 0)
       throw new SchedulerError('CONFIG', 'submit', `the results of ${this.id} are being read already`);
     this.#readers += 1;
     try {
-      for (;;) {
+      while (!reader.hasLeft) {
         const result = this.#next();
         if (result) yield result;
         else if (this.#error) throw this.#error;

@@ -27,6 +27,8 @@ export class Engines {
   readonly #member: Member;
   /** Of the other nodes; undefined: they have no engine. */
   #others: number | undefined;
+  /** The same of those whose breakers are closed. */
+  #othersUp: number | undefined;
   #readAgainAt = -Infinity;
   #reading: Promise<boolean> | undefined;
   #isSlow = false;
@@ -66,12 +68,12 @@ export class Engines {
   }
 
   /**
-   * Tokens of the largest prompt that another node's engine can ever hold; -1: no other has one. A claim waits for it.
+   * Tokens of the largest prompt that another node's engine can hold that is not down; -1: there is none. A claim waits for it.
    * @param afresh not what is remembered, if the registry answers soon
    */
   async ofOthers(afresh: boolean): Promise<number> {
     if (afresh || monotonic() >= this.#readAgainAt) await soon(OTHERS_MS, this.read());
-    return this.#others ?? -1;
+    return this.#othersUp ?? -1;
   }
 
   /** Infinity: no engine is known, so that the request waits for one. */
@@ -88,7 +90,9 @@ export class Engines {
     let wait = pollMs;
     try {
       const { nodes } = await this.#member.answered('look', () => readRegistrations(this.#client, topic));
-      this.#others = largestPromptOf(nodes.filter(({ name }) => name !== this.#member.name));
+      const others = nodes.filter(({ name }) => name !== this.#member.name);
+      this.#others = largestPromptOf(others);
+      this.#othersUp = largestPromptOf(others.filter(({ engine }) => !engine?.down));
       wait = Math.max(this.#largest === Infinity ? NOBODY_MS : pollMs, nodes.length * READ_MS_PER_NODE);
       return true;
     } catch {

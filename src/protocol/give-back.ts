@@ -10,8 +10,8 @@ export interface GiveBackOptions {
    */
   afterMs?: number;
   /**
-   * This node does not take it again before another one has had it, while another living engine of the topic can hold it. Once
-   * none can, `afterMs` decides. Default false.
+   * This node does not take it again before another one has had it, while another living engine of the topic, whose breaker is
+   * closed, can hold it. Once none can, `afterMs` decides. Default false.
    */
   elsewhere?: boolean;
   /** It uses one of the request's tries, and without any left the request ends as failed. Default false; of a Retry true. */

@@ -58,9 +58,12 @@ export class Membership {
     return this.#resend.over;
   }
 
-  /** It has never asked for work: its requests are taken at once by who has room (lua/README.md#fronts). */
-  get isFront(): boolean {
-    return this.engine === undefined;
+  /**
+   * Nobody waits for it: it is a front, which has never asked for work, or its engine is down. Its requests are taken at once by
+   * who has room (lua/README.md#fronts).
+   */
+  get keepsNone(): boolean {
+    return this.engine === undefined || this.down !== undefined;
   }
 
   /** The node is over: what waits for an answer rejects with the reason. */

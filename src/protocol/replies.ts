@@ -68,7 +68,7 @@ export function parseMail(mail: Buffer): Mail {
   };
 }
 
-/** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps a mark, and pauses. */
+/** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps pauses, and a reason. */
 function parseStory(text: string): Story {
   const [triesSpent, , arrival, claimedAt = NO_TICK, runner = ''] = text.split(/[~/]/, 1)[0]!.split('|');
   return { triesSpent: parseInt(triesSpent!, 16), arrival: arrival!, claimedAt, runner };

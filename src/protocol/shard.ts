@@ -163,7 +163,7 @@ export class RedisShard {
     // no claim can leave right behind a put that has a connection of its own
     const claims = replicatedPuts || alone ? undefined : localClaims;
     const claimsInMs = claims?.claimsBehind(this.number, Math.min(...items.map((item) => item.promptTokens)));
-    const claimsIn = wire.claimsInArgument(claimsInMs, membership.isFront);
+    const claimsIn = wire.claimsInArgument(claimsInMs, membership.keepsNone);
     const dead = [rules.deadLetter, String(rules.maxDeadBodyBytes)];
     const args = [String(rules.maxWaiting), claimsIn, ...dead, ...items.flatMap(wire.putArguments)];
     let replicated: boolean | undefined;

@@ -194,9 +194,9 @@ export function haltArguments(halts: readonly Halt[]): string[] {
   return halts.flatMap(({ ticket, fence, ms }) => [ticket, fence, String(Math.ceil(ms))]);
 }
 
-/** In how many ms a claim of the node that puts follows; undefined: none does. A front has never claimed. */
-export function claimsInArgument(claimsInMs: number | undefined, isFront: boolean): string {
-  if (isFront) return 'never';
+/** In how many ms a claim of the node that puts follows; undefined: none does. `keepsNone`: nobody is to wait for one. */
+export function claimsInArgument(claimsInMs: number | undefined, keepsNone: boolean): string {
+  if (keepsNone) return 'never';
   return claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
 }
 

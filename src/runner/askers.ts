@@ -1,5 +1,6 @@
 import type { ClaimBounds } from '../base/budget.ts';
 import { after } from '../base/clock.ts';
+import { onAbort } from '../base/on-abort.ts';
 import type { ClaimAnswer } from '../protocol/wire.ts';
 
 /** A call that waits for work. Times are monotonic ms. */
@@ -36,14 +37,14 @@ export class Askers {
     return new Promise((resolve) => {
       const end = (woken: Woken): void => {
         cancel();
-        wait.stale?.removeEventListener('abort', giveUp);
+        forget?.();
         this.#waiting.delete(wait);
         resolve(woken);
       };
       const giveUp = (): void => end(false);
       // it may fire up to 1 ms early: the woken call looks at the clock
       const cancel = after(Math.ceil(ms), giveUp);
-      wait.stale?.addEventListener('abort', giveUp);
+      const forget = wait.stale && onAbort(wait.stale, giveUp);
       this.#waiting.set(wait, end);
     });
   }

@@ -3,6 +3,7 @@
  * at a time, the trial, after a pause that doubles with each trial that fails. A trial that works closes it. Pure: the caller
  * brings the time (monotonic ms). Requests go by the key of their claim.
  */
+import { checkNames } from '../base/call-options.ts';
 import { ConfigError } from '../base/errors.ts';
 
 export interface BreakerOptions {
@@ -18,9 +19,8 @@ const DEFAULTS = { failures: 3, pauseMs: 1_000, maxPauseMs: 30_000 } as const;
 
 /** @throws ConfigError */
 function settled(options: BreakerOptions): Required<BreakerOptions> {
+  checkNames('run', options, Object.keys(DEFAULTS), 'breaker');
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
-    if (!Object.hasOwn(DEFAULTS, name))
-      throw new ConfigError(`breaker.${name}`, value, 'no option of this name');
     const isGood = name === 'failures' ? Number.isSafeInteger(value) : Number.isFinite(value);
     if (value !== undefined && !(isGood && (value as number) >= 1))
       throw new ConfigError(

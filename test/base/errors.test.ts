@@ -14,6 +14,7 @@ describe('messageOf', () => {
   it('is the message of an error, and else the value as a text', () => {
     expect(messageOf(new TypeError('bad'))).to.equal('bad');
     expect(messageOf(new TypeError(''))).to.equal('TypeError');
+    expect(messageOf({ code: 'E_GPU', message: 'no gpu' }), 'of what is thrown like one').to.equal('no gpu');
     expect([messageOf('text'), messageOf(7), messageOf(undefined)]).to.deep.equal(['text', '7', 'undefined']);
   });
 });

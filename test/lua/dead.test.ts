@@ -127,13 +127,57 @@ describe('dead', () => {
     await visits(shard);
     await shard.run(refresh(shard, 'd', {}, { at: 30_400 }));
     await shard.run(claim(shard, 'd', {}, { at: 30_500 }));
-    expect((await shard.view()).request['a|x']).to.match(/ \/210 1-b \/0 0lc$/);
+    expect((await shard.view()).request['a|x']).to.match(/ \/210 1-b \/0 0lc ~b is out of memory$/);
     await shard.run(pushBack(shard, 'd', [await shard.held('a|x')], { how: { after: 1 }, at: 30_600 }));
     await shard.run(claim(shard, 'b', {}, { at: 30_700 }));
     await give('b', 30_800, 0);
     expect((await shard.view()).dead).to.deep.equal([
       'a|x@0 lost "b is out of memory" 3 [c d b] 9 "body of x"',
     ]);
+  });
+
+  describe('has why it was last given back, should it end without another word', () => {
+    const odd = 'b: 5/6 blocks | ~ left /0000000000000001-x';
+    const LATER = { at: 200 };
+
+    for (const [name, how] of [
+      ['at once', { after: 0 }],
+      ['with a pause', { after: 10 }],
+      ['for a try', { after: 0, counted: true }],
+    ] as const)
+      it(`${name}: past its deadline, in line or at a runner that said nothing`, async () => {
+        for (const runs of [false, true]) {
+          const { shard, held } = await claimed({ dead: 'all' }, 3);
+          await shard.run(pushBack(shard, 'b', [held], { how: { ...how, reason: odd } }));
+          if (runs) {
+            await shard.run(claim(shard, 'c', {}, LATER));
+            // one that says nothing changes nothing
+            await shard.run(pushBack(shard, 'c', [await shard.held('a|x')], LATER));
+            await shard.run(claim(shard, 'd', {}, LATER));
+          }
+          await shard.run(refresh(shard, 'e', {}, { at: 50_001 }));
+          const [entry] = (await shard.view()).dead;
+          expect(entry, `${runs}`).to.include(`a|x@0 expired ${JSON.stringify(odd)} `);
+          expect(entry, `${runs}`).to.match(
+            runs ? / \[(b )?d\] 9 / : how.after === 0 && name === 'at once' ? / \[\] 9 / : / \[b\] 9 /,
+          );
+        }
+      });
+
+    it('lost with a runner that said nothing; the last who said something counts, 200 bytes of it', async () => {
+      const { shard, held } = await claimed({}, 2);
+      await shard.run(pushBack(shard, 'b', [held], { how: { reason: 'first' } }));
+      await shard.run(claim(shard, 'c', {}, LATER));
+      const how = { counted: true, reason: 'r'.repeat(201) };
+      await shard.run(pushBack(shard, 'c', [await shard.held('a|x')], { how, ...LATER }));
+      await shard.run(claim(shard, 'd', {}, LATER));
+      await visits(shard);
+      await shard.run(refresh(shard, 'e', {}, { at: 300 + LEASE }));
+      const view = await shard.view();
+      expect(view.dead).to.deep.equal([`a|x@0 lost "${'r'.repeat(200)}" 2 [c d] 9 "body of x"`]);
+      expect(view.out, 'its owner is told by whom it was lost').to.have.length(1);
+      expect(view.out[0]).to.match(/ failed no tries left: 2 runners lost it$/);
+    });
   });
 
   it('names a node that gave a try up without a pause, which keeps nobody from taking it', async () => {

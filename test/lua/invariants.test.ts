@@ -213,7 +213,13 @@ describe('the checker of the invariants', () => {
         { node: '-x.y', until: 0x01a2088a32f2, count: 255, mark: 'e' },
         { node: 'z', until: 0, count: 0, mark: 'l' },
       ],
+      reason: undefined,
     });
+    for (const before of [waiting, `${waiting}|0660f126000001|n:1`, `${waiting}${pauses}`]) {
+      const { pauses: list, ...record } = parseRecord(before)!;
+      const said = 'no / of ~\n|0660f126000001|x/00000000000000lz';
+      expect(parseRecord(`${before}~${said}`)).to.deep.equal({ ...record, pauses: list, reason: said });
+    }
     for (const text of [
       '',
       stamp,

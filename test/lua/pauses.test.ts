@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { claim, pushBack, put, refresh } from './calls.ts';
 import { TestShard, connection, connections, wakeUps, type Options } from './support.ts';
 import { START } from './view.ts';
-import { parseClaims, type ClaimBounds, type GiveBack, type PutItem } from './wire.ts';
+import { parseClaims, type ClaimBounds, type ClaimsIn, type GiveBack, type PutItem } from './wire.ts';
 
 const numbered = (count: number): PutItem[] => Array.from({ length: count }, (_, i) => ({ id: `n${i}` }));
 
@@ -36,9 +36,15 @@ async function givenBack(nodes: readonly string[], how: Partial<GiveBack>, optio
   return shard;
 }
 
-async function giveBack(shard: TestShard, node: string, at: number, how: Partial<GiveBack>): Promise<void> {
+async function giveBack(
+  shard: TestShard,
+  node: string,
+  at: number,
+  how: Partial<GiveBack>,
+  owner = 'front',
+): Promise<void> {
   expect((await asked(shard, node, at)).ids, node).to.deep.equal(['x']);
-  await shard.run(pushBack(shard, node, [await shard.held('front|x')], { at, how }));
+  await shard.run(pushBack(shard, node, [await shard.held(`${owner}|x`)], { at, how }));
 }
 
 /** From now on these nodes are believed idle, the first of them longest. */
@@ -77,6 +83,45 @@ describe('a request that a node gave back', () => {
     const shard = await givenBack(['front'], { after: 1_000 });
     await shard.run(put(shard, 'front', ['y', 'z'], { at: 100 }));
     expect(await asked(shard, 'front', 101)).to.deep.include({ status: 'OK', ids: ['y', 'z'], again: 999 });
+  });
+
+  for (const policy of ['oldest', 'lucky'] as const)
+    describe(`of its own is left to others at once, whatever stealAfter is, with the rest of its line (${policy})`, () => {
+      const isFree = async (
+        how: Partial<GiveBack>,
+        options: Options & { claimsIn?: ClaimsIn } = {},
+      ): Promise<string[]> => {
+        const { claimsIn, ...others } = options;
+        const shard = new TestShard({ policy, stealAfter: 60_000 });
+        await areIdle(shard, 'other');
+        await shard.run(put(shard, 'owner', ['x']));
+        await giveBack(shard, 'owner', 100, how, 'owner');
+        const rung = (await wakeUps()).includes('other: claim 0 0');
+        if (Object.hasOwn(options, 'claimsIn'))
+          await shard.run(put(shard, 'owner', ['y'], { at: 101, claimsIn }));
+        const { ids } = await asked(shard, 'other', 102, {}, others);
+        return [...ids, ...(rung ? ['rung'] : [])];
+      };
+
+      it('if it has a pause', async () => {
+        expect(await isFree({ after: 1 })).to.deep.equal(['x', 'rung']);
+        expect(await isFree({ after: '' })).to.deep.equal(['x', 'rung']);
+      });
+
+      it('or is for others', async () =>
+        expect(await isFree({ elsewhere: true })).to.deep.equal(['x', 'rung']));
+
+      it('and not if its owner may take it again', async () => expect(await isFree({})).to.deep.equal([]));
+
+      it('until a put says otherwise', async () => {
+        expect(await isFree({ after: 1 }, { claimsIn: undefined })).to.deep.equal(['rung']);
+        expect(await isFree({ after: 1 }, { claimsIn: 'never' })).to.include.members(['x', 'rung']);
+      });
+    });
+
+  it('of another is no reason to leave its owner nothing', async () => {
+    const shard = await givenBack(['a'], { after: 1_000 }, { stealAfter: 50 });
+    expect((await shard.view()).asks).to.deep.equal({});
   });
 
   it('waits 100 ms if nothing is said, and twice as long each time, up to ten seconds', async () => {
@@ -273,7 +318,7 @@ describe('a request that a node gave back', () => {
           waiting: ['front|x@0'],
           head: { front: 0 },
           load: { front: 1 },
-          request: { 'front|x': '@0 128/900000/2/1/9 /1100 1-a' },
+          request: { 'front|x': '@0 128/900000/2/1/9 /1100 1-a ~the engine is gone' },
           due: { 'front|x@0': 900_000 },
         },
       });
@@ -295,7 +340,7 @@ describe('a request that a node gave back', () => {
           waiting: ['front|y@1'],
           head: { front: 1 },
           load: { front: 1 },
-          request: { 'front|x': undefined, 'front|y': '@1 128/900000/2/1/9 /1100 1-a' },
+          request: { 'front|x': undefined, 'front|y': '@1 128/900000/2/1/9 /1100 1-a ~the engine is gone' },
           body: { 'front|x': undefined },
           due: { 'front|x@0': undefined, 'front|y@1': 900_000 },
           out: [

@@ -57,14 +57,19 @@ export function showTicket(ticket: Ticket): string {
 function showRecord(text: string): string {
   const record = parseRecord(text);
   if (!record) return `malformed: ${text}`;
-  const { order, deadline, triesLeft, triesSpent, bytes, stamp, wish, fence, runner, pauses } = record;
+  const { order, deadline, triesLeft, triesSpent, bytes, stamp, wish, fence, runner, pauses, reason } =
+    record;
   const tokens = parseInt(stamp.slice(15, 23), 16);
   const figures = `@${ticks(order)} ${tokens}/${deadline - START}/${triesLeft}/${triesSpent}/${bytes}`;
   const shown = wish === 'lb-' ? figures : `${figures} ${wish}`;
   const back = pauses.map(
     ({ node, until, count, mark }) => ` /${until === 0 ? 0 : until - START} ${count}${mark}${node}`,
   );
-  return (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) + back.join('');
+  return (
+    (fence === undefined ? shown : `${shown} ${runner!}#${ticks(fence)}`) +
+    back.join('') +
+    (reason === undefined ? '' : ` ~${reason}`)
+  );
 }
 
 export function showMail(member: Buffer): string {

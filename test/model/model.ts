@@ -60,6 +60,7 @@ export class ShardModel extends ShardState {
         arrival: this.now,
         wish,
         ...{ body: Buffer.from(body!), runner: undefined, fence: undefined, due: until, pauses: [] },
+        reason: '',
         endsAlone: loss === 'abort',
       };
       this.requests.set(`${owner}|${id}`, request);
@@ -120,7 +121,9 @@ export class ShardModel extends ShardState {
       if (!request) return 'LOST';
       if (!how.counted) this.giveBack(request);
       else if (!this.loseTry(request, 'lost it or gave it up: ', reason)) return 'FAILED';
-      pause(request, this.node, this.now, how);
+      if (reason !== '') request.reason = reason;
+      const isPaused = pause(request, this.node, this.now, how);
+      if (isPaused && request.owner === this.node) this.keepsNone(this.node, this.ttl);
       back.push(request);
       return 'OK';
     });

@@ -22,6 +22,8 @@ export interface Request extends Entry {
   due: number;
   /** What of it is kept in `dead`. */
   wish: Wish;
+  /** Why it was last given back, as far as somebody said; latin1. */
+  reason: string;
 }
 
 export interface Mail {
@@ -199,8 +201,9 @@ export class ShardState extends Idle<Request> {
     if (kind === 'failed' && wish.dead === 'lost') return;
     if (kind === 'expired' && wish.dead !== 'all') return;
     const spent = triesSpent + (runner === undefined ? 0 : 1);
+    const last = error === '' ? request.reason : error;
     const kept = body.length > wish.deadBytes ? '' : body.toString('latin1');
-    this.dead.push([ticket, kind, error, spent, nodesOf(request).join(' '), body.length, kept].join(' '));
+    this.dead.push([ticket, kind, last, spent, nodesOf(request).join(' '), body.length, kept].join(' '));
   }
 
   post(owner: string, mail: Mail): void {

@@ -15,7 +15,8 @@ function recordOf(request: Request): string {
   const hex = (value: number, width: number): string => value.toString(16).padStart(width, '0');
   const waiting = `${stampOf(ticket)}|${wish.dead[0]!}${body.length > wish.deadBytes ? '-' : 'b'}${request.endsAlone ? 'a' : '-'}|${hex(triesLeft, 2)}|${hex(triesSpent, 2)}|${hex(body.length, 8)}|${hex(arrival * 1000, 14)}`;
   const holder = fence === undefined ? '' : `|${fence}|${runner!}`;
-  return waiting + holder + pausesText(request);
+  const said = Buffer.from(request.reason, 'latin1').toString();
+  return waiting + holder + pausesText(request) + (said === '' ? '' : `~${said}`);
 }
 
 function keptOf({ kept }: ShardState): string {

@@ -27,8 +27,13 @@ describe('what engines can hold', () => {
     client.disconnect();
   });
 
-  const registered = (name: string, tokens: string, ms = 60_000): Promise<unknown> =>
-    client.hset(registryKeys(topic)[0], name, `instance|${'0'.repeat(14)}|${Date.now() + ms}|0|${tokens}`);
+  /** @param breaker of its engine: `failures|pause in ms|reason` while it is open */
+  const registered = (name: string, tokens: string, ms = 60_000, breaker = ''): Promise<unknown> =>
+    client.hset(
+      registryKeys(topic)[0],
+      name,
+      `instance|${'0'.repeat(14)}|${Date.now() + ms}|0|${tokens}|${breaker}`,
+    );
   /** @param answered default: what Redis answers */
   const engines = (pollMs = NO_POLL, answered = <T>(read: () => Promise<T>): Promise<T> => read()): Engines =>
     new Engines(
@@ -123,6 +128,17 @@ describe('what engines can hold', () => {
     await polled.read();
     await registered('other', '200');
     await waitUntil(async () => (await polled.ofOthers(false)) === 200, 'it has been read again');
+  });
+
+  it('of others is what those hold that are not down; those that are refuse nobody, as they may come back', async () => {
+    await registered('up', '100');
+    await registered('down', '200', 60_000, '3|1000|gone');
+    const asked = engines();
+    expect(await asked.ofOthers(true)).to.equal(100);
+    expect([asked.mayHold(200), asked.mayHold(201)]).to.deep.equal([true, false]);
+    await registered('up', '100', 60_000, '3|1000|gone');
+    expect(await asked.ofOthers(true)).to.equal(-1);
+    expect(asked.mayHold(200)).to.equal(true);
   });
 
   it('of others holds no claim up when the registry is silent', async () => {

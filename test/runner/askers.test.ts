@@ -26,6 +26,16 @@ describe('the calls that wait for work', () => {
     expect([await waits, askers.any]).to.deep.equal([false, false]);
   });
 
+  it('may be many that one signal ends: it has one listener, as Node.js warns of eleven', async () => {
+    const askers = new Askers();
+    const stale = new AbortController();
+    const waits = Array.from({ length: 12 }, () => askers.woken(asker({ stale: stale.signal }), 60_000));
+    expect(getEventListeners(stale.signal, 'abort')).to.have.length(1);
+    stale.abort();
+    expect(new Set(await Promise.all(waits))).to.deep.equal(new Set([false]));
+    expect(getEventListeners(stale.signal, 'abort')).to.deep.equal([]);
+  });
+
   it('have room for so much', async () => {
     const askers = new Askers();
     const two = [10, 20].map((tokens) => askers.woken(asker({ bounds: bounds(tokens) }), 60_000));

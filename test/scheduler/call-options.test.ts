@@ -1,8 +1,8 @@
 // Options of calls: what no option is called is refused by name, and what is given in the wrong place is shown nowhere.
 import { inspect } from 'node:util';
 import { expect } from 'chai';
-import { ConfigError } from '../../src/index.ts';
-import { rejection, request, room, useFleet, type Node } from '../support/fleet.ts';
+import { ConfigError, Retry } from '../../src/index.ts';
+import { rejection, request, room, take, useFleet, type Claimed, type Node } from '../support/fleet.ts';
 
 type Call = (node: Node, options: unknown) => Promise<unknown>;
 
@@ -19,8 +19,18 @@ const CALLS: Readonly<Record<string, readonly [call: Call, misspelt: string, mea
   run: [(node, options) => node.run(() => 1, options as never), 'buget', 'budget'],
   updateConfig: [(node, options) => node.updateConfig(options as never), 'loadShard', 'loadShards'],
   close: [(node, options) => node.close(options as never), 'drainMS', 'drainMs'],
+  giveBack: [async (node, options) => (await claimed(node)).giveBack(options as never), 'afterMS', 'afterMs'],
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection, too
+  Retry: [async (_, options) => new Retry('gone', options as never), 'elsewher', 'elsewhere'],
 };
 const SECRET = 'MY-SECRET-PROMPT';
+
+async function claimed(node: Node): Promise<Claimed> {
+  // one after the other: each is held
+  await node.putRequests([request(`g${node.stats().totals.put}`)]);
+  const [claim] = await take(node, 1);
+  return claim!;
+}
 
 describe('options of a call', () => {
   const fleet = useFleet();

@@ -26,6 +26,7 @@ import {
   useFleet,
   type Claimed,
   type Node,
+  type NodeOptions,
 } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
 
@@ -229,13 +230,14 @@ describe('an engine that fails', function () {
   async function engine(
     options: Partial<RunOptions> = {},
     fail: (claimed: Claimed) => unknown = refused,
+    nodeOptions: NodeOptions = {},
   ): Promise<Node> {
     const events = new SchedulerEvents();
     events.on('engineDown', ({ failures, pauseMs, reason }) =>
       told.push(`down ${failures} ${pauseMs} ${reason}`),
     );
     events.on('engineUp', ({ failures }) => told.push(`up ${failures}`));
-    const node = await fleet.start('engine', { events });
+    const node = await fleet.start('engine', { events, ...nodeOptions });
     const handler = (claimed: Claimed): unknown => {
       const { id, attempt } = claimed;
       asked.push({ id, attempt, at: monotonic() });
@@ -304,6 +306,21 @@ describe('an engine that fails', function () {
     await ended(owner, ['r0', 'r1', 'r2', ...idsOf(list)]);
     expect([asked.length, executed.length]).to.deep.equal([3, 23]);
   });
+
+  for (const [what, options] of [
+    ['lucky', { policy: 'lucky' }],
+    ['oldest, however long peers are to wait', { policy: 'oldest', stealAfterMs: 60_000 }],
+  ] satisfies [string, NodeOptions][])
+    it(`has what its own node accepted served by another at once, too (${what})`, async () => {
+      const own = { leaseMs: 60_000, keepAliveMs: 60_000, pollMs: 60_000, ...options };
+      const node = await engine({ breaker: { pauseMs: 60_000, maxPauseMs: 60_000 } }, refused, own);
+      const executed = serve(await fleet.start('other', own));
+      const ids = ['1', '2', '3', '4', '5'];
+      // one at a time, so that the node is not overloaded; the last two are put while it is down
+      for (const id of ids) expect(await node.submit(request(id)).result()).to.equal(id);
+      expect([asked.length, executed.map(({ id }) => id)]).to.deep.equal([3, ids]);
+      expect(told).to.deep.equal(['down 3 60000 connection refused']);
+    });
 
   it('says so by Retry, which may cost no try', async () => {
     await engine({ breaker: { pauseMs: 50 }, isEngineFailure: () => false }, () => {
@@ -402,6 +419,8 @@ describe('an engine that fails', function () {
   for (const [option, options] of [
     ['breaker', { breaker: 3 }],
     ['breaker', { breaker: null }],
+    ['breaker', { breaker: [3] }],
+    ['breaker.failure', { breaker: { failure: 3 } }],
     ['breaker.failures', { breaker: { failures: 0 } }],
     ['isEngineFailure', { isEngineFailure: 'fetch failed' }],
   ] as const)

@@ -439,6 +439,20 @@ describe('run', () => {
       expect([ran, aborted]).to.deep.equal([1, 0]);
     });
 
+    it('has half a minute for it by default, says for what it waits, and waits no longer than a second call says', async () => {
+      const told: unknown[] = [];
+      runner.events.on('draining', ({ ids, drainMs }) => told.push({ ids, drainMs }));
+      const { run } = await running(60_000);
+      const closed = runner.close();
+      expect(told).to.deep.equal([{ ids: ['r'], drainMs: 30_000 }]);
+      // one that is longer changes nothing
+      const again = runner.close({ drainMs: 60_000 });
+      expect(aborted).to.equal(0);
+      await runner.close({ drainMs: 0 });
+      await Promise.all([closed, again, run]);
+      expect([ran, aborted, told.length]).to.deep.equal([1, 1, 1]);
+    });
+
     it('aborts the others after drainMs, and gives their requests back', async () => {
       const { run } = await running(60_000);
       await runner.close({ drainMs: 50 });

@@ -85,6 +85,7 @@ describe('the stats of a scheduler', function () {
       pending: 5,
       puttingAgain: 0,
       unread: 0,
+      unreadBytes: 0,
       news: 0,
     });
 
@@ -95,6 +96,8 @@ describe('the stats of a scheduler', function () {
       { claim: rest[1]!.claim, output: 'part' },
     ]);
     await waitUntil(() => owner.stats().requests.unread === 2, 'two results are unread');
+    // each is "part" in JSON
+    expect(owner.stats().requests.unreadBytes).to.equal(12);
     expect(owner.stats().requests.news).to.equal(1);
     await owner.cancel(second!.id);
     await waitUntil(() => runner.stats().totals.lost === 1, 'the runner knows');

@@ -1,10 +1,14 @@
+import { getEventListeners } from 'node:events';
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { ConfigError, type Result } from '../../src/index.ts';
+import { sleep } from '../../src/base/clock.ts';
 import {
   finish,
   plain,
   rejection,
   request,
+  requests,
   room,
   serve,
   take,
@@ -102,6 +106,25 @@ describe('submit', () => {
       { kind: 'finished', output: 'all' },
     ]);
     expect(await submission.result()).to.equal('all');
+  });
+
+  it('lets a reader leave that waits for a result, as a stream over it does that is destroyed; another may follow', async () => {
+    const submission = owner.submit(request('r'));
+    const leaves = submission[Symbol.asyncIterator]();
+    const waits = leaves.next();
+    expect(await leaves.return()).to.deep.equal({ done: true, value: undefined });
+    expect(await waits).to.deep.equal({ done: true, value: undefined });
+    for (const error of [undefined, new Error('the client has gone')]) {
+      const stream = Readable.from(submission).on('error', () => undefined);
+      const closed = new Promise((resolve) => stream.resume().once('close', resolve));
+      // its first read begins in a later turn
+      await sleep(10);
+      stream.destroy(error);
+      await closed;
+    }
+    const [claim] = await take(runner, 1);
+    await finish(runner, [claim!]);
+    expect((await read(submission)).map(({ kind }) => kind)).to.deep.equal(['finished']);
   });
 
   it('refuses a second reader beside the first, which goes on; one may follow another', async () => {
@@ -266,6 +289,16 @@ describe('submit', () => {
       for (const submission of [running, idle])
         expect(await rejection(submission.result())).to.have.property('code', 'CANCELLED');
       await waitUntil(() => signal.aborted, 'the runner has been told');
+    });
+
+    it('of a whole program may cancel many: it has one listener, as Node.js warns of eleven', async () => {
+      const end = new AbortController();
+      const submissions = requests('r', 12).map((one) => owner.submit(one, { signal: end.signal }));
+      expect(getEventListeners(end.signal, 'abort')).to.have.length(1);
+      end.abort();
+      for (const submission of submissions)
+        expect(await rejection(submission.result())).to.have.property('code', 'CANCELLED');
+      expect(getEventListeners(end.signal, 'abort')).to.have.length(0);
     });
 
     it('is let go of when the request has ended', async () => {

@@ -95,7 +95,10 @@ export class ShardTwin {
         const held = chosen(one.any ? this.#claims : life.held, one.which);
         const { after, elsewhere, counted: countTry, reason } = one.how;
         const how = { ...(after === '' ? {} : { afterMs: after }), elsewhere, countTry, reason };
-        this.memory.pushBack(held.map((each) => ({ ...each, how })));
+        this.memory.pushBack(
+          held.map((each) => ({ ...each, how })),
+          NEVER_MS,
+        );
         this.model.pushBack(held, one.how);
         life.held = life.held.filter((each) => !held.includes(each));
         return true;

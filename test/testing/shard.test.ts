@@ -130,7 +130,7 @@ describe('a shard in memory', () => {
     it('keeps from who gave a request back only that one, and elsewhere only while another has not had it', () => {
       put('a', ['1', '2']);
       const { claims } = claim('aa', { limit: 1 });
-      shard.pushBack([{ ...claims[0]!, how: { afterMs: 0, elsewhere: true } }]);
+      shard.pushBack([{ ...claims[0]!, how: { afterMs: 0, elsewhere: true } }], TTL);
       expect(claim('aa', { elsewhere: 10 }).ids).to.deep.equal(['2']);
       expect(claim('aa', { elsewhere: 10 }).ids).to.deep.equal([]);
       expect(claim('aa', { elsewhere: -1 }).ids).to.deep.equal(['1']);

@@ -20,20 +20,24 @@ export abstract class Idle<R extends Request = Request> extends Lines<R> {
   protected abstract wake(node: string, delayMs: number): void;
 
   /**
-   * The owner has put something: the shard notes when it claims by itself, or that it is a front, and rings.
-   * @param announced in how many ms it claims; never: it is a front; undefined: it does not say
+   * The owner has put something: the shard notes when it claims by itself, or that nobody is to wait for it, and rings.
+   * @param announced in how many ms it claims; never: it is a front, or its engine is down; undefined: it does not say
    */
   hasPut(owner: string, tokens: number, announced: number | 'never' | undefined, ttl: number): void {
     const says = announced === 'never' ? undefined : announced;
     // it takes none that it puts now
     const claimsIn = this.standingKept()?.runner === owner ? undefined : says;
     const keeps = claimsIn !== undefined && claimsIn > 0 && claimsIn <= KEEPS * this.rules.stealAfter;
-    if (announced === 'never') {
-      this.asks.set(owner, 'never');
-      if (this.fronts < this.now + ttl / 2) this.fronts = this.now + ttl;
-    } else if (keeps) this.asks.set(owner, this.now + claimsIn);
+    if (announced === 'never') this.keepsNone(owner, ttl);
+    else if (keeps) this.asks.set(owner, this.now + claimsIn);
     else if (this.asks.get(owner) === 'never') this.asks.delete(owner);
     if (claimsIn !== 0) this.ring(owner, tokens, claimsIn);
+  }
+
+  /** What waits of this owner may be taken at once, until a put of it says otherwise. */
+  protected keepsNone(owner: string, ttl: number): void {
+    this.asks.set(owner, 'never');
+    if (this.fronts < this.now + ttl / 2) this.fronts = this.now + ttl;
   }
 
   /**

@@ -68,7 +68,7 @@ export type End = readonly [kind: 'failed' | 'expired' | 'cancelled', reason: st
 export abstract class Lines<R extends Request = Request> {
   /** By `owner|id`. */
   readonly requests = new Map<string, R>();
-  /** When owners said that they claim by themselves, ms; never: fronts. */
+  /** When owners said that they claim by themselves, ms; never: fronts, and who leaves its own to others. */
   readonly asks = new Map<string, number | 'never'>();
   /** Until then there may be fronts. */
   fronts = 0;

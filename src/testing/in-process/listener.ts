@@ -10,6 +10,8 @@ export interface Listener {
   readonly rules: Rules;
   /** Tokens of the largest prompt that its engine can ever hold; undefined: it has none. */
   readonly engine: number | undefined;
+  /** Its breaker is open. */
+  readonly isDown: boolean;
   /** How it is woken; missing until it listens. */
   rings?: Omit<Rings, 'subscribed'>;
 }

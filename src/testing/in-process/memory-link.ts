@@ -49,7 +49,7 @@ export class MemoryLink implements Link {
     this.engines = {
       mayHold: (tokens) => tokens <= largest(),
       refusal: (tokens) => Promise.resolve(tokens > largest() ? largest() : undefined),
-      ofOthers: () => Promise.resolve(topic.largestOfOthers(membership.name)),
+      ofOthers: () => Promise.resolve(topic.largestOfOthers(membership.name, false)),
       read: () => Promise.resolve(true),
     };
   }

@@ -119,7 +119,8 @@ export class MemoryShard extends MemoryStore {
     };
   }
 
-  pushBack(claims: readonly GivenBack[]): void {
+  /** @param ttl ms */
+  pushBack(claims: readonly GivenBack[], ttl: number): void {
     const back: Request[] = [];
     for (const one of claims) {
       const request = this.holding(one.ticket, one.fence);
@@ -128,7 +129,8 @@ export class MemoryShard extends MemoryStore {
       if (counted === '1' && !this.loseTry(request, `lost it or gave it up: ${reason!}`, true)) continue;
       this.release(request);
       const how = { after: after === '' ? ('' as const) : Number(after), elsewhere: elsewhere === '1' };
-      pause(request, this.node, this.now, how);
+      const isPaused = pause(request, this.node, this.now, how);
+      if (isPaused && request.owner === this.node) this.keepsNone(this.node, ttl);
       back.push(request);
     }
     this.ringFor(back, this.node);

@@ -27,7 +27,8 @@ export class MemoryTopic {
   }
 
   register(rules: Rules, call: RegisterCall): RegisterAnswer {
-    const { action, instance, names, engine } = call;
+    const { action, instance, names, engine, down } = call;
+    const isDown = down !== undefined;
     if (action === 'leave') {
       for (const name of names.keys()) this.#leave(name, instance, false);
       return { status: 'OK', name: '', epoch: '', shards: this.#inUse };
@@ -45,7 +46,7 @@ export class MemoryTopic {
       if (holder && !isOwn && action !== 'over') continue;
       const epoch = isOwn ? holder.epoch : hex((this.#epochs += 1), 14);
       const rings = isOwn && holder.rings ? { rings: holder.rings } : {};
-      this.#nodes.set(name, { instance, epoch, rules, engine, ...rings });
+      this.#nodes.set(name, { instance, epoch, rules, engine, isDown, ...rings });
       if (!isOwn) this.#fence(name, epoch, rules, holder);
       return { status: 'OK', name, epoch, shards: this.#inUse };
     }
@@ -81,17 +82,17 @@ export class MemoryTopic {
     }
   }
 
-  /** Tokens of the largest prompt that another node's engine can ever hold; -1: none has one. */
-  largestOfOthers(name: string): number {
-    const engines = [...this.#nodes].map(([other, { engine = -1 }]) => (other === name ? -1 : engine));
-    return Math.max(-1, ...engines);
+  /** Tokens of the largest prompt that another node's engine can ever hold, or can that is not down; -1: none. */
+  largestOfOthers(name: string, orDown: boolean): number {
+    const others = [...this.#nodes].filter(([other, { isDown }]) => other !== name && (orDown || !isDown));
+    return Math.max(-1, ...others.map(([, { engine = -1 }]) => engine));
   }
 
   /** Tokens of the largest prompt that an engine can ever hold for this node; MAX_TOKENS: any, or none is known. */
   largestPrompt(name: string, { policy }: Rules): number {
     const own = this.#nodes.get(name)?.engine;
     if (own !== undefined && policy === 'none') return own;
-    const largest = Math.max(own ?? -1, this.largestOfOthers(name));
+    const largest = Math.max(own ?? -1, this.largestOfOthers(name, true));
     return largest < 0 ? MAX_TOKENS : largest;
   }
 }

@@ -103,7 +103,7 @@ export class NodeShard implements Shard {
 
   async pushBack(claims: readonly GivenBack[]): Promise<void> {
     this.#teller.givenBack(claims);
-    await this.#answered('push_back', (memory) => memory.pushBack(claims));
+    await this.#answered('push_back', (memory) => memory.pushBack(claims, this.#context.rules.ttlMs));
   }
 
   async takeResults(
@@ -137,7 +137,7 @@ export class NodeShard implements Shard {
     const least = Math.min(...items.map(({ promptTokens }) => promptTokens));
     const claimsInMs = localClaims.claimsBehind(this.number, least);
     const claimsIn = claimsInMs === undefined ? undefined : Math.ceil(claimsInMs);
-    const announced = this.#membership.isFront ? 'never' : claimsIn;
+    const announced = this.#membership.keepsNone ? 'never' : claimsIn;
     const answers = await this.#run('put_requests', (memory) =>
       memory.put(items, rules.maxWaiting, rules.ttlMs, announced),
     );

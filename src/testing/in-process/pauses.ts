@@ -34,17 +34,23 @@ export function pausedFor({ pauses }: Paused, node: string, now: number, isElsew
   return Math.max(0, own.until - now);
 }
 
-/** The node gives it back. */
-export function pause(request: Paused, node: string, now: number, { after, elsewhere }: GivenBackFor): void {
+/** The node gives it back. Whether it does not take it again yet. */
+export function pause(
+  request: Paused,
+  node: string,
+  now: number,
+  { after, elsewhere }: GivenBackFor,
+): boolean {
   const count = request.pauses.find((one) => one.node === node)?.count ?? 0;
   const ms = after === '' ? Math.min(LONGEST_MS, FIRST_MS * 2 ** count) : after;
-  if (ms === 0 && !elsewhere) return;
+  if (ms === 0 && !elsewhere) return false;
   append(request, {
     node,
     until: now + ms,
     count: Math.min(255, count + 1),
     mark: elsewhere ? 'e' : '-',
   });
+  return true;
 }
 
 /** The node is lost with it. */
