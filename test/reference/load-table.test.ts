@@ -139,12 +139,16 @@ describe('the load table', () => {
   it('d13: shows the most loaded of more than fifty nodes to those who steal', async function () {
     // sixty nodes in one process, on a busy machine
     this.timeout(180_000);
-    const owners = await Promise.all(requests('n', 60).map(({ request_id }) => fleet.start(request_id)));
+    const patient = { commandTimeout: 60_000 };
+    const owners = await Promise.all(
+      requests('n', 60).map(({ request_id: name }) => fleet.start(name, patient)),
+    );
     await Promise.all(owners.map((owner, i) => owner.putRequests(requests(`${i}.`, i < 50 ? 3 : 6))));
     const thief = await fleet.start('thief', { policy: 'lucky' });
     const robbed = new Set<string>();
     const mostLoaded = owners.slice(50).map(({ node }) => node);
-    // what was given back may be drawn again at once; a draw is one of fifty: in 2,000 draws one of the ten is missed once in 10^16 runs, about 150 are usual
+    // what was given back may be drawn again at once; a draw is one of fifty: in 2,000 draws one of the ten is missed once in
+    // 10^16 runs, about 150 are usual
     for (let i = 0; i < 2_000 && !mostLoaded.every((name) => robbed.has(name)); i += 1) {
       const claims: Claimed[] = await thief.getRequests(room(1), PATIENT);
       for (const claim of claims) robbed.add(claim.owner);
