@@ -53,6 +53,14 @@ describe('the loss of an owner', () => {
     });
   });
 
+  it('ends it also when its runner comes later than it could', async () => {
+    const { shard, held } = await running();
+    await looks(shard, PACE, LEASE + 1, held);
+    const reply = await shard.run(refresh(shard, 'b', { held }, { at: LEASE + 5_000 }));
+    expect(reply.map(String).at(-1), 'its owner is silent').to.equal('0 1');
+    expect((await shard.snapshot()).request.has('a|x')).to.equal(false);
+  });
+
   it('is foretold: the runner is to come back when it would be', async () => {
     const { shard, held } = await running();
     await looks(shard, PACE, 20_000, held);
