@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from '../../src/index.ts';
+import { EVENT_NAMES, SchedulerEvents, type EventOf } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { Teller } from '../../src/observe/events.ts';
 import {
@@ -14,19 +14,9 @@ import {
   useFleet,
   type Node,
 } from '../support/fleet.ts';
+import { listen, type Heard } from '../support/heard.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-type Heard = { [Name in EventName]: EventOf<Name>[] };
-
-/** An emitter, and everything that it tells. */
-function listen(): { events: SchedulerEvents; heard: Heard } {
-  const events = new SchedulerEvents();
-  const heard = Object.fromEntries(EVENT_NAMES.map((name) => [name, []])) as unknown as Heard;
-  for (const name of EVENT_NAMES)
-    events.on(name, (event: EventOf<EventName>) => void (heard[name] as unknown[]).push(event));
-  return { events, heard };
-}
 
 /** What `docs/events.md` says that each event tells. */
 function documented(): Map<string, string[]> {

@@ -1,27 +1,11 @@
 // `scheduler.stats()`: what it says is what happened, as the events told it, and docs/stats.md has a row for each field.
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import {
-  EVENT_NAMES,
-  Retry,
-  SchedulerEvents,
-  type EventName,
-  type EventOf,
-  type SchedulerStats,
-} from '../../src/index.ts';
+import { Retry, type SchedulerStats } from '../../src/index.ts';
 import { ended, finish, request, requests, room, take, useFleet, type Node } from '../support/fleet.ts';
+import { listen, type Heard } from '../support/heard.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
-
-type Heard = { [Name in EventName]: EventOf<Name>[] };
-
-function listen(): { events: SchedulerEvents; heard: Heard } {
-  const events = new SchedulerEvents();
-  const heard = Object.fromEntries(EVENT_NAMES.map((name) => [name, []])) as unknown as Heard;
-  for (const name of EVENT_NAMES)
-    events.on(name, (event: EventOf<EventName>) => void (heard[name] as unknown[]).push(event));
-  return { events, heard };
-}
 
 /** `a.b.c` of all that is no object; of each script as `<script>`. */
 function fieldsOf(value: object, path = ''): string[] {
