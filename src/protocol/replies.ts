@@ -157,7 +157,8 @@ export function parseResults(reply: readonly Buffer[], groupsOf: (form: number) 
 
 export function parseTaken(reply: readonly Buffer[]): TakenAnswer {
   const mails = reply.slice(3).map(parseMail);
-  return { isBox: String(reply[0]) === 'BOX', more: String(reply[2]) === '1', mails };
+  const isBox = String(reply[0]) === 'BOX';
+  return { ...(isBox ? { isBox } : {}), more: String(reply[2]) === '1', mails };
 }
 
 /** @param held and `pending`: what the call named, of which the reply gives indexes */

@@ -156,7 +156,7 @@ export interface Mail {
 /** What a mailbox had behind a cursor. */
 export interface TakenAnswer {
   /** The cursor is unknown: this begins at the beginning. */
-  isBox: boolean;
+  isBox?: true;
   mails: (Mail | FrameMail)[];
   more: boolean;
 }

@@ -14,6 +14,8 @@ const NEVER_MS = 1e12;
 const START = 1_700_000_000_000;
 /** Of a request without a deadline. */
 const DEADLINE_MS = 120_000;
+/** Bytes. */
+const NEVER_FULL = 1e12;
 /** There are no dead letters. */
 const NO_WISH = { dead: 'lost', deadBytes: 0 } as const;
 const REAP = 128;
@@ -108,7 +110,7 @@ export class ShardTwin {
         return true;
       case 'take': {
         const { mails } = this.memory.takeResults(life.cursor, one.limit);
-        deepStrictEqual(mails.map(plainMail), this.model.take(life.taken, one.limit));
+        deepStrictEqual((mails as Mail[]).map(plainMail), this.model.take(life.taken, one.limit));
         [life.cursor, life.taken] = [mails.at(-1)?.tick ?? life.cursor, mails.length];
         return true;
       }
@@ -192,7 +194,11 @@ export class ShardTwin {
       ...from[n % from.length]!,
       ...{ number: i + 1, kind: kinds[i] as WireResultItem['kind'], dead, payload: Buffer.from(`r${i}`) },
     }));
-    const answers = this.memory.putResults(items, full);
+    const answers = this.memory.putResults(
+      items.map(({ ticket, fence, ...result }) => ({ ...result, claim: { ticket, fence } })),
+      full,
+      NEVER_FULL,
+    );
     deepStrictEqual(answers.join(' '), this.model.putResults(items, full));
   }
 

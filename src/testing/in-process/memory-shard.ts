@@ -177,7 +177,7 @@ export class MemoryShard extends MemoryStore {
       if (runner !== undefined) this.peers.get(runner)?.rings?.halt(this.number, fence, Math.ceil(ms));
     }
     this.mailboxes.confirm(this.node, cursor);
-    return { isBox: false, ...this.mailboxes.peek(this.node, limit) };
+    return this.mailboxes.peek(this.node, limit);
   }
 
   refresh<H extends wire.Held>(
