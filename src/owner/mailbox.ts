@@ -1,7 +1,7 @@
 import { Alarm } from '../base/clock.ts';
 import { NO_TICK, type Tick } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import { MAX_ITEMS, type Halt, type Mail } from '../protocol/wire.ts';
+import { MAX_ITEMS, cursorBehind, type Cursor, type Halt, type Mail } from '../protocol/wire.ts';
 
 /** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
 const ACKNOWLEDGE_MS = 100;
@@ -20,8 +20,8 @@ export class Mailbox {
   readonly #deliver: (mail: Mail) => void;
   readonly #halts: () => readonly Halt[];
   readonly #acknowledge: Alarm;
-  #cursor: Tick = NO_TICK;
-  #taken: Tick = NO_TICK;
+  #cursor: Cursor = NO_TICK;
+  #taken: Cursor = NO_TICK;
   #looks: Look[] = [];
   /** Never rejects. */
   #taking: Promise<void> | undefined;
@@ -36,8 +36,8 @@ export class Mailbox {
     this.#acknowledge = new Alarm(() => void this.empty().catch(() => undefined));
   }
 
-  /** Tick of the last result this process has. */
-  get cursor(): Tick {
+  /** Of the last result this process has. */
+  get cursor(): Cursor {
     return this.#cursor;
   }
 
@@ -94,12 +94,14 @@ export class Mailbox {
     const halts = this.#halts();
     // there may be more to tell
     if (halts.length === MAX_ITEMS) this.#again = true;
-    const { mails, more } = await this.#shard.takeResults(from, MAX_ITEMS, halts);
-    this.#taken = from;
+    const { mails, more, isBox } = await this.#shard.takeResults(from, MAX_ITEMS, halts);
+    // the entry at the cursor is not there: it was removed before, or Redis was rolled back, and others may be before it now
+    if (isBox) this.#cursor = NO_TICK;
+    this.#taken = isBox ? NO_TICK : from;
     for (const mail of mails) {
       // an answer of before a rollback may come again
       if (mail.tick <= this.#cursor) continue;
-      this.#cursor = mail.tick;
+      this.#cursor = cursorBehind(this.#cursor, mail);
       this.#deliver(mail);
     }
     if (more) this.#again = true;

@@ -1,19 +1,27 @@
 /** How the replies of a shard's scripts are read, and the records in them. Pure. */
-import { NO_TICK, joinTicket, type Ticket } from '../base/ticket.ts';
+import { NO_TICK, joinTicket, type Tick, type Ticket } from '../base/ticket.ts';
+import { readFrame } from './frames.ts';
 import type {
   CancelAnswer,
   ClaimAnswer,
   ClaimedTicket,
   Held,
   Mail,
+  MailFrame,
   MailKind,
   PutAnswer,
   PutItem,
   RefreshAnswer,
   ResetAnswer,
   ResultAnswer,
+  ResultsReply,
   Story,
 } from './wire.ts';
+
+/** Where a single result has the first digit of its ticket's length. */
+const FRAME = 'F'.charCodeAt(0);
+/** Length of an entry's totals. */
+const TOTALS = 42;
 
 const KINDS: Record<string, MailKind> = {
   c: 'chunk',
@@ -28,7 +36,8 @@ const KINDS: Record<string, MailKind> = {
 function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] {
   const claims: ClaimedTicket[] = [];
   let nextBody = 0;
-  for (let at = 0; at < text.length;) {
+  // behind `on`
+  for (let at = 14; at < text.length;) {
     const head = text.toString('latin1', at, at + 48);
     const end = at + 48 + parseInt(head.slice(44, 48), 16);
     const body = head[43] === 'b' ? bodies[nextBody++] : undefined;
@@ -45,6 +54,19 @@ function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] 
   return claims;
 }
 
+/** An entry of a mailbox. */
+export function parseEntry(entry: Buffer): Mail | MailFrame {
+  const owner = entry.indexOf('|');
+  if (entry[owner + 16] !== FRAME) return parseMail(entry);
+  const totalsAt = owner + 17;
+  const countAt = totalsAt + TOTALS;
+  return {
+    tick: entry.toString('latin1', owner + 1, owner + 15),
+    totals: entry.toString('latin1', totalsAt, countAt),
+    chunks: readFrame(entry, countAt + 4, parseInt(entry.toString('latin1', countAt, countAt + 4), 16)),
+  };
+}
+
 export function parseMail(mail: Buffer): Mail {
   const owner = mail.indexOf('|');
   const tick = mail.toString('latin1', owner + 1, owner + 15);
@@ -55,14 +77,18 @@ export function parseMail(mail: Buffer): Mail {
   // a final's story, behind its length
   const storyAt = after + 27;
   const end =
-    kind === 'chunk' ? after + 23 : storyAt + parseInt(mail.toString('latin1', after + 23, storyAt), 16);
+    kind === 'chunk'
+      ? after + 23 + TOTALS
+      : storyAt + parseInt(mail.toString('latin1', after + 23, storyAt), 16);
   return {
     tick,
     ticket: mail.toString('utf8', owner + 20, after),
     fence: mail.toString('latin1', after, after + 14),
     number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
     kind,
-    ...(kind === 'chunk' ? {} : { story: parseStory(mail.toString('latin1', storyAt, end)) }),
+    ...(kind === 'chunk'
+      ? { totals: mail.toString('latin1', after + 23, end) }
+      : { story: parseStory(mail.toString('latin1', storyAt, end)) }),
     payload: mail.subarray(end),
     ...(letter === 'd' ? { bare: true } : {}),
   };
@@ -109,6 +135,7 @@ export function parseClaim(reply: readonly Buffer[]): ClaimAnswer {
   const remembered = reply.length === 3;
   return {
     status: String(reply[0]) as ClaimAnswer['status'],
+    on: reply[2]!.toString('latin1', 0, 14),
     claims: parseClaimed(reply[2]!, reply.slice(6)),
     remembered,
     ...(remembered
@@ -117,12 +144,37 @@ export function parseClaim(reply: readonly Buffer[]): ClaimAnswer {
   };
 }
 
-export function parseResults(reply: readonly Buffer[]): ResultAnswer[] {
-  return words(reply[2]) as ResultAnswer[];
+/** @param forms the forms in which this number was sent, each at its place: how many groups it has */
+export function parseResults(
+  reply: readonly Buffer[],
+  forms: readonly { readonly groups: { readonly length: number } }[],
+): ResultsReply {
+  const status = String(reply[0]);
+  if (status === 'DOUBT' || status === 'FULL') return { status };
+  const text = reply[2]!.toString('latin1');
+  const form = parseInt(text[0]!, 16);
+  const toldEnd = 19 + 14 * parseInt(text.slice(15, 19), 16);
+  const told: Tick[] = [];
+  for (let at = 19; at < toldEnd; at += 14) told.push(text.slice(at, at + 14));
+  const groupsEnd = toldEnd + 15 * forms[form]!.groups.length;
+  const groups: { orphan: boolean; intro: Tick }[] = [];
+  for (let at = toldEnd; at < groupsEnd; at += 15)
+    groups.push({ orphan: text[at] === 'o', intro: text.slice(at + 1, at + 15) });
+  const answers = (groupsEnd === text.length ? [] : text.slice(groupsEnd).split(' ')) as ResultAnswer[];
+  return { status: 'OK', form, mark: text.slice(1, 15), told, groups, answers };
 }
 
-export function parseTaken(reply: readonly Buffer[]): { mails: Mail[]; more: boolean } {
-  return { more: String(reply[2]) === '1', mails: reply.slice(3).map(parseMail) };
+/** @returns isBox: the cursor did not stand, and the answer begins at the first entry */
+export function parseTaken(reply: readonly Buffer[]): {
+  isBox: boolean;
+  more: boolean;
+  entries: (Mail | MailFrame)[];
+} {
+  return {
+    isBox: String(reply[0]) === 'BOX',
+    more: String(reply[2]) === '1',
+    entries: reply.slice(3).map((entry) => parseEntry(entry)),
+  };
 }
 
 /** @param held and `pending`: what the call named, of which the reply gives indexes */

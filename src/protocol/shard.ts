@@ -4,7 +4,7 @@
  * gives up waiting; the call itself goes on.
  */
 import type { SchedulerError } from '../base/errors.ts';
-import type { Tick, Ticket } from '../base/ticket.ts';
+import { NO_TICK, type Tick, type Ticket } from '../base/ticket.ts';
 import { whenReady } from '../redis/connection.ts';
 import { cutPuts, cutResults, isLarge } from './cuts.ts';
 import { givenBackArguments, type GivenBack } from './give-back.ts';
@@ -16,6 +16,8 @@ import { ShardTeller } from './shard-teller.ts';
 import * as wire from './wire.ts';
 
 const REAP_LIMIT = 128;
+/** No call of the lane is known to have been answered. */
+const NO_CALL = '000000000000';
 
 /** A shard as the parts of a node see it: {@link RedisShard}, or one in memory (src/testing/in-process). */
 export type Shard = Pick<RedisShard, keyof RedisShard>;
@@ -108,25 +110,27 @@ export class RedisShard {
   /**
    * @param limit 0: none is taken, those up to the cursor are removed
    * @param halts at most MAX_ITEMS
+   * @returns isBox: the cursor did not stand, and the answer begins at the first entry
    */
   async takeResults(
-    cursor: Tick,
+    cursor: wire.Cursor,
     limit: number = wire.MAX_ITEMS,
     halts: readonly wire.Halt[] = [],
-  ): Promise<{ mails: wire.Mail[]; more: boolean }> {
+  ): Promise<{ mails: wire.Mail[]; more: boolean; isBox?: boolean }> {
     const limits = [String(limit), String(wire.MAX_BYTES)];
     const args = [wire.cursorArgument(cursor), ...limits, ...wire.haltArguments(halts)];
     const reply = await this.#calls.persist('take_results', args);
-    const answer = replies.parseTaken(reply);
-    this.#teller.taken(answer.mails);
-    return answer;
+    const { entries, more, isBox } = replies.parseTaken(reply);
+    const mails = entries as wire.Mail[];
+    this.#teller.taken(mails);
+    return { mails, more, isBox };
   }
 
   /** `held` are extended; of `pending`, those the shard does not know are answered. At most 500 of each. */
   async refresh<H extends wire.Held>(
     held: readonly H[],
     pending: readonly Ticket[],
-    cursor: Tick,
+    cursor: wire.Cursor,
   ): Promise<wire.RefreshAnswer<H>> {
     const { leaseMs, keepAliveMs } = this.#context.rules;
     const reply = await this.#calls.persist('refresh', [
@@ -196,8 +200,10 @@ export class RedisShard {
   }
 
   async #putResults(call: LaneCall, items: readonly wire.ResultItem[]): Promise<wire.ResultAnswer[]> {
-    const args = [String(this.#context.rules.maxResults), ...items.flatMap(wire.resultArguments)];
+    const form = { form: 0, last: NO_CALL, mark: NO_TICK, groups: [], items };
+    const args = wire.resultsArguments(form, this.#context.rules);
     const alone = call.alone || isLarge(items);
-    return replies.parseResults(await this.#calls.run('put_results', { ...call, alone }, args));
+    const answer = replies.parseResults(await this.#calls.run('put_results', { ...call, alone }, args), [form]);
+    return (answer as wire.ResultsAnswer).answers;
   }
 }

@@ -2,10 +2,13 @@
 import type { Payload } from '../base/codec.ts';
 import type { OnOwnerLoss } from '../base/options.ts';
 import { NO_TICK, hex, type Tick, type Ticket } from '../base/ticket.ts';
+import type { FrameChunk } from './frames.ts';
 
 /** A call carries at most this, or one larger item (lua/README.md#scripts). */
 export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
+/** Bytes of chunks of one owner that may wait in a shard, at least; an owner that keeps more has more of them. */
+const LEAST_BOX_BYTES = 64 * 1024 * 1024;
 /** A claim takes no more, whatever the engine has room for (lua/lib/bounds.lua): the next claim takes the rest. */
 export const MAX_CLAIMS = 1_000;
 const MAX_TOKENS = 2 ** 32 - 1;
@@ -60,6 +63,8 @@ export interface ClaimAnswer {
   /** BLOCKED: something does not fit now. KEEPING: this node keeps room for it. */
   status: 'OK' | 'IDLE' | 'BLOCKED' | 'KEEPING';
   claims: ClaimedTicket[];
+  /** The runner's mark in Redis before these grants; zeros: none. */
+  on: Tick;
   /** The answer came from the lane's memory, which keeps no bodies. */
   remembered: boolean;
   /** ms until a peer's first request may be stolen, or this node may take one again that it gave back. */
@@ -88,9 +93,60 @@ export interface ResultItem {
 
 export type ResultAnswer = 'OK' | 'ORPHAN' | 'LOST' | 'OVERFLOW';
 
+/** Chunks of claims that are known to stand, to one owner (lua/put_results.lua). */
+export interface ResultGroup {
+  owner: string;
+  /** Of the owner's box, as the runner knows it; zeros: it does not. */
+  intro: Tick;
+  count: number;
+  /** See frames.ts; empty if the owner is the caller. */
+  frame: Buffer | '';
+}
+
+/** One form of a call with results: the same number may be sent in another, after DOUBT or FULL. */
+export interface ResultsForm {
+  /** From 0; of one number no two forms have the same. */
+  form: number;
+  /** Number of the last call on the lane whose answer is known, 12 hex digits; zeros: none. */
+  last: string;
+  /** The runner's; zeros: none. */
+  mark: Tick;
+  groups: readonly ResultGroup[];
+  items: readonly ResultItem[];
+}
+
+/** DOUBT, FULL: nothing was done, and the same number may be sent in another form. */
+export type ResultsReply = { status: 'DOUBT' | 'FULL' } | ResultsAnswer;
+
+export interface ResultsAnswer {
+  status: 'OK';
+  /** The form that was run; what follows is of its groups and items. */
+  form: number;
+  mark: Tick;
+  /** Fences of claims that were taken from the caller, up to its mark: no chunk of them was delivered. */
+  told: Tick[];
+  groups: { orphan: boolean; intro: Tick }[];
+  answers: ResultAnswer[];
+}
+
+/** A frame on its way to its owner: chunks of several claims, some of them with their tickets. */
+export interface MailFrame {
+  tick: Tick;
+  totals: string;
+  chunks: FrameChunk<Buffer>[];
+}
+
+/**
+ * How far an owner has its mailbox: the tick of the last entry, and the totals of the last one with chunks, if there was one. It
+ * compares with ticks like that tick.
+ */
+export type Cursor = string;
+
 /** A result on its way to its owner, as it stands in the mailbox. */
 export interface Mail {
   tick: Tick;
+  /** Of a chunk: how much had been put into the mailbox, with it (lua/lib/boxes.lua); the cursor hands it back. */
+  totals?: string;
   ticket: Ticket;
   fence: Tick;
   number: number;
@@ -178,8 +234,20 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
   ];
 }
 
-/** What `put_results` is told of one result. */
-export function resultArguments(item: ResultItem): (string | Buffer)[] {
+/** What `put_results` is told. */
+export function resultsArguments(
+  { form, last, mark, groups, items }: ResultsForm,
+  { maxResults, maxUnreadBytes }: { maxResults: number; maxUnreadBytes: number },
+): (string | Buffer)[] {
+  const maxBytes = Math.max(LEAST_BOX_BYTES, 16 * maxUnreadBytes);
+  const args: (string | Buffer)[] = [String(maxResults), String(maxBytes), `${form.toString(16)}${last}${mark}`];
+  args.push(String(groups.length));
+  for (const { owner, intro, count, frame } of groups) args.push(`${intro}${hex(count, 4)}${owner}`, frame);
+  for (const item of items) args.push(...resultArguments(item));
+  return args;
+}
+
+function resultArguments(item: ResultItem): (string | Buffer)[] {
   const { ticket, fence, number, kind, dead, payload, bare = false } = item;
   return [ticket, fence, hex(number, 8), bare ? 'done' : kind, dead ? '1' : '0', payload];
 }
@@ -201,6 +269,11 @@ export function claimsInArgument(claimsInMs: number | undefined, keepsNone: bool
 }
 
 /** A mailbox' cursor. */
-export function cursorArgument(cursor: Tick): string {
+export function cursorArgument(cursor: Cursor): string {
   return cursor === NO_TICK ? '' : cursor;
+}
+
+/** The cursor once this entry has been had. */
+export function cursorBehind(cursor: Cursor, { tick, totals }: Pick<Mail, 'tick' | 'totals'>): Cursor {
+  return tick + (totals ?? cursor.slice(NO_TICK.length));
 }
