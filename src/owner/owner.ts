@@ -14,7 +14,7 @@ import type { Engines } from '../protocol/engines.ts';
 import type { Membership } from '../protocol/membership.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Shards } from '../protocol/shards.ts';
-import { UNTAKEN_TIMES, type Delivered } from '../protocol/wire.ts';
+import { UNREAD_TIMES, type Delivered } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
 import { Deadlines, PATIENCE_MS } from './deadlines.ts';
 import { Delivery } from './delivery.ts';
@@ -205,7 +205,7 @@ export class Owner<Output> {
   #introductions(shard: Shard): Introductions {
     const { maxResults, maxUnreadBytes, leaseMs } = this.#rules;
     return new Introductions(
-      { maxResults, maxBytes: UNTAKEN_TIMES * maxUnreadBytes, leaseMs },
+      { maxResults, maxBytes: UNREAD_TIMES * maxUnreadBytes, leaseMs },
       (ticket) => this.#pendings.withTicket(ticket) !== undefined,
       (mail) => {
         this.#teller.taken(shard, mail);

@@ -7,7 +7,7 @@
 import { monotonic } from '../base/clock.ts';
 import type { Tick, Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import { MAX_ITEMS, UNTAKEN_TIMES, type Halt } from '../protocol/wire.ts';
+import { MAX_ITEMS, UNREAD_TIMES, type Halt } from '../protocol/wire.ts';
 import type { Pending } from './pending.ts';
 import type { Result } from './results.ts';
 
@@ -61,8 +61,8 @@ export class Readers<Output> {
     const { maxUnreadBytes } = this.#rules;
     if (backlog.results >= this.#most) {
       this.#acts.giveUp(pending, `nobody has read ${this.#most} of its results (option maxResults)`);
-    } else if (backlog.results > 0 && backlog.bytes + bytes > UNTAKEN_TIMES * maxUnreadBytes) {
-      const most = `${UNTAKEN_TIMES} x ${maxUnreadBytes} bytes`;
+    } else if (backlog.results > 0 && backlog.bytes + bytes > UNREAD_TIMES * maxUnreadBytes) {
+      const most = `${UNREAD_TIMES} x ${maxUnreadBytes} bytes`;
       this.#acts.giveUp(pending, `nobody has read ${most} of its results (option maxUnreadBytes)`);
     } else {
       pending.sink.deliver(chunk, bytes);

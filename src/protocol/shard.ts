@@ -52,10 +52,10 @@ export class RedisShard {
       ...{ ...lane, operation: 'claim', cut: () => 1 },
       send: (call, [item]) => this.#claim(call, item!),
     });
-    const { maxResults, maxUnreadBytes, leaseMs } = context.rules;
+    const { maxResults, leaseMs } = context.rules;
     this.#results = new ResultLane({
       ...{ ...lane, grants: this.#grants, node: () => context.membership.name },
-      limits: [String(maxResults), String(wire.UNTAKEN_TIMES * maxUnreadBytes)],
+      limits: [String(maxResults), String(wire.boxBytes(context.rules))],
       introduceMs: leaseMs / 3,
       send: (call, args) => this.#calls.run('put_results', call, args),
       taken: (fence) => context.localClaims?.taken(number, fence),
@@ -197,7 +197,7 @@ export class RedisShard {
     const answer = replies.parseClaim(
       await this.#calls.run('claim', call, wire.claimArguments(item, this.ownSince)),
     );
-    this.#grants.granted(answer.on!, answer.claims);
+    this.#grants.granted(answer.on, answer.claims);
     this.#teller.claimed(answer.claims, this.#context.membership.name);
     return [answer];
   }

@@ -8,8 +8,10 @@ export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
 /** A claim takes no more, whatever the engine has room for (lua/lib/bounds.lua): the next claim takes the rest. */
 export const MAX_CLAIMS = 1_000;
-/** How many times the bytes at which one runner is asked to wait may wait in Redis for an owner, or in an owner for a reader. */
-export const UNTAKEN_TIMES = 16;
+/** How many times the bytes at which its runner is asked to wait may wait for a reader. */
+export const UNREAD_TIMES = 16;
+/** Bytes of chunks that may wait for an owner in a shard, at least. */
+const LEAST_BOX_BYTES = 64 * 1024 * 1024;
 const MAX_TOKENS = 2 ** 32 - 1;
 
 export interface PutItem {
@@ -66,8 +68,8 @@ export interface ClaimAnswer {
   claims: ClaimedTicket[];
   /** The answer came from the lane's memory, which keeps no bodies. */
   remembered: boolean;
-  /** The mark that it was granted on, see grants.ts. Missing: in memory, where nothing is lost. */
-  on?: Tick;
+  /** The mark that it was granted on, see grants.ts; zeros: none. */
+  on: Tick;
   /** ms until a peer's first request may be stolen, or this node may take one again that it gave back. */
   againMs?: number;
   /** ms to the first `due`. */
@@ -235,6 +237,11 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
     String(item.askOn),
     String(item.elsewhereTokens),
   ];
+}
+
+/** Bytes of chunks that may wait for an owner in a shard. */
+export function boxBytes({ maxUnreadBytes }: { maxUnreadBytes: number }): number {
+  return Math.max(LEAST_BOX_BYTES, UNREAD_TIMES * maxUnreadBytes);
 }
 
 /** What `put_results` is told of a result that is checked by itself. @param isHollow it has the fence of no claim, and no content */

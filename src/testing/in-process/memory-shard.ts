@@ -115,7 +115,7 @@ export class MemoryShard extends MemoryStore {
     const stealIn = askOn >= 0 ? -1 : this.rest(status, bounds, picking);
     const againMs = Math.min(stealIn < 0 ? Infinity : stealIn, picking.freeIn);
     return {
-      ...{ status, claims, remembered: false },
+      ...{ status, claims, on: NO_TICK, remembered: false },
       ...(againMs < Infinity ? { againMs } : {}),
       ...this.due(Math.min(...silences)),
       ...(askOn >= 0 ? { askOn } : {}),

@@ -169,13 +169,12 @@ export class NodeShard implements Shard {
   }
 
   #putResults(units: readonly ResultUnit[]): Promise<ResultOutcome[][]> {
-    const { maxResults, maxUnreadBytes } = this.#context.rules;
-    const maxBytes = wire.UNTAKEN_TIMES * maxUnreadBytes;
+    const { rules } = this.#context;
     return this.#run('put_results', (memory) => {
       const answers = memory.putResults(
         units.flatMap(({ items }) => items),
-        maxResults,
-        maxBytes,
+        rules.maxResults,
+        wire.boxBytes(rules),
       );
       let from = 0;
       return units.map(({ items }) => answers.slice(from, (from += items.length)));
