@@ -4,7 +4,7 @@
  * FULL: an owner has no room for all of it) has done nothing, and goes out again under the same number in another form.
  */
 import { monotonic } from '../base/clock.ts';
-import { SchedulerError } from '../base/errors.ts';
+import type { SchedulerError } from '../base/errors.ts';
 import type { Tick } from '../base/ticket.ts';
 import type { Argument } from '../redis/run-script.ts';
 import { cutUnits, isLarge, unitsOf, type ResultUnit } from './cuts.ts';
@@ -135,6 +135,7 @@ export class ResultLane {
     const answer = parseResults(reply, (form) => flight.forms[form]!.form.groups);
     const { form } = flight.forms[answer.form]!;
     this.#last = { epoch: flight.epoch, number: flight.number };
+    this.#flight = undefined;
     const answers = form.read(answer, { grants: this.#options.grants, intros: this.#intros });
     for (const fence of answer.told) this.#options.taken(fence);
     if (units.length === 1) return [answers];
