@@ -1,25 +1,8 @@
 import { expect } from 'chai';
 import { Introductions } from '../../src/owner/introductions.ts';
 import { NO_TICK, hex, type Ticket } from '../../src/base/ticket.ts';
-import { writeFrame } from '../../src/protocol/frames.ts';
-import type { FrameMail, Mail, MailKind } from '../../src/protocol/wire.ts';
-import { WAITED, mailOf } from './owner-world.ts';
-
-/** `fence.number`, and the ticket if it goes with it. */
-type Chunk = [fence: number, number: number, ticket?: Ticket];
-
-let ticks = 0;
-
-export function frameOf(...chunks: Chunk[]): FrameMail {
-  const framed = chunks.map(([fence, number]) => ({
-    ...{ claim: { fenceNumber: fence }, number, payload: '0', bytes: 1 },
-  }));
-  const entry = writeFrame(
-    framed,
-    chunks.map(([, , ticket]) => ticket),
-  );
-  return { tick: hex((ticks += 1), 14), totals: '', entry, from: 0, count: chunks.length };
-}
+import type { Mail, MailKind } from '../../src/protocol/wire.ts';
+import { WAITED, frameOf, mailOf } from './owner-world.ts';
 
 /** A final of a claim that a script wrote. */
 function writtenFinal(ticket: Ticket, kind: MailKind, claimedAt: number): Mail {
@@ -99,7 +82,7 @@ describe('introductions', () => {
     await lease();
     introductions.take(frameOf([6, 2]));
     introductions.take(frameOf([5, 3, 't'], [6, 3, 'u'], [5, 4]));
-    expect(told).to.deep.equal(['t 5.3!', 'u 6.2!', 'u 6.3', 't 5.4']);
+    expect(told).to.deep.equal(['t 5.3!', 'u 6.1', 'u 6.2', 'u 6.3', 't 5.4']);
   });
 
   it('forget the hole, too, once nobody has spoken of the claim for another lease', async () => {
