@@ -12,7 +12,7 @@ import type { Membership } from '../protocol/membership.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { ClaimedTicket } from '../protocol/wire.ts';
 import { Claim } from './claim.ts';
-import { Outbox, type OwnRequests, type ResultStatus, type RunnerResult, type SentResult } from './outbox.ts';
+import { Outbox, type OwnRequests, type ResultStatus, type RunnerResult } from './outbox.ts';
 import { checkGiveBack } from './retry.ts';
 
 /** A request to execute. */
@@ -120,9 +120,7 @@ export class Claims<Request, Output> {
       return { value: this.#settings.codec.decode(Buffer.from(body)) };
     } catch (error) {
       const reason = `the request could not be decoded: ${messageOf(error)}`;
-      const failed = { kind: 'failed', payload: reason, dead: true } as const;
-      const result = this.#outbox.numbered(claim, failed, Buffer.byteLength(reason));
-      this.#outbox.send(claim.shard, [result]).catch((unsent: unknown) => {
+      this.#outbox.fail(claim, reason).catch((unsent: unknown) => {
         if (this.#membership.over.aborted) return;
         this.#settings.onWarning(`${claim.id}: ${reason}; ${messageOf(unsent)}`);
         void this.surrender(claim.key);
@@ -193,25 +191,22 @@ export class Claims<Request, Output> {
     }
   }
 
-  /**
-   * What cannot be sent is answered at once, before anything that follows it is sent.
-   * Rejects with SchedulerError REDIS if Redis refuses it: the claim stands, and the result was not taken.
-   */
+  /** See {@link Outbox.put}. */
   put(item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
-    const result = this.#next(item);
-    if (typeof result === 'string') return result;
-    return this.#outbox.send(result.claim.shard, [result]).then(([status]) => status!);
+    const claim = this.#claimOf(item);
+    return claim ? this.#outbox.put(claim, item) : 'lost';
   }
 
-  /** What is put together leaves together; see {@link put}. */
-  async putAll(items: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
-    return this.#outbox.sendAll(items.map((item) => this.#next(item)));
+  /** What is put together leaves together; see {@link Outbox.putAll}. */
+  putAll(items: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
+    return this.#outbox.putAll(items, (item) => this.#claimOf(item));
   }
 
-  #next(item: RunnerResult<Output>): SentResult | ResultStatus {
+  /** The claim that a result is of, if it has not ended. */
+  #claimOf(item: RunnerResult<Output>): Claim | undefined {
     const claim = this.#byKey.get(item.claim);
-    if (this.#returned.size > 0) this.#returned.clear();
-    return !claim || claim.ending ? 'lost' : this.#outbox.next(claim, item);
+    this.#returned.clear();
+    return claim?.ending === false ? claim : undefined;
   }
 
   /** The owner of a claim has heard that its reader is behind, or has caught up (0 ms). */

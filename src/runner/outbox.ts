@@ -106,8 +106,49 @@ export class Outbox<Output> {
     this.#teller = teller;
   }
 
+  /**
+   * What cannot be sent is answered at once, before anything that follows it is sent.
+   * Rejects with SchedulerError REDIS if Redis refuses it: the claim stands, and the result was not taken.
+   */
+  put(claim: Claim, item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
+    const result = this.#next(claim, item);
+    if (typeof result === 'string') return result;
+    return this.#send(claim.shard, [result]).then(([status]) => status!);
+  }
+
+  /**
+   * The same for results of any claims, in order: those of one shard are one unit up to the answer.
+   * @param claimOf the claim of one; undefined: it is lost
+   */
+  async putAll(
+    items: readonly RunnerResult<Output>[],
+    claimOf: (item: RunnerResult<Output>) => Claim | undefined,
+  ): Promise<ResultStatus[]> {
+    const list: (SentResult | ResultStatus)[] = [];
+    let thrown: { error: unknown } | undefined;
+    for (const item of items) {
+      try {
+        const claim = claimOf(item);
+        list.push(claim ? this.#next(claim, item) : 'lost');
+      } catch (error) {
+        // an item of the user's own making; what was numbered before it must be sent
+        thrown ??= { error };
+        list.push('encode');
+      }
+    }
+    const statuses = await this.#sendAll(list);
+    if (thrown) throw thrown.error;
+    return statuses;
+  }
+
+  /** Ends a request that this node cannot decode. */
+  async fail(claim: Claim, reason: string): Promise<void> {
+    const failed = { kind: 'failed', payload: reason, dead: true } as const;
+    await this.#send(claim.shard, [this.#numbered(claim, failed, Buffer.byteLength(reason))]);
+  }
+
   /** The next result of a claim; it must be sent then. What cannot be sent takes no number. */
-  next(claim: Claim, item: RunnerResult<Output>): SentResult | 'encode' | 'too_large' {
+  #next(claim: Claim, item: RunnerResult<Output>): SentResult | 'encode' | 'too_large' {
     let result: Encoded;
     try {
       result = this.#encode(item);
@@ -115,10 +156,10 @@ export class Outbox<Output> {
       return 'encode';
     }
     const bytes = Buffer.byteLength(result.payload);
-    return bytes > this.#rules.maxResultBytes ? 'too_large' : this.numbered(claim, result, bytes);
+    return bytes > this.#rules.maxResultBytes ? 'too_large' : this.#numbered(claim, result, bytes);
   }
 
-  numbered(claim: Claim, { kind, payload, bare, dead = false }: Encoded, bytes: number): SentResult {
+  #numbered(claim: Claim, { kind, payload, bare, dead = false }: Encoded, bytes: number): SentResult {
     claim.number += 1;
     claim.bytesAhead += bytes;
     if (kind !== 'chunk') claim.ending = true;
@@ -136,26 +177,26 @@ export class Outbox<Output> {
     return { kind: finished ? 'finished' : 'chunk', payload };
   }
 
-  /**
-   * Sends results of claims in one shard, in order.
-   * @throws SchedulerError REDIS if Redis refuses one: its claim stands, and the result was not taken
-   */
-  async send(shard: Shard, results: readonly SentResult[]): Promise<ResultStatus[]> {
+  /** Results of claims in one shard. Rejects with the first error that Redis refused one with. */
+  async #send(shard: Shard, results: readonly SentResult[]): Promise<ResultStatus[]> {
     const outcomes = await shard.putResults(results);
+    const statuses: ResultStatus[] = [];
     let refusal: SchedulerError | undefined;
-    const statuses = results.map((result, i): ResultStatus => {
+    for (const [i, result] of results.entries()) {
       const outcome = outcomes[i]!;
       this.#settle(shard, result, outcome);
-      if (typeof outcome === 'string') return STATUS[outcome];
-      if (!(outcome instanceof PoisonError) || result.kind === 'failed') refusal ??= outcome;
-      return 'too_large';
-    });
+      if (typeof outcome === 'string') {
+        statuses.push(STATUS[outcome]);
+      } else {
+        if (!(outcome instanceof PoisonError) || result.kind === 'failed') refusal ??= outcome;
+        statuses.push('too_large');
+      }
+    }
     if (refusal) throw refusal;
     return statuses;
   }
 
-  /** The same for results of claims in any shard; what cannot be sent stands as its status. */
-  async sendAll(list: readonly (SentResult | ResultStatus)[]): Promise<ResultStatus[]> {
+  async #sendAll(list: readonly (SentResult | ResultStatus)[]): Promise<ResultStatus[]> {
     const byShard = new Map<Shard, SentResult[]>();
     for (const one of list) {
       if (typeof one === 'string') continue;
@@ -164,10 +205,12 @@ export class Outbox<Output> {
       else byShard.set(one.claim.shard, [one]);
     }
     const [only] = byShard;
-    if (only?.[1].length === list.length) return this.send(...only);
-    const sent = [...byShard].map(async ([shard, results]) => [shard, await this.send(shard, results)] as const);
-    const next = new Map((await Promise.all(sent)).map(([shard, statuses]) => [shard, statuses.values()]));
-    return list.map((one) => (typeof one === 'string' ? one : next.get(one.claim.shard)!.next().value!));
+    if (only?.[1].length === list.length) return this.#send(...only);
+    const sent = [...byShard].map(
+      async ([shard, results]) => [shard, (await this.#send(shard, results)).values()] as const,
+    );
+    const statuses = new Map(await Promise.all(sent));
+    return list.map((one) => (typeof one === 'string' ? one : statuses.get(one.claim.shard)!.next().value!));
   }
 
   #settle(shard: Shard, result: SentResult, outcome: ResultOutcome): void {
