@@ -53,7 +53,7 @@ local function open(calls, is_new)
   if count > 0 and (doubt or mark == NO_MARK) then
     return { 'DOUBT', format('%014x', shard.tick) }
   elseif taken ~= '' and not doubt then
-    told, set, left = require('lib.told')(taken, mark)
+    told, set, left = require('lib.taken_until')(taken, mark)
   end
   stays = taken == '' or left == taken
   for i = 1, count do

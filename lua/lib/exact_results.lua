@@ -11,7 +11,7 @@ local is_held_by = require('lib.is_held_by')
 local layout = require('lib.layout')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
-local call, sub = redis.call, string.sub
+local call = redis.call
 local ITEM = 6
 local NO_ROOM = 'its owner has no room for more results (option maxResults)'
 

@@ -2,11 +2,11 @@
 -- It may not have heard yet of the grant of a later one. Answers their tokens joined, the set of them as frames have them (7
 -- bytes each), and what is left.
 --
--- GIVES  told(taken, mark)
+-- GIVES  taken_until(taken, mark)
 -- WRITES nothing
 local char, sub = string.char, string.sub
 
-local function told(taken, mark)
+local function taken_until(taken, mark)
   local tokens, set, left = {}, {}, {}
   for at = 1, #taken, 14 do
     local token = sub(taken, at, at + 13)
@@ -24,4 +24,4 @@ local function told(taken, mark)
   return table.concat(tokens), set, table.concat(left)
 end
 
-return told
+return taken_until
