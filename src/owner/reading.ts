@@ -70,7 +70,7 @@ export class Reading<Item> implements AsyncGenerator<Item, void, undefined> {
   }
 
   async #whenThere(before: Promise<unknown> | undefined): Promise<IteratorResult<Item, void>> {
-    await before?.catch(() => undefined);
+    if (before) await before.catch(() => undefined);
     for (;;) {
       const next = this.#now();
       if (next) return next;

@@ -137,6 +137,7 @@ describe('a mailbox', () => {
       ];
       await mailbox.empty();
       await mailbox.empty();
+      await waitUntil(() => log.length === 6, 'the rest is told');
       expect(log).to.deep.equal(['take 0', 'told 7', 'take 7', 'told 4', 'take 4', 'told 5']);
     });
 

@@ -74,7 +74,8 @@ describe('a call takes from a long queue', () => {
       const puts = watched(Array.from({ length: 5_000 }, () => putOf(bytes)));
       expect(puts.looks() + cutPuts(puts.queue)).to.be.at.most(MAX_ITEMS);
       expect(puts.looks()).to.be.at.most(MAX_ITEMS + 1);
-      const results = watched(Array.from({ length: 5_000 }, () => unitOf(bytes)));
+      const unit = unitOf(bytes);
+      const results = watched(Array.from({ length: 5_000 }, () => unit));
       cutUnits(results.queue);
       expect(results.looks()).to.be.at.most(MAX_ITEMS + 1);
     }
