@@ -37,7 +37,7 @@ if refused then
   return refused
 end
 
-local answers, marks, lines, ends, given, leaves_own = {}, {}, {}, {}, {}, false
+local answers, marks, lines, ends, given, lost, leaves_own = {}, {}, {}, {}, {}, {}, false
 for i = 1, #held.tickets do
   local owner, field, at = held.owners[i], held.fields[i], FIRST + (i - 1) * WIDTH
   local record = not given[field] and call('HGET', tables.REQUEST, field)
@@ -48,6 +48,8 @@ for i = 1, #held.tickets do
     if waiting then
       marks[#marks + 1], marks[#marks + 2] = field, sub(waiting, 1, layout.WAITING_LENGTH)
         .. pauses.added(waiting, caller.node, ARGV[at + 2], ARGV[at + 3] == '1', ARGV[at + 5])
+      local runner = layout.runner_of(record)
+      lost[runner] = (lost[runner] or '') .. ARGV[at + 1]
       lines[owner] = lines[owner] or {}
       table.insert(lines[owner], held.tickets[i])
       leaves_own = leaves_own or owner == caller.node and (ARGV[at + 2] ~= '0' or ARGV[at + 3] == '1')
@@ -61,6 +63,7 @@ for i = 1, #held.tickets do
 end
 
 require('lib.end_requests')(ends)
+require('lib.take_away')(lost)
 if #marks > 0 then
   call('HSET', tables.REQUEST, unpack(marks))
   if leaves_own then

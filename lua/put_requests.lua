@@ -71,7 +71,7 @@ local function open()
   call('HSET', tables.SHARD, 'tick', format('%014x', stored))
 end
 
-local refused, noted = enter('put', open)
+local refused, calls, is_new = enter('put', open, { '', '', caller.node .. '|asks' })
 if refused then
   return refused
 end
@@ -86,7 +86,7 @@ if #tickets > 0 then
   end
   local keeps_room = shard.stored[6] and require('lib.kept_by')() == caller.node
   local claims_in = not keeps_room and announced or nil
-  note_asks(is_front and FRONT or claims_in, noted)
+  note_asks(is_front and FRONT or claims_in, not is_new and calls[3])
   if claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1 then
     require('lib.ring')(caller.node, least, first, claims_in)
   end

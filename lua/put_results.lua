@@ -1,86 +1,98 @@
--- Delivers results of claims that the caller still holds. They are appended to the owner's mailbox, unless the owner is the
--- caller. A final ends the request, and is always accepted; a failed one is kept in `dead` if the owner wants that. A chunk
--- that its owner has no room for ends the request as failed, and the owner gets that final in the place of the chunk.
+-- Delivers results of claims that the caller still holds: many chunks at once in frames, one for each owner; finals, and
+-- chunks of claims that are not known to stand, one by one (lib/exact_results.lua).
 --
--- ARGV[14] max_results  results of one owner that may wait in the shard
--- ARGV[15..] ticket fence number kind dead payload  number: 8 hex digits, from 1; kind: chunk, finished, done (finished
---                       without an output), failed; dead: 1: its runner could not decode it, and it is kept in `dead`
---                       whatever its owner wants
--- RETURNS status, tick, per result and joined by ' ': OK, ORPHAN (accepted, but the owner is silent), LOST (the fence
---         holds the request no longer), OVERFLOW (a chunk that its owner had no room for: the request has failed)
--- STATUS OK ORPHAN LOST OVERFLOW
--- COST   O(n log out)
--- WRITES nothing
+-- No frame is looked into, and no record read for it. Its claims were granted or checked before, and `calls` tells of each
+-- that was taken away since (lib/take_away.lua). That holds only if the caller knows the shard's history: the last grant
+-- is the one that it names (mark), or the one before, as it may not have heard of the last; and the last call of the lane is
+-- the one whose answer it has. Else frames are answered DOUBT, and nothing is done: the caller sends the same number once
+-- more, all one by one. That makes a new mark, and no claim is known to stand but those that this call has checked. FULL: an
+-- owner has no room for a frame, and nothing is done; one by one tells which chunk is beyond.
+--
+-- ARGV[14] max_results  chunks of one owner that may wait in the shard
+-- ARGV[15] max_bytes    bytes of chunks of one owner that may wait; the one that goes beyond is the last
+-- ARGV[16] terms        form (1 hex digit: which form of the call with this number it is), last (12 hex digits: number of
+--                       the last call on this lane whose answer the caller has), mark (14)
+-- ARGV[17] groups       how many. They follow, two arguments each: intro (14, as the caller knows it), count of chunks (4
+--                       hex digits), owner; and the frame (lib/cut.lua), empty if the owner is the caller
+-- ARGV[18..] ticket fence number kind dead payload  of each other result, behind the groups. number: 8 hex digits, from 1;
+--                       kind: chunk, finished, done (finished without an output), failed; dead: 1: its runner could not
+--                       decode it, and it is kept in `dead` whatever its owner wants
+-- RETURNS status, tick, and in one: form, mark, count (4 hex digits) and fences of claims that were taken away; per group k,
+--         or o (its owner is silent), and the intro; per other result and joined by ' ': OK, ORPHAN (accepted, but the owner
+--         is silent), LOST (the fence holds the request no longer), OVERFLOW (its owner had no room: it has failed)
+-- STATUS OK DOUBT FULL ORPHAN LOST OVERFLOW
+-- COST   O(groups + n log out)
+-- WRITES out, calls
+local bounds = require('lib.bounds')
+local boxes = require('lib.boxes')
 local caller = require('lib.caller')
-local end_requests = require('lib.end_requests')
 local enter = require('lib.enter')
-local is_held_by = require('lib.is_held_by')
 local leave = require('lib.leave')
-local named = require('lib.named')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
-local call, format = redis.call, string.format
-local max_results = tonumber(ARGV[14])
-local FIRST, WIDTH = 15, 6
-local NO_ROOM = 'its owner has no room for more results (option maxResults)'
+local call, format, sub = redis.call, string.format, string.sub
+local max_results, max_bytes, terms, count = tonumber(ARGV[14]), tonumber(ARGV[15]), ARGV[16], tonumber(ARGV[17])
+local FIRST, WIDTH, NO_MARK, NO_CALL = 18, 6, '00000000000000', '000000000000'
 local KINDS = { chunk = true, finished = true, done = true, failed = true }
-local claims = named(FIRST, WIDTH, (#ARGV - FIRST + 1) / WIDTH)
-local fields, owners = claims.fields, claims.owners
-assert(max_results >= 0, 'max_results is no number')
-for at = FIRST, #ARGV, WIDTH do
+local form, last, mark, taken_field = sub(terms, 1, 1), sub(terms, 2, 13), sub(terms, 14), caller.node .. '|taken'
+assert(max_results >= 0 and max_bytes >= 0 and #terms == 27 and count >= 0
+  and count <= bounds.ITEMS and count % 1 == 0, 'an argument is out of its range')
+local first = FIRST + 2 * count
+local claims = #ARGV >= first and require('lib.named')(first, WIDTH, (#ARGV - first + 1) / WIDTH)
+for at = first, #ARGV, WIDTH do
   assert(#ARGV[at + 2] == 8 and KINDS[ARGV[at + 3]], 'a result without number or kind')
 end
-local refused = enter('result')
+local fields = { '', '', caller.node .. '|held', taken_field }
+local list = count > 0 and require('lib.groups')(FIRST, count, fields)
+local doubt, told, set, left, stays = false, '', nil, '', true
+
+local function open(calls, is_new)
+  local held, taken = not is_new and calls[3] or NO_MARK .. NO_MARK, not is_new and calls[4] or ''
+  local answered = not is_new and calls[2] and sub(calls[2], 1, 12) or NO_CALL
+  doubt = answered ~= last or mark ~= sub(held, 1, 14) and mark ~= sub(held, 15) or sub(taken, -1) == '*'
+  if count > 0 and (doubt or mark == NO_MARK) then
+    return { 'DOUBT', format('%014x', shard.tick) }
+  elseif taken ~= '' and not doubt then
+    told, set, left = require('lib.taken_until')(taken, mark)
+  end
+  stays = taken == '' or left == taken
+  for i = 1, count do
+    local one = list[i]
+    if one.owner ~= caller.node then
+      one.box = boxes.of(one.owner, calls[4 + i])
+      if told ~= '' then
+        one.frame, one.count = require('lib.cut')(one.frame, one.count, set)
+      end
+      local chunks, bytes = boxes.room(one.box, max_results, max_bytes)
+      if one.count > 0 and (one.count > chunks or #one.frame > bytes) then
+        return { 'FULL', format('%014x', shard.tick) }
+      end
+    end
+  end
+  if call('PEXPIREAT', tables.OUT, shard.expiry) == 0 then
+    shard.made(tables.OUT)
+  end
+end
+
+local refused = enter('result', open, fields)
 if refused then
   return refused
 end
-
-local unread, words = {}, {}
-local records = call('HMGET', tables.REQUEST, unpack(fields))
-
-local function is_full(owner)
-  unread[owner] = unread[owner] or call('ZLEXCOUNT', tables.OUT, '[' .. owner .. '|', '(' .. owner .. '}')
-  return unread[owner] >= max_results
+local news, rung, words = '', {}, ''
+if count > 0 then
+  news, rung = require('lib.post_frames')(list)
 end
-
-local function accepted(owner)
-  if owner == caller.node then
-    return 'OK'
-  end
-  words[owner] = words[owner] or tonumber(call('ZSCORE', tables.NODE, owner) or 0) < shard.now and 'ORPHAN' or 'OK'
-  return words[owner]
+if claims then
+  words = require('lib.exact_results')(claims, first, max_results, max_bytes, rung)
 end
-
-local answers, chunks, ends, ended = {}, {}, {}, {}
-
-local function finish(i, at, final, reason, own)
-  ended[fields[i]] = true
-  ends[#ends + 1] = { owner = owners[i], ticket = ARGV[at], field = fields[i], record = records[i], told = true,
-    fence = ARGV[at + 1], number = ARGV[at + 2], final = final, reason = reason, own = own,
-    dead = ARGV[at + 3] == 'failed' and ARGV[at + 4] == '1' and 'undecodable' or nil }
+if doubt then
+  mark = shard.next_tick()
+  shard.remember(fields[3], mark .. mark)
 end
-
-for i = 1, #fields do
-  local at = FIRST + (i - 1) * WIDTH
-  local ticket, fence, kind, payload, owner = claims.tickets[i], ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], owners[i]
-  local own = owner == caller.node
-  if ended[fields[i]] or not is_held_by(records[i], claims.stamps[i], fence) then
-    answers[i] = 'LOST'
-  elseif kind ~= 'chunk' then
-    finish(i, at, kind, payload, own)
-    answers[i] = accepted(owner)
-  elseif own then
-    answers[i] = 'OK'
-  elseif is_full(owner) then
-    finish(i, at, 'failed', NO_ROOM)
-    answers[i] = 'OVERFLOW'
-  else
-    unread[owner] = unread[owner] + 1
-    chunks[#chunks + 1] = { owner = owner, ticket = ticket, fence = fence, number = ARGV[at + 2], kind = kind,
-      payload = payload }
-    answers[i] = accepted(owner)
-  end
+if not stays and left == '' then
+  call('HDEL', tables.CALLS, taken_field)
+elseif not stays then
+  shard.remember(taken_field, left)
 end
-
-end_requests(ends, chunks)
-return leave('result', { 'OK', format('%014x', shard.tick), table.concat(answers, ' ') })
+local answer = form .. mark .. format('%04x', #told / 14) .. told .. news .. words
+return leave('result', { 'OK', format('%014x', shard.tick), answer })

@@ -1,11 +1,11 @@
 -- The caller's heartbeat. Extends the leases of what it holds, and ends what is past its deadline, or what the loss of
--- its owner ends. Answers whose owners are silent, and which of the caller's pending tickets the shard does not know, and
+-- its owner ends. Answers whose owners are silent, which of the caller's pending tickets the shard does not know, and
 -- mends what it holds of the others if a table was lost. Removes its mailbox up to the cursor, reaps, forgets nodes that
 -- were silent for the shard's ttl, mends a few records of any owner, and gives all tables the shard's one expiry, at
 -- least that ttl ahead.
 --
 -- ARGV[14] reap_limit   most due tickets to look at
--- ARGV[15] cursor       tick of the last result the caller has; empty: none
+-- ARGV[15] cursor       of the caller's mailbox, see take_results.lua
 -- ARGV[16] alive        ms for which the caller counts as alive without another refresh
 -- ARGV[17] held         number of claims that follow
 -- ARGV[18..] ticket fence   of each claim; then the caller's pending tickets, one argument each
@@ -14,8 +14,9 @@
 --         claims whose owners are silent
 -- STATUS OK
 -- COST   O(n log due)
--- WRITES node, due, out
+-- WRITES node, due
 local bounds = require('lib.bounds')
+local boxes = require('lib.boxes')
 local caller = require('lib.caller')
 local due = require('lib.due')
 local end_requests = require('lib.end_requests')
@@ -33,11 +34,11 @@ local visit = require('lib.visit')
 local call, format, max, min = redis.call, string.format, math.max, math.min
 local reap_limit, cursor, alive, held = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17])
 local FIRST, WIDTH, DAY = 18, 2, 86400000
-assert(reap_limit >= 0 and reap_limit <= bounds.ITEMS and (cursor == '' or #cursor == 14) and alive >= 1
-  and alive <= bounds.MS, 'an argument is out of its range')
+assert(reap_limit >= 0 and reap_limit <= bounds.ITEMS and (cursor == '' or #cursor == 14 or #cursor == 56)
+  and alive >= 1 and alive <= bounds.MS, 'an argument is out of its range')
 local claims = named(FIRST, WIDTH, held)
 local pending = named(FIRST + held * WIDTH, 1, #ARGV - FIRST - held * WIDTH + 1)
-local refused = enter()
+local refused, calls = enter(nil, nil, { '', '', caller.node .. '|box' })
 if refused then
   return refused
 end
@@ -82,8 +83,8 @@ end
 
 local unknown = mend_pending(pending)
 end_requests(ends)
-if cursor ~= '' then
-  call('ZREMRANGEBYLEX', tables.OUT, '[' .. caller.node .. '|', '(' .. caller.node .. '|' .. cursor .. '}')
+if cursor ~= '' and require('lib.confirm')(string.sub(cursor, 1, 14)) and calls[3] then
+  shard.remember(caller.node .. '|box', boxes.taken(calls[3], string.sub(cursor, 15)))
 end
 
 local first_due = due.first()

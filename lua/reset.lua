@@ -8,6 +8,7 @@
 -- COST   O(slice log waiting)
 -- WRITES out
 local bounds = require('lib.bounds')
+local boxes = require('lib.boxes')
 local caller = require('lib.caller')
 local dequeue = require('lib.dequeue')
 local end_requests = require('lib.end_requests')
@@ -23,7 +24,8 @@ local slice, FIRST = tonumber(ARGV[14]), 15
 assert(slice >= 1 and slice <= bounds.ITEMS and slice % 1 == 0, 'slice is out of its range')
 local slice_text = format('%d', slice)
 local asked = named(FIRST, 1, #ARGV - FIRST + 1)
-local refused = enter('put')
+local box_field = caller.node .. '|box'
+local refused, calls = enter('put', nil, { '', '', box_field })
 if refused then
   return refused
 end
@@ -56,5 +58,8 @@ end
 
 local beyond = call('ZRANGEBYLEX', tables.OUT, from, to, 'LIMIT', slice_text, '1')[1]
 call('ZREMRANGEBYLEX', tables.OUT, from, beyond and '(' .. beyond or to)
+if calls[3] and not beyond then
+  shard.remember(box_field, boxes.emptied(calls[3]))
+end
 more = more or beyond ~= nil
 return leave('put', { 'OK', format('%014x', shard.tick), (more and '1' or '0') .. table.concat(dropped) })

@@ -163,8 +163,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   async putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
     if (this.over.aborted) throw this.over.reason;
     checkObjects('results', results, 'a result', RESULT_FIELDS);
-    const answers = Promise.all(results.map(async (result) => this.#node.claims.put(result)));
-    return this.#membership.within('putResults', answers);
+    return this.#membership.within('putResults', this.#node.claims.putAll(results));
   }
 
   /** Results of requests put by `putRequests` since the last call: only ids that have news, each result once. */

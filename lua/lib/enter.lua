@@ -1,19 +1,20 @@
 -- Begins every call of a node: reads the shard, checks the caller's epoch and lane, makes the opening write. Answers a
--- reply to return at once, or nil: go on, and on the put lane what the node said of claims of its own (see asks_of.lua). A
--- script looks at its other arguments before: what was written stays written, so whatever can fail fails before the first
--- write.
+-- reply to return at once, or nil: go on, then what it read of `calls`, and whether the epoch is new: then nothing that it
+-- read of the caller's own calls holds, but for its box. A script looks at its other arguments before: what was written
+-- stays written, so whatever can fail fails before the first write.
 --
--- The epoch: a higher one than the stored one makes the shard forget the node's lanes; a lower one is answered EVICTED
--- and the stored epoch. The lane: the number of the last call is answered what that call was answered; a lower number
--- is answered STALE and the last number.
+-- The epoch: a higher one than the stored one makes the shard forget the node's lanes and marks; a lower one is answered
+-- EVICTED and the stored epoch. The lane: the number of the last call is answered what that call was answered; a lower
+-- number is answered STALE and the last number.
 --
--- `lane`: put, claim, result, or nil. `opening`: makes the opening write, nothing is written before it; what it decides
--- before that may still fail. A put opens with a write that maxmemory refuses, so that it fails whole. Every other script
--- opens with a write that is allowed over maxmemory, and that lets the rest of the script write too: PEXPIREAT, unless it
--- has one of its own.
+-- `lane`: put, claim, result, or nil. `opening(calls, is_new)`: makes the opening write, nothing is written before it; what
+-- it decides before that may still fail, or it answers a reply to return at once instead. A put opens with a write that
+-- maxmemory refuses, so that it fails whole. Every other script opens with a write that is allowed over maxmemory, and that
+-- lets the rest of the script write too: PEXPIREAT, unless it has one of its own. `fields`: of `calls`, to be read from
+-- place 3 on; 1 and 2 are the epoch and the lane.
 --
--- GIVES  enter(lane, opening)
--- WRITES shard, calls, node
+-- GIVES  enter(lane, opening, fields)
+-- WRITES shard
 -- STATUS EVICTED STALE
 local caller = require('lib.caller')
 local layout = require('lib.layout')
@@ -21,12 +22,13 @@ local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
 
-local function enter(lane, opening)
+local function enter(lane, opening, fields)
   local node, lane_number = caller.node, tonumber(caller.lane_call, 16)
   assert(not lane or lane_number and #caller.lane_call == 12, 'the number of the call is out of its range')
   local stored = call('HMGET', tables.SHARD, 'tick', 'expiry', 'visited', 'grace', 'ttl', 'kept', 'fronts')
-  local calls = call('HMGET', tables.CALLS, node, lane and node .. '|' .. lane or node,
-    lane == 'put' and node .. '|asks' or node)
+  fields = fields or {}
+  fields[1], fields[2] = node, lane and node .. '|' .. lane or node
+  local calls = call('HMGET', tables.CALLS, unpack(fields))
   shard.read(stored)
   local known, last = calls[1], lane and calls[2]
   local mine, standing = tonumber(caller.epoch, 16), known and tonumber(known, 16) or 0
@@ -42,10 +44,14 @@ local function enter(lane, opening)
     end
   end
 
+  local reply = nil
   if opening then
-    opening()
+    reply = opening(calls, mine > standing)
   else
     call('PEXPIREAT', tables.SHARD, shard.expiry)
+  end
+  if reply then
+    return reply
   end
   -- a new shard
   if not stored[1] then
@@ -56,15 +62,9 @@ local function enter(lane, opening)
   end
   -- a new node, or one that took its name over
   if mine > standing then
-    if known then
-      call('HDEL', tables.CALLS, node .. '|put', node .. '|claim', node .. '|result', node .. '|asks', node .. '|room')
-    end
-    call('HSET', tables.CALLS, node, caller.epoch)
-    call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), node)
-    shard.made(tables.CALLS)
-    shard.made(tables.NODE)
+    require('lib.new_epoch')(known, calls, fields)
   end
-  return nil, mine == standing and calls[3]
+  return nil, calls, mine > standing
 end
 
 return enter

@@ -20,7 +20,8 @@ local function forget_nodes()
     if beyond then
       return true
     end
-    call('HDEL', tables.CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks', name .. '|room')
+    call('HDEL', tables.CALLS, name, name .. '|put', name .. '|claim', name .. '|result', name .. '|asks', name .. '|room',
+      name .. '|held', name .. '|taken', name .. '|box')
     call('ZREM', tables.IDLE, name)
     call('ZREM', tables.NODE, name)
   end

@@ -1,5 +1,5 @@
--- Ends every call of a node: stores the tick and the noted fields, remembers the lane's answer, and gives the shard's one
--- expiry to the tables that this call made, or to all if it moved. Answers the reply.
+-- Ends every call of a node: stores the tick, the noted fields and those to remember, with the lane's answer, and gives the
+-- shard's one expiry to the tables that this call made, or to all if it moved. Answers the reply.
 --
 -- `lane`: as in `enter`. `kept`: the highest tick that the call has stored already, if it reserved ticks. `all`: every
 -- table is given the expiry, should one have lost it.
@@ -23,7 +23,10 @@ local function leave(lane, reply, kept, all)
     call('HSET', tables.SHARD, unpack(shard.notes))
   end
   if lane then
-    call('HSET', tables.CALLS, caller.node .. '|' .. lane, caller.lane_call .. reply[3])
+    shard.remember(caller.node .. '|' .. lane, caller.lane_call .. reply[3])
+  end
+  if #shard.marks > 0 then
+    call('HSET', tables.CALLS, unpack(shard.marks))
   end
   for i = 1, #fresh do
     call('PEXPIREAT', fresh[i], shard.expiry)

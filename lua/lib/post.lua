@@ -1,10 +1,11 @@
--- Appends results to their owners' mailboxes, each under a tick of its own, and tells the owners. A mail is { owner,
--- ticket, fence, number, kind, record, payload }. Only a final has a record, the request's last: the owner is told all of it
--- from the tries spent on, which says who had it, and since when. An owner that is not in `node`, as the shard has not
+-- Appends results to their owners' mailboxes, each under a tick of its own, and tells the owners, but for those that were
+-- told (`rung`). A mail is { owner, ticket, fence, number, kind, totals, record, payload }. A chunk has totals (boxes.lua).
+-- A final has a record, the request's last: the owner is told all of it from the tries spent on, which says who had it, and
+-- since when. An owner that is not in `node`, as the shard has not
 -- heard of it within ttl, is entered there, so that forget_nodes finds its mailbox: with a lease to speak, as the table may
 -- have been lost.
 --
--- GIVES  post(mails)
+-- GIVES  post(mails, rung)
 -- WRITES out, node
 local caller = require('lib.caller')
 local layout = require('lib.layout')
@@ -15,7 +16,7 @@ local call, format, sub = redis.call, string.format, string.sub
 local NO_FENCE, NO_NUMBER = '00000000000000', '00000000'
 local KIND = { chunk = 'c', finished = 'f', done = 'd', failed = 'x', cancelled = 'k', expired = 'e', lost = 'l' }
 
-local function post(mails)
+local function post(mails, rung)
   local members, owners, lengths = {}, {}, {}
   for i = 1, #mails do
     local mail, length = mails[i], #mails[i].ticket
@@ -27,7 +28,7 @@ local function post(mails)
     end
     members[2 * i - 1] = '0'
     members[2 * i] = mail.owner .. '|' .. shard.next_tick() .. '|' .. lengths[length] .. mail.ticket
-      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. (story or '') .. mail.payload
+      .. (mail.fence or NO_FENCE) .. (mail.number or NO_NUMBER) .. KIND[mail.kind] .. (story or mail.totals) .. mail.payload
     owners[mail.owner] = true
   end
   call('ZADD', tables.OUT, unpack(members))
@@ -38,7 +39,9 @@ local function post(mails)
     if not call('ZSCORE', tables.NODE, owner) then
       call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), owner)
     end
-    tell(owner, 'results')
+    if not (rung and rung[owner]) then
+      tell(owner, 'results')
+    end
   end
 end
 

@@ -13,11 +13,11 @@ local lose_try = require('lib.lose_try')
 local ring = require('lib.ring')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
-local call, format, min = redis.call, string.format, math.min
+local call, format, min, sub = redis.call, string.format, math.min, string.sub
 
 local function reap(limit, grace)
   local tickets = call('ZRANGEBYSCORE', tables.DUE, '-inf', format('%d', shard.now), 'LIMIT', '0', format('%d', limit))
-  local ends, lines = {}, {}
+  local ends, lines, lost = {}, {}, {}
   for i = 1, #tickets do
     local ticket = tickets[i]
     local owner = layout.owner_of(ticket)
@@ -37,6 +37,8 @@ local function reap(limit, grace)
       local waiting = lose_try(one, 'lost it', '')
       if waiting then
         call('HSET', tables.REQUEST, field, waiting)
+        local runner = layout.runner_of(record)
+        lost[runner] = (lost[runner] or '') .. sub(record, layout.HOLDER, layout.HOLDER + 13)
         lines[owner] = lines[owner] or {}
         table.insert(lines[owner], ticket)
       else
@@ -44,6 +46,7 @@ local function reap(limit, grace)
       end
     end
   end
+  require('lib.take_away')(lost)
   end_requests(ends)
   for owner, line in pairs(lines) do
     enqueue(owner, line)

@@ -8,8 +8,8 @@
 -- The shard expires as a whole. Its expiry covers every deadline in it and never moves back; its ttl is the longest that
 -- any caller gave. So a node with a shorter one takes nothing away from the others.
 --
--- GIVES  now, tick, ticked, grace, ttl, expiry, moved, stored, fresh, notes, outlast(time), next_tick(), made(key),
---        note(field, value), begin_grace(till), read(stored)
+-- GIVES  now, tick, ticked, grace, ttl, expiry, moved, stored, fresh, notes, marks, outlast(time), next_tick(), made(key),
+--        note(field, value), remember(field, value), begin_grace(till), read(stored)
 -- WRITES nothing
 local caller = require('lib.caller')
 local tables = require('lib.tables')
@@ -24,8 +24,8 @@ shard.grace = 0
 -- `moved`: `leave` must give it to all of them; `stored`: tick, expiry, visited, grace, ttl, kept and fronts as they are in
 -- the table
 shard.ttl, shard.expiry, shard.moved, shard.stored = 0, '0', false, nil
--- `fresh`: tables that this call may have made; `notes`: fields and values for the table `shard`
-shard.fresh, shard.notes = {}, {}
+-- `fresh`: tables that this call may have made; `notes`, `marks`: fields and values for the tables `shard` and `calls`
+shard.fresh, shard.notes, shard.marks = {}, {}, {}
 
 local function followed(tick)
   return tick <= LAST_TICK and tick or 0
@@ -52,6 +52,11 @@ end
 -- a field of the table `shard` that `leave` writes
 function shard.note(field, value)
   shard.notes[#shard.notes + 1], shard.notes[#shard.notes + 2] = field, value
+end
+
+-- a field of the table `calls` that `leave` writes
+function shard.remember(field, value)
+  shard.marks[#shard.marks + 1], shard.marks[#shard.marks + 2] = field, value
 end
 
 function shard.begin_grace(till)

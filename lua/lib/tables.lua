@@ -9,12 +9,15 @@
 --                       (pauses.lua)
 -- KEYS[5] body hash     owner|id -> payload, until the request has ended
 -- KEYS[6] due zset      ticket -> ms when the shard must look at it: deadline, or min(lease end, deadline)
--- KEYS[7] out zset      owner|tick|ticket length|ticket|fence|number|kind|payload, every score 0; a final has its runner's
---                       name length and name before the payload
+-- KEYS[7] out zset      every score 0, owner|tick| and then: of a result ticket length, ticket, fence, number, kind, of a
+--                       chunk totals (boxes.lua), of a final its story behind its length (post.lua), payload; of many
+--                       chunks F, totals, their count (4 hex digits), frame (cut.lua)
 -- KEYS[8] node zset     node -> alive until, ms
 -- KEYS[9] idle zset     runner -> until when it is believed idle, ms
 -- KEYS[10] calls hash   node -> epoch; node|lane -> number of the last call and its answer; node|asks -> when it said that
---                       it claims, ms, or never; node|room -> tokens that it has room for, as it said when it got nothing
+--                       it claims, ms, or never; node|room -> tokens that it has room for, as it said when it got nothing;
+--                       node|held -> its mark, and the one before (put_results.lua); node|taken -> fences of claims that
+--                       were taken away from it (take_away.lua); node|box -> what waits in its mailbox (boxes.lua)
 -- KEYS[11] shard hash   tick, visited (ms of the last claim or refresh), grace (ms), expiry (ms), ttl (ms: the longest
 --                       that any caller gave), schema, kept: runner|until|ticket, who keeps room for it, fronts (ms until
 --                       which there may be some), patrol (cursor)

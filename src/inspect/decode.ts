@@ -156,3 +156,52 @@ export function fieldOf(ticket: Ticket): string {
   const { owner, id } = parseTicket(ticket);
   return `${owner}|${id}`;
 }
+
+/** Chunks and their bytes. */
+export interface Sums {
+  chunks: number;
+  bytes: number;
+}
+
+/** What the table `calls` says of an owner's mailbox: all that was ever put into it, and what of that was taken. */
+export interface Box extends Sums {
+  intro: Tick;
+  id: Tick;
+  taken: Sums;
+}
+
+const sumsOf = (text: string): Sums => ({
+  chunks: parseInt(text.slice(0, 14), 16),
+  bytes: parseInt(text.slice(14, 28), 16),
+});
+
+/** @returns undefined if the text is no box */
+export function parseBox(text: string): Box | undefined {
+  if (!/^[0-9a-f]{84}$/.test(text)) return undefined;
+  const [intro, id] = [text.slice(0, 14), text.slice(14, 28)];
+  return { intro, id, ...sumsOf(text.slice(28)), taken: sumsOf(text.slice(56)) };
+}
+
+/** An entry of a mailbox with chunks: how many, and all that had been put into the mailbox with it. */
+export interface Counted extends Sums {
+  owner: string;
+  /** Of the box. */
+  id: Tick;
+  total: Sums;
+}
+
+/** @returns undefined for a final, which is not counted */
+export function countOf(entry: Buffer): Counted | undefined {
+  const bar = entry.indexOf('|');
+  const text = (from: number, length: number): string => entry.toString('latin1', from, from + length);
+  const isFrame = text(bar + 16, 1) === 'F';
+  // behind the ticket of a single result: fence, number and kind
+  const kindAt = bar + 42 + (isFrame ? 0 : parseInt(text(bar + 16, 4), 16));
+  if (!isFrame && text(kindAt, 1) !== 'c') return undefined;
+  const totalsAt = isFrame ? bar + 17 : kindAt + 1;
+  const behind = totalsAt + 42;
+  const own = isFrame
+    ? { chunks: parseInt(text(behind, 4), 16), bytes: entry.length - behind - 4 }
+    : { chunks: 1, bytes: entry.length - behind };
+  return { owner: text(0, bar), id: text(totalsAt, 14), total: sumsOf(text(totalsAt + 14, 28)), ...own };
+}

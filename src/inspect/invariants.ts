@@ -4,13 +4,13 @@
  */
 import type { LoadUnit } from '../base/options.ts';
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
-import { fieldOf, parseRecord, type RequestRecord } from './decode.ts';
+import { countOf, fieldOf, parseBox, parseRecord, type Counted, type RequestRecord } from './decode.ts';
 import type { ShardSnapshot } from './snapshot.ts';
 
 export interface Violation {
   shard: number;
   /** Number of the invariant in lua/README.md#tables. */
-  invariant: 1 | 2 | 3 | 4 | 5;
+  invariant: 1 | 2 | 3 | 4 | 5 | 6;
   message: string;
 }
 
@@ -47,6 +47,8 @@ export function checkInvariants(
   checkExpiries(snapshot, records, report(5));
   checkNames(snapshot, report(5));
   checkAsks(snapshot, report(5));
+  checkBoxes(snapshot, report(6));
+  checkTaken(snapshot, records, report(6));
   if (refreshed) checkSilent(snapshot, report(5));
   return violations;
 }
@@ -183,6 +185,53 @@ function checkAsks({ calls }: ShardSnapshot, report: Report): void {
   for (const [field, asks] of calls)
     if (field.endsWith('|asks') && !/^(?:\d+|never)$/.test(asks))
       report(`calls says that ${field.split('|', 1)[0]!} claims at ${show(asks)}`);
+}
+
+/** What a mailbox says of how much waits in it, beside what does. */
+function checkBoxes({ calls, out }: ShardSnapshot, report: Report): void {
+  const waiting = new Map<string, Counted[]>();
+  for (const entry of out.map(countOf)) {
+    if (entry) waiting.set(entry.owner, [...(waiting.get(entry.owner) ?? []), entry]);
+  }
+  for (const [field, text] of calls) {
+    if (!field.endsWith('|box')) continue;
+    const owner = field.slice(0, -4);
+    const box = parseBox(text);
+    if (!box) {
+      report(`the box of ${owner} is malformed: ${show(text)}`);
+      continue;
+    }
+    const { id, chunks, bytes, taken } = box;
+    if (taken.chunks > chunks || taken.bytes > bytes)
+      report(`of the mailbox of ${owner} more was taken than was put: ${show(text)}`);
+    // entries of a box that was lost are not counted
+    const own = (waiting.get(owner) ?? []).filter((entry) => entry.id === id);
+    let before = taken;
+    for (const entry of own) {
+      if (entry.total.chunks - entry.chunks < before.chunks || entry.total.bytes - entry.bytes < before.bytes)
+        report(`totals of an entry for ${owner} go back behind ${before.chunks} chunks, ${before.bytes} bytes`);
+      before = entry.total;
+    }
+    if (own.length > 0 && (before.chunks !== chunks || before.bytes !== bytes))
+      report(
+        `the box of ${owner} counts ${chunks} chunks, ${bytes} bytes, its last entry ${before.chunks}, ${before.bytes}`,
+      );
+  }
+}
+
+/** Fences that were taken away, and marks. */
+function checkTaken({ calls }: ShardSnapshot, records: Records, report: Report): void {
+  const held = new Map<string, string>();
+  for (const { fence, runner } of records.values()) if (fence !== undefined) held.set(fence, runner!);
+  for (const [field, text] of calls) {
+    const name = field.split('|', 1)[0]!;
+    if (field.endsWith('|held') && !/^[0-9a-f]{28}$/.test(text))
+      report(`the marks of ${name} are malformed: ${show(text)}`);
+    if (!field.endsWith('|taken')) continue;
+    if (!/^(?:[0-9a-f]{14})+\*?$/.test(text)) report(`what was taken from ${name} is malformed: ${show(text)}`);
+    for (const fence of text.match(/[0-9a-f]{14}/g) ?? [])
+      if (held.get(fence) === name) report(`${fence} was taken from ${name}, which still holds it`);
+  }
 }
 
 function checkSilent({ node, now, state }: ShardSnapshot, report: Report): void {

@@ -93,7 +93,7 @@ export class Delivery<Output> {
   }
 
   deliver(shard: Shard, mail: Delivered): void {
-    const own = this.#own.get(mail.ticket);
+    const own = this.#own.size === 0 ? undefined : this.#own.get(mail.ticket);
     if (own?.ended) return;
     const pending = this.#pendings.withTicket(mail.ticket) ?? this.#stranger(shard, mail);
     if (!pending) return;

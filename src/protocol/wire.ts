@@ -8,6 +8,10 @@ export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
 /** A claim takes no more, whatever the engine has room for (lua/lib/bounds.lua): the next claim takes the rest. */
 export const MAX_CLAIMS = 1_000;
+/** How many times the bytes at which its runner is asked to wait may wait for a reader. */
+export const UNREAD_TIMES = 16;
+/** Bytes of chunks that may wait for an owner in a shard, at least. */
+const LEAST_BOX_BYTES = 64 * 1024 * 1024;
 const MAX_TOKENS = 2 ** 32 - 1;
 
 export interface PutItem {
@@ -54,6 +58,8 @@ export interface ClaimedTicket {
   arrival: Tick;
   /** Missing: the caller's own request, whose payload it has, or the answer was a remembered one. */
   body?: Buffer;
+  /** See {@link SentClaim}. */
+  vouchedIn?: number;
 }
 
 export interface ClaimAnswer {
@@ -62,6 +68,8 @@ export interface ClaimAnswer {
   claims: ClaimedTicket[];
   /** The answer came from the lane's memory, which keeps no bodies. */
   remembered: boolean;
+  /** The mark that it was granted on, see grants.ts; zeros: none. */
+  on: Tick;
   /** ms until a peer's first request may be stolen, or this node may take one again that it gave back. */
   againMs?: number;
   /** ms to the first `due`. */
@@ -74,19 +82,60 @@ export type ResultKind = 'chunk' | 'finished' | 'failed' | 'cancelled' | 'expire
 /** `lost`: Redis lost the body of a waiting request, which is no longer there; its owner puts it again. */
 export type MailKind = ResultKind | 'lost';
 
+/** A claim as its results are sent. What changes of it, the lane of results changes, but for `isHeld`. */
+export interface SentClaim extends Held {
+  readonly owner: string;
+  /** The fence as a number: exact, as no tick is beyond 2^52. */
+  readonly fenceNumber: number;
+  /** This node holds it, as far as it knows. */
+  isHeld: boolean;
+  /** The round in which it was last vouched for (grants.ts). */
+  vouchedIn: number;
+  /** The intro of its owner's mailbox when the owner was last told the claim's ticket. */
+  introducedTo: Tick;
+  /** And when that was, on the monotonic clock. */
+  introducedAt: number;
+}
+
 export interface ResultItem {
-  ticket: Ticket;
-  fence: Tick;
-  number: number;
-  kind: 'chunk' | 'finished' | 'failed';
+  readonly claim: SentClaim;
+  readonly number: number;
+  readonly kind: 'chunk' | 'finished' | 'failed';
   /** Copy the request to `dead`. */
-  dead: boolean;
-  payload: Payload;
+  readonly dead: boolean;
+  readonly payload: Payload;
+  /** Of the payload. */
+  readonly bytes: number;
   /** Finished without an output, which is not one of zero bytes. */
-  bare?: boolean;
+  readonly bare?: boolean;
 }
 
 export type ResultAnswer = 'OK' | 'ORPHAN' | 'LOST' | 'OVERFLOW';
+
+/** What was accepted of the results of one call, see lua/put_results.lua. */
+export interface ResultsAnswer {
+  /** Which form of the call ran. */
+  form: number;
+  /** The one that the call named, or one that begins a new count. */
+  mark: Tick;
+  /** Fences that were taken from the caller: nothing of them was accepted. */
+  told: Tick[];
+  /** By group, in the order of the call. */
+  groups: { status: 'OK' | 'ORPHAN'; intro: Tick }[];
+  /** By result that was checked by itself. */
+  words: ResultAnswer[];
+}
+
+/** Chunks on their way to their owner, many as one entry of the mailbox (frames.ts). */
+export interface FrameMail {
+  tick: Tick;
+  totals: string;
+  entry: Buffer;
+  /** Where the frame begins. */
+  from: number;
+  /** Chunks in it. */
+  count: number;
+}
 
 /** A result on its way to its owner, as it stands in the mailbox. */
 export interface Mail {
@@ -100,6 +149,18 @@ export interface Mail {
   payload: Buffer;
   /** Finished without an output. */
   bare?: boolean;
+  /** Of an entry that is counted: what its owner hands back with the cursor. */
+  totals?: string;
+  /** Results in front of it were given up. */
+  hasHole?: boolean;
+}
+
+/** What a mailbox had behind a cursor. */
+export interface TakenAnswer {
+  /** The cursor is unknown: this begins at the beginning. */
+  isBox?: true;
+  mails: (Mail | FrameMail)[];
+  more: boolean;
 }
 
 /** How it went with a request up to its end. */
@@ -178,10 +239,22 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
   ];
 }
 
-/** What `put_results` is told of one result. */
-export function resultArguments(item: ResultItem): (string | Buffer)[] {
-  const { ticket, fence, number, kind, dead, payload, bare = false } = item;
-  return [ticket, fence, hex(number, 8), bare ? 'done' : kind, dead ? '1' : '0', payload];
+/** Bytes of chunks that may wait for an owner in a shard. */
+export function boxBytes({ maxUnreadBytes }: { maxUnreadBytes: number }): number {
+  return Math.max(LEAST_BOX_BYTES, UNREAD_TIMES * maxUnreadBytes);
+}
+
+/** What `put_results` is told of a result that is checked by itself. @param isHollow it has the fence of no claim, and no content */
+export function resultArguments(item: ResultItem, isHollow: boolean): (string | Buffer)[] {
+  const { claim, number, kind, dead, payload, bare } = item;
+  return [
+    claim.ticket,
+    isHollow ? NO_TICK : claim.fence,
+    hex(number, 8),
+    bare ? 'done' : kind,
+    dead ? '1' : '0',
+    isHollow ? '' : payload,
+  ];
 }
 
 /** Claims, by ticket and fence. */
@@ -200,7 +273,7 @@ export function claimsInArgument(claimsInMs: number | undefined, keepsNone: bool
   return claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
 }
 
-/** A mailbox' cursor. */
-export function cursorArgument(cursor: Tick): string {
+/** A mailbox' cursor: a tick, and perhaps totals behind it. */
+export function cursorArgument(cursor: string): string {
   return cursor === NO_TICK ? '' : cursor;
 }

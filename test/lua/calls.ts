@@ -11,6 +11,7 @@ import {
   type ClaimBounds,
   type ClaimsIn,
   type GiveBack,
+  type Group,
   type Held,
   type PutItem,
   type ResultItem,
@@ -64,9 +65,22 @@ export function putResults(
   shard: TestShard,
   node: string,
   items: readonly ResultItem[],
-  { maxResults = 1_000, ...options }: Options & { maxResults?: number } = {},
+  options: Options & ResultsOptions = {},
 ): Call {
-  return shard.call('put_results', node, resultArgs(maxResults, items), options);
+  const { maxResults = 1_000, maxBytes = 2 ** 26, form = 0, last, mark, groups = [], ...rest } = options;
+  const known = shard.runner(node);
+  const terms = { form, last: last ?? known.last, mark: mark ?? known.mark };
+  return shard.call('put_results', node, resultArgs({ maxResults, maxBytes }, terms, items, groups), rest);
+}
+
+interface ResultsOptions {
+  maxResults?: number;
+  maxBytes?: number;
+  form?: number;
+  /** Default: as the node's answers say. */
+  last?: number;
+  mark?: Tick;
+  groups?: readonly Group[];
 }
 
 /** How long the runner of a claim is to wait; 0: it goes on. */

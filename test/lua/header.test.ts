@@ -97,7 +97,7 @@ describe('a script’s header', () => {
     {
       title: 'that lacks a STATUS word',
       name: 'put_results',
-      scripts: edited('put_results', 'STATUS OK ORPHAN LOST', 'STATUS OK LOST'),
+      scripts: edited('put_results', 'STATUS OK DOUBT FULL', 'STATUS OK FULL'),
       message: /^put_results\.lua: STATUS words are/,
     },
     {

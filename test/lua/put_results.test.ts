@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import type { Tick, Ticket } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, takeResults } from './calls.ts';
 import { guards } from './guards.ts';
-import { TestShard, connections, statusWordsOf } from './support.ts';
-import { parseMail, type ResultItem } from './wire.ts';
+import { TestShard, connection, connections, statusWordsOf, type Call } from './support.ts';
+import { parseMail, parseResults, type ResultItem } from './wire.ts';
 
 interface Held {
   ticket: Ticket;
@@ -17,6 +17,8 @@ function chunk(held: Held, number: number, payload: string | Buffer = `chunk ${n
 function finished(held: Held, number: number, payload: string | Buffer = 'done'): ResultItem {
   return { ...held, number, kind: 'finished', payload };
 }
+
+const wordsOf = (reply: readonly Buffer[]): string => parseResults(reply[2]!).words;
 
 describe('put_results', () => {
   connections();
@@ -102,7 +104,7 @@ describe('put_results', () => {
     const { shard, x } = await claimed();
     await shard.run(refresh(shard, 'a', {}, { at: 29_000 }));
     const reply = await shard.run(putResults(shard, 'b', [chunk(x, 1)], { at: 50_000 }));
-    expect(String(reply[2])).to.equal('OK');
+    expect(wordsOf(reply)).to.equal('OK');
   });
 
   it('stores nothing for an owner that is the caller: it has the result', async () => {
@@ -128,7 +130,7 @@ describe('put_results', () => {
     await shard.run(claim(shard, 'a'));
     const x = await shard.held('a|x');
     const reply = await shard.run(putResults(shard, 'a', [finished(x, 1)], { at: 30_001 }));
-    expect(String(reply[2])).to.equal('OK');
+    expect(wordsOf(reply)).to.equal('OK');
   });
 
   it('keeps a copy in dead of a failed request that is flagged so, and of none else', async () => {
@@ -164,7 +166,7 @@ describe('put_results', () => {
     await shard.run(claim(shard, 'b', {}, { at: 60 }));
     const items = await Promise.all(ids.map(async (id) => finished(await shard.held(`a|${id}`), 1, bytes)));
     const reply = await shard.run(putResults(shard, 'b', items));
-    expect(String(reply[2])).to.equal(ids.map(() => 'OK').join(' '));
+    expect(wordsOf(reply)).to.equal(ids.map(() => 'OK').join(' '));
     const mails = (await shard.run(takeResults(shard, 'a'))).slice(3).map(parseMail);
     for (const { payload } of mails) expect(payload).to.deep.equal(bytes);
     expect(mails.map(({ ticket }) => ticket.slice(39))).to.deep.equal(ids);
@@ -194,15 +196,37 @@ describe('put_results', () => {
       const late = putResults(shard, 'b', [chunk(x, 4), finished(x, 4)], { maxResults: 9 });
       await shard.row(late, { reply: ['OK', 'LOST LOST'] });
       const full = putResults(shard, 'b', [finished(y, 1)], { maxResults: 2 });
-      expect(String((await shard.run(full))[2]), 'a final is always accepted').to.equal('OK');
+      expect(wordsOf(await shard.run(full)), 'a final is always accepted').to.equal('OK');
     });
 
     it('has room for one owner again when its results were taken', async () => {
       const { shard, x, y } = await claimed();
       await shard.run(putResults(shard, 'b', [chunk(x, 1), chunk(x, 2)]));
-      await shard.run(takeResults(shard, 'a', (await shard.snapshot()).state.get('tick')));
+      const [first, last] = (await shard.run(takeResults(shard, 'a'))).slice(3).map(parseMail);
+      await shard.run(takeResults(shard, 'a', first!.tick + first!.totals!));
+      const call = putResults(shard, 'b', [chunk(x, 3), chunk(x, 4)], { maxResults: 2 });
+      expect(wordsOf(await shard.run(call))).to.equal('OK OVERFLOW');
+      // what follows is there and waits, whatever totals are handed back that are not of this mailbox
+      for (const totals of ['f'.repeat(42), `${last!.totals!.slice(0, 14)}${'f'.repeat(28)}`, '0'.repeat(42)])
+        await shard.run(takeResults(shard, 'a', last!.tick + totals));
+      const next = (): Call => putResults(shard, 'b', [chunk(y, 1)], { maxResults: 2 });
+      expect(wordsOf(await shard.run(next()))).to.equal('OVERFLOW');
+    });
+
+    it('has room for one owner again when nothing waits for it, whatever was lost', async () => {
+      const { shard, x, y } = await claimed();
+      await shard.run(putResults(shard, 'b', [chunk(x, 1), chunk(x, 2)]));
+      await connection().del(shard.key('out'));
+      await shard.run(takeResults(shard, 'a'));
       const reply = await shard.run(putResults(shard, 'b', [chunk(x, 3), chunk(y, 1)], { maxResults: 2 }));
-      expect(String(reply[2])).to.equal('OK OK');
+      expect(wordsOf(reply)).to.equal('OK OK');
+    });
+
+    it('is asked in frames first: FULL, and nothing is done; in doubt of the claims DOUBT', async () => {
+      const { shard, x } = await claimed();
+      const groups = [{ owner: 'a', chunks: [{ fence: x.fence, number: 1, payload: '' }] }];
+      await shard.row(putResults(shard, 'b', [], { groups, maxResults: 0 }), { reply: ['FULL'] });
+      await shard.row(putResults(shard, 'b', [], { groups, mark: x.fence }), { reply: ['DOUBT'] });
     });
 
     it('never overflows for the caller’s own results: they are not stored', async () => {

@@ -60,17 +60,20 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
   ],
   put_results: [
     ['max_results', [-1], [0]],
+    ['max_bytes', [-1], [0]],
+    ['terms', ['', hex(26), hex(28)], [hex(27)]],
+    ['groups', [-1, 0.5, ITEMS + 1], [0]],
     ['number', [hex(7), hex(9)], [`${hex(7)}1`]],
     ['kind', ['', 'cancelled'], ['chunk', 'finished', 'failed']],
   ],
   take_results: [
-    ['cursor', [hex(13), hex(15)], ['', hex(14)]],
+    ['cursor', [hex(13), hex(15), hex(55), hex(57)], ['', hex(14), hex(56)]],
     ['limit', [-1], [0]],
     ['max_bytes', [-1], [0]],
   ],
   refresh: [
     ['reap_limit', [-1, ITEMS + 1], [0, ITEMS]],
-    ['cursor', [hex(13), hex(15)], ['', hex(14)]],
+    ['cursor', [hex(13), hex(15), hex(55), hex(57)], ['', hex(14), hex(56)]],
     ['alive', [0, MS + 1], [1, MS]],
     ['held', [-1, 0.5, ITEMS + 1], [0]],
   ],

@@ -13,8 +13,20 @@ import { runScript, type Argument, type Client } from '../../src/redis/run-scrip
 import { SCRIPTS, type ScriptName } from '../../src/redis/declarations.ts';
 import { joinTicket, NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
+import { marksBehind, marksOf, takenBehind, takenOf } from './marks.ts';
 import { START, changes, showReply, viewOf, type Changes, type View } from './view.ts';
-import { callerArgs, hexOf, type Caller, type LoadUnit, type ShardScript } from './wire.ts';
+import {
+  callerArgs,
+  hexOf,
+  parseClaims,
+  parseResults,
+  type Call,
+  type Caller,
+  type LoadUnit,
+  type ShardScript,
+} from './wire.ts';
+
+export type { Call };
 
 export const LANES: Partial<Record<ScriptName, string>> = {
   put_requests: 'put',
@@ -46,13 +58,6 @@ export function statusWordsOf(script: ScriptName): void {
     const words = SCRIPTS[script].status.filter((word) => word !== 'STALE' || script in LANES);
     expect([...(produced.get(script) ?? [])].sort()).to.deep.equal([...new Set(words)].sort());
   });
-}
-
-/** One call of one script; running it again is a resend. */
-export interface Call {
-  script: ShardScript;
-  /** Argument n of the header is `args[n - 1]`. */
-  args: Argument[];
 }
 
 export interface Expected {
@@ -122,6 +127,8 @@ export class TestShard {
   /** Scripts run over maxmemory. Nothing else does: a server over maxmemory refuses transactions, also of reads. */
   starved = false;
   readonly #lanes = new Map<string, number>();
+  /** By node, what its answers say: its mark, and the last call with results that was answered under its last epoch. */
+  readonly #runners = new Map<string, { mark: Tick; last: number; epoch: string }>();
 
   constructor(defaults: Options = {}, topic = freshTopic(), number = 0) {
     this.defaults = defaults;
@@ -163,9 +170,31 @@ export class TestShard {
     const reply = await runScript(client, 'auto', call.script, keys, call.args).finally(async () => {
       if (this.starved) await client.config('SET', 'maxmemory', '0');
     });
-    const words = [reply[0]!, reply[2] ?? ''].flatMap((part) => String(part).split(/[ ,]/));
+    const said =
+      call.script === 'put_results' && reply.length > 2
+        ? parseResults(reply[2]!, Number(String(call.args[16]))).words
+        : (reply[2] ?? '');
+    const words = [reply[0]!, said].flatMap((part) => String(part).split(/[ ,]/));
     noteStatus(call.script, words);
+    this.#learn(call, reply);
     return reply;
+  }
+
+  runner(node: string): { mark: Tick; last: number } {
+    return this.#runners.get(node) ?? { mark: NO_TICK, last: 0 };
+  }
+
+  #learn({ script, args }: Call, reply: readonly Buffer[]): void {
+    const [node, epoch] = [String(args[0]), String(args[1])];
+    if (reply.length < 3 || (script !== 'claim' && script !== 'put_results')) return;
+    const { mark, last, epoch: before } = this.#runners.get(node) ?? { mark: NO_TICK, last: 0, epoch };
+    const isResults = script === 'put_results';
+    const learnt = isResults ? parseResults(reply[2]!).mark : parseClaims(reply[2]!).at(-1)?.fence;
+    this.#runners.set(node, {
+      mark: learnt === undefined || learnt < mark ? mark : learnt,
+      last: isResults ? parseInt(String(args[12]), 16) : epoch === before ? last : 0,
+      epoch,
+    });
   }
 
   key(table: ShardTable): string {
@@ -208,7 +237,8 @@ export class TestShard {
     const before = await this.snapshot();
     const reply = await this.run(call);
     const [rings, after] = [await wakeUps(), await this.snapshot()];
-    expect(showReply(call.script, reply), 'reply').to.deep.equal(expected.reply);
+    const groups = call.script === 'put_results' ? Number(call.args[16]) : 0;
+    expect(showReply(call.script, reply, groups), 'reply').to.deep.equal(expected.reply);
     expect(rings.sort(), 'wake-ups').to.deep.equal([...(expected.rings ?? [])].sort());
     expect(this.#changes(call, reply, before, after), 'changes').to.deep.equal(expected.changes ?? {});
 
@@ -220,13 +250,16 @@ export class TestShard {
       expect(again[2], 'remembered answer').to.deep.equal(reply[2]);
     } else {
       const repeat = expected.repeat ?? expected.reply;
-      expect(showReply(call.script, again), 'reply of the second run').to.deep.equal(repeat);
+      expect(showReply(call.script, again, groups), 'reply of the second run').to.deep.equal(repeat);
     }
     expect(laterRings, 'wake-ups of the second run').to.deep.equal([]);
     const more = changes(viewOf(after), viewOf(later));
     if (onLane) expect(later, 'keyspace after a resend').to.deep.equal({ ...after, now: later.now });
     else expect(withoutTick(more), 'changes of the second run').to.deep.equal({});
-    if (!expected.damaged) expect(checkInvariants(later, this.#unit), 'invariants').to.deep.equal([]);
+    if (expected.damaged) return;
+    expect(checkInvariants(later, this.#unit), 'invariants').to.deep.equal([]);
+    expect(marksOf(after), 'marks').to.deep.equal(marksBehind(call, reply, before));
+    expect(takenOf(after.calls), 'taken').to.deep.equal(takenBehind(call, reply, before, after));
   }
 
   get #unit(): { loadUnit: LoadUnit } {

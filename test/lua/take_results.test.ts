@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Tick, Ticket } from '../../src/base/ticket.ts';
-import { claim, put, putResults, takeResults } from './calls.ts';
+import { claim, put, putResults, refresh, takeResults } from './calls.ts';
 import { guards } from './guards.ts';
 import { TestShard, connections, statusWordsOf, tickAt } from './support.ts';
 import { parseMail } from './wire.ts';
@@ -50,6 +50,7 @@ describe('take_results', () => {
     await send(3);
     await shard.row(takeResults(shard, 'a', tickAt(100_002)), {
       reply: ['OK', 'more 0', '100004: a|x@0 #60001.3 chunk x'],
+      repeat: ['BOX', 'more 0', '100004: a|x@0 #60001.3 chunk x'],
       changes: {
         out: [
           ...[1, 2, 3].map((n) => `${100_000 + 2 * n - 1}: aa|y@1 #60002.${n} chunk x`),
@@ -59,6 +60,7 @@ describe('take_results', () => {
     });
     await shard.row(takeResults(shard, 'a', tickAt(100_004)), {
       reply: ['OK', 'more 0'],
+      repeat: ['BOX', 'more 0'],
       changes: { out: [1, 2, 3].map((n) => `${100_000 + 2 * n - 1}: aa|y@1 #60002.${n} chunk x`) },
     });
   });
@@ -68,6 +70,7 @@ describe('take_results', () => {
     await send(2);
     await shard.row(takeResults(shard, 'a', tickAt(100_000), { limit: 0 }), {
       reply: ['OK', 'more 1'],
+      repeat: ['BOX', 'more 1'],
       changes: {
         out: [
           '100001: aa|y@1 #60002.1 chunk x',
@@ -127,6 +130,41 @@ describe('take_results', () => {
       if (last) cursor = parseMail(last).tick;
     }
     expect(all).to.deep.equal(Array.from({ length: 50 }, (_, i) => i + 1));
+  });
+
+  it('removes nothing if the entry at the cursor is not there: BOX, and the answer begins at the first entry', async () => {
+    const { shard, send } = await claimed();
+    await send(3);
+    // another history: entries before the cursor that the caller does not have
+    const cursor = tickAt(100_003);
+    await shard.row(takeResults(shard, 'a', cursor), {
+      reply: ['BOX', 'more 0', ...[1, 2, 3].map((n) => `${100_000 + 2 * n - 2}: a|x@0 #60001.${n} chunk x`)],
+    });
+    await shard.run(refresh(shard, 'a', { cursor }));
+    expect((await shard.snapshot()).out.length).to.equal(6);
+  });
+
+  it('knows how much waits by the totals that the cursor hands back, in a take and in a refresh', async () => {
+    const { shard, send } = await claimed();
+    await send(4, 10);
+    const waits = async (): Promise<string> => {
+      const text = (await shard.snapshot()).calls.get('a|box')!;
+      const [, , chunks, bytes, taken, takenBytes] = text.match(/.{14}/g)!.map((field) => parseInt(field, 16));
+      return `${chunks! - taken!} ${bytes! - takenBytes!}`;
+    };
+    const mails = (await shard.run(takeResults(shard, 'a'))).slice(3).map(parseMail);
+    const cursor = (n: number): Tick => mails[n - 1]!.tick + mails[n - 1]!.totals!;
+    expect(await waits()).to.equal('4 40');
+    await shard.run(takeResults(shard, 'a', cursor(1), { limit: 0 }));
+    expect(await waits()).to.equal('3 30');
+    await shard.run(refresh(shard, 'a', { cursor: cursor(2) }));
+    expect(await waits()).to.equal('2 20');
+    // a late copy
+    await shard.run(takeResults(shard, 'a', cursor(1)));
+    await shard.run(refresh(shard, 'a', { cursor: cursor(1) }));
+    expect(await waits()).to.equal('2 20');
+    await shard.run(takeResults(shard, 'a', cursor(4)));
+    expect(await waits()).to.equal('0 0');
   });
 
   guards('take_results', (shard, node, options) => takeResults(shard, node, '', options));

@@ -6,7 +6,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { parseRecord } from '../../src/inspect/decode.ts';
 import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
-import { parseClaims, parseMail, parseTickets, type ShardScript } from './wire.ts';
+import {
+  isFrame,
+  parseClaims,
+  parseFrameMail,
+  parseMail,
+  parseResults,
+  parseTickets,
+  type ShardScript,
+} from './wire.ts';
 
 /** The fixed time at which every row begins: far enough ahead that nothing expires meanwhile. */
 export const START = Date.UTC(2100, 0, 1);
@@ -23,7 +31,7 @@ export interface View {
   request: Record<string, string>;
   body: Record<string, string>;
   due: Record<string, number>;
-  /** `tick: ticket #fence.number kind payload`; a final has its runner's name before the `#`. */
+  /** `tick: ticket #fence.number kind payload`; a final has its runner's name before the `#`. A frame: `tick: owner [chunks]`. */
   out: string[];
   node: Record<string, number>;
   idle: Record<string, number>;
@@ -73,6 +81,14 @@ function showRecord(text: string): string {
 }
 
 export function showMail(member: Buffer): string {
+  if (isFrame(member)) {
+    const { owner, tick, chunks } = parseFrameMail(member);
+    const shown = chunks.map(({ fence, number, payload, ticket }) => {
+      const introduced = ticket === undefined ? '' : `${showTicket(ticket)} `;
+      return `${introduced}#${ticks(fence)}.${number} ${String(payload)}`;
+    });
+    return `${ticks(tick)}: ${owner} [${shown.join(', ')}]`;
+  }
   const { tick, ticket, fence, number, kind, runner, payload } = parseMail(member);
   const claim = fence === NO_TICK && number === 0 ? '-' : `#${ticks(fence)}.${number}`;
   return `${ticks(tick)}: ${showTicket(ticket)} ${runner}${claim} ${kind} ${payload.toString('latin1')}`;
@@ -151,9 +167,12 @@ function changed(old: Record<string, unknown>, now: Record<string, unknown>): Re
 /**
  * A reply to be read: the status, then what it says. The tick is left out, `-` is an empty string. A put: each answer with
  * the order it names; a claim: each claim as `ticket #fence left/triesSpent b|-`, `again n due n`, and `on n` where it ends
- * before its search, bodies; a reset: `more n`, tickets; a take: `more n`, results.
+ * before its search, bodies; a reset: `more n`, tickets; a take: `more n`, results; results: the words of single ones, then
+ * `told #fence` for each claim that was taken away, and `k` or `o` for each group.
+ *
+ * @param groups how many a call with results has
  */
-export function showReply(script: ShardScript, reply: readonly Buffer[]): string[] {
+export function showReply(script: ShardScript, reply: readonly Buffer[], groups = 0): string[] {
   const [status, , third] = reply.map((part) => part.toString('latin1'));
   const rest = (from: number): string[] => reply.slice(from).map((part) => part.toString('latin1') || '-');
   if (reply.length < 3) return rest(0);
@@ -168,6 +187,10 @@ export function showReply(script: ShardScript, reply: readonly Buffer[]): string
       const [again, due, on, ...bodies] = rest(3);
       const asksOn = on === '-1' ? '' : ` on ${on!}`;
       return [status!, ...claims, `again ${again!} due ${due!}${asksOn}`, ...bodies];
+    }
+    case 'put_results': {
+      const { told, words, ...rest } = parseResults(reply[2]!, groups);
+      return [status!, words, ...told.map((fence) => `told #${ticks(fence)}`), ...rest.groups.map(([word]) => word!)];
     }
     case 'reset':
       return [status!, `more ${third![0]!}`, ...parseTickets(reply[2]!, 1).map(showTicket)];

@@ -28,6 +28,13 @@ export interface Caller {
   laneCall: number | '';
 }
 
+/** One call of one script; running it again is a resend. */
+export interface Call {
+  script: ShardScript;
+  /** Argument n of the header is `args[n - 1]`. */
+  args: Argument[];
+}
+
 export function hexOf(value: number, width: number): string {
   return value.toString(16).padStart(width, '0');
 }
@@ -153,12 +160,103 @@ export interface ResultItem {
   payload: Argument;
 }
 
-export function resultArgs(maxResults: number, items: readonly ResultItem[]): Argument[] {
+/** A chunk within a frame. */
+export interface FrameChunk {
+  fence: Tick;
+  number: number;
+  payload: Argument;
+  /** It introduces its claim. */
+  ticket?: Ticket;
+}
+
+/** Chunks to one owner; without them, as many as `count` of the caller itself. */
+export interface Group {
+  owner: string;
+  chunks: readonly FrameChunk[];
+  /** Default: NO_TICK. */
+  intro?: Tick;
+  /** No frame: the owner is the caller. */
+  own?: boolean;
+}
+
+export interface Terms {
+  form: number;
+  /** Number of the last call of the lane that was answered; 0: none. */
+  last: number;
+  mark: Tick;
+}
+
+/** Heads of 16 bytes: token 7, number 4, flags 1, length 4; then the bodies, with the ticket behind its length if flag 1. */
+export function frameOf(chunks: readonly FrameChunk[]): Buffer {
+  const bodies = chunks.map(({ payload, ticket }) => {
+    const intro = ticket === undefined ? '' : hexOf(Buffer.byteLength(ticket), 4) + ticket;
+    return Buffer.concat([Buffer.from(intro), Buffer.from(payload as Buffer)]);
+  });
+  const heads = chunks.map(({ fence, number, ticket }, i) =>
+    Buffer.from(
+      fence + hexOf(number, 8) + (ticket === undefined ? '00' : '01') + hexOf(bodies[i]!.length, 8),
+      'hex',
+    ),
+  );
+  return Buffer.concat([...heads, ...bodies]);
+}
+
+/** The chunks of a frame. */
+export function parseFrame(frame: Buffer, count: number): FrameChunk[] {
+  let at = 16 * count;
+  return Array.from({ length: count }, (_, i) => {
+    const head = frame.subarray(16 * i, 16 * i + 16);
+    const body = frame.subarray(at, (at += head.readUInt32BE(12)));
+    const ticketEnd = head[11] === 1 ? 4 + parseInt(body.toString('latin1', 0, 4), 16) : 0;
+    return {
+      fence: head.toString('hex', 0, 7),
+      number: head.readUInt32BE(7),
+      payload: body.subarray(ticketEnd),
+      ...(ticketEnd > 0 ? { ticket: body.toString('utf8', 4, ticketEnd) } : {}),
+    };
+  });
+}
+
+export function resultArgs(
+  { maxResults, maxBytes }: { maxResults: number; maxBytes: number },
+  { form, last, mark }: Terms,
+  items: readonly ResultItem[],
+  groups: readonly Group[] = [],
+): Argument[] {
+  const sent = groups.flatMap(({ owner, chunks, intro = NO_TICK, own }) => [
+    intro + hexOf(chunks.length, 4) + owner,
+    own ? '' : frameOf(chunks),
+  ]);
   const each = items.flatMap(({ ticket, fence, number, kind, dead, payload }) => [
     ...[ticket, fence, hexOf(number, 8), kind, dead ? '1' : '0'],
     payload,
   ]);
-  return [String(maxResults), ...each];
+  const terms = hexOf(form, 1) + hexOf(last, 12) + mark;
+  return [String(maxResults), String(maxBytes), terms, String(groups.length), ...sent, ...each];
+}
+
+/** What a call with results answers. */
+export interface ResultsAnswer {
+  form: number;
+  mark: Tick;
+  /** Fences of claims that were taken away. */
+  told: Tick[];
+  /** `k` or `o`, and the intro. */
+  groups: string[];
+  words: string;
+}
+
+/** @param groups how many the form had that was run */
+export function parseResults(text: Buffer | string, groups = 0): ResultsAnswer {
+  const answer = String(text);
+  const end = 19 + 14 * parseInt(answer.slice(15, 19), 16);
+  return {
+    form: parseInt(answer[0]!, 16),
+    mark: answer.slice(1, 15),
+    told: answer.slice(19, end).match(/.{14}/g) ?? [],
+    groups: answer.slice(end, end + 15 * groups).match(/.{15}/g) ?? [],
+    words: answer.slice(end + 15 * groups),
+  };
 }
 
 export interface Held {
@@ -202,10 +300,10 @@ export interface Claim extends Held {
   bodied: boolean;
 }
 
-/** The claims of a claim's third reply element: fence, `left|spent|bytes|arrival`, b or -, 4 hex digits, ticket. */
+/** The claims of a claim's third reply element, behind the mark that it built on: fence, `left|spent|bytes|arrival`, b or -, 4 hex digits, ticket. */
 export function parseClaims(text: Buffer): Claim[] {
   const claims: Claim[] = [];
-  for (let at = 0; at < text.length;) {
+  for (let at = 14; at < text.length;) {
     const fixed = text.toString('latin1', at, at + 48);
     const end = at + 48 + parseInt(fixed.slice(44, 48), 16);
     const [, spent, , arrival] = fixed.slice(14, 43).split('|');
@@ -242,6 +340,8 @@ export interface Mail {
   kind: string;
   /** Of a final: who held the request; empty: it waited. */
   runner: string;
+  /** Of a chunk: id of the box, and chunks and bytes that had been put with it. */
+  totals?: string;
   /** Of a final: tries spent, arrival, and fence of the one who held it or zeros, with a blank between; of a chunk empty. */
   story: string;
   payload: Buffer;
@@ -258,11 +358,12 @@ const KINDS: Record<string, string> = {
 };
 
 /**
- * A member of `out`: `owner|tick|`, ticket behind its length, fence, number, kind, of a final its story behind its length,
- * payload. A story is the end of a record: `spent|bytes|arrival`, and `|fence|runner` if it was claimed, its mark, its pauses.
+ * A member of `out` with one result: `owner|tick|`, ticket behind its length, fence, number, kind, of a chunk 42 characters of
+ * totals, of a final its story behind its length, payload. A story is the end of a record: `spent|bytes|arrival`, and `|fence|runner` if it was claimed, its mark, its pauses.
  */
 export function parseMail(member: Buffer): Mail {
   const bar = member.indexOf('|');
+  if (isFrame(member)) throw new Error('many results');
   const ticketAt = bar + 20;
   const end = ticketAt + parseInt(member.toString('latin1', ticketAt - 4, ticketAt), 16);
   const ticket = member.toString('utf8', ticketAt, end);
@@ -271,7 +372,7 @@ export function parseMail(member: Buffer): Mail {
   const kind = KINDS[member.toString('latin1', end + 22, end + 23)] ?? '?';
   const isChunk = kind === 'chunk';
   const payloadAt = isChunk
-    ? end + 23
+    ? end + 65
     : end + 27 + parseInt(member.toString('latin1', end + 23, end + 27), 16);
   const [record] = isChunk ? [''] : member.toString('latin1', end + 27, payloadAt).split(/[~/]/);
   const [spent, , arrival, claimedAt = NO_TICK, runner = ''] = record!.split('|');
@@ -283,7 +384,36 @@ export function parseMail(member: Buffer): Mail {
     number: parseInt(member.toString('latin1', end + 14, end + 22), 16),
     kind,
     runner,
+    ...(isChunk ? { totals: member.toString('latin1', end + 23, payloadAt) } : {}),
     story: isChunk ? '' : [spent, arrival, claimedAt].join(' '),
     payload: member.subarray(payloadAt),
   };
+}
+
+/** Whether a member of `out` has a frame: `owner|tick|F`, totals, count in 4 hex digits, frame. */
+export function isFrame(member: Buffer): boolean {
+  return member.toString('latin1', member.indexOf('|') + 16)[0] === 'F';
+}
+
+export interface FrameMail {
+  owner: string;
+  tick: Tick;
+  totals: string;
+  chunks: FrameChunk[];
+}
+
+export function parseFrameMail(member: Buffer): FrameMail {
+  const bar = member.indexOf('|');
+  const count = parseInt(member.toString('latin1', bar + 59, bar + 63), 16);
+  return {
+    owner: member.toString('latin1', 0, bar),
+    tick: member.toString('latin1', bar + 1, bar + 15),
+    totals: member.toString('latin1', bar + 17, bar + 59),
+    chunks: parseFrame(member.subarray(bar + 63), count),
+  };
+}
+
+/** Owner, tick, and totals if it has any, of any member of `out`. */
+export function headOf(member: Buffer): { owner: string; tick: Tick; totals?: string } {
+  return isFrame(member) ? parseFrameMail(member) : parseMail(member);
 }

@@ -1,6 +1,7 @@
 /** What may happen, drawn at random, and how it is done in a world. */
 import fc from 'fast-check';
-import type { Held, PutItem, Wish } from '../lua/wire.ts';
+import { parseTicket } from '../../src/base/ticket.ts';
+import type { FrameChunk, Group, Held, PutItem, Wish } from '../lua/wire.ts';
 import type { Rules } from './state.ts';
 import type { Life } from './twin.ts';
 import type { World } from './world.ts';
@@ -111,6 +112,9 @@ export const action = fc.oneof(
       any: fc.constantFrom(false, false, true),
       dead: fc.boolean(),
       full: fc.constantFrom(100, 3),
+      /** How many of the first ones travel in frames. */
+      framed: fc.constantFrom(0, 0, 2, 4, 6),
+      form: fc.nat(2),
     }),
   },
   {
@@ -241,11 +245,18 @@ export async function act(world: World, one: Action): Promise<void> {
 function putResults(world: World, life: Life, one: Action & { do: 'putResults' }): Promise<void> | undefined {
   const from: readonly Held[] = one.any ? world.claims : life.held;
   if (from.length === 0) return undefined;
-  const items = one.which.map((n, i) => ({
+  const all = one.which.map((n, i) => ({
     ...from[n % from.length]!,
     ...{ number: i + 1, kind: one.kinds[i] as 'chunk', dead: one.dead, payload: Buffer.from(`r${i}\u0000|`) },
   }));
-  return world.putResults(life, items, one.full);
+  const groups = new Map<string, Group & { chunks: FrameChunk[] }>();
+  for (const { ticket, fence, number, payload } of all.slice(0, one.framed)) {
+    const { owner } = parseTicket(ticket);
+    const group = groups.get(owner) ?? { owner, own: owner === life.node, chunks: [] };
+    groups.set(owner, group);
+    group.chunks.push({ fence, number, payload });
+  }
+  return world.putResults(life, all.slice(one.framed), [...groups.values()], one.full, one.form);
 }
 
 function withoutUndefined({

@@ -3,13 +3,25 @@
  * Lua. Ticks are the one thing it cannot foresee: it learns them from the answers, and insists that each is later than
  * all before it.
  */
-import { NO_TICK, hex, parseTicket, type Ticket } from '../../src/base/ticket.ts';
-import type { Claim, ClaimBounds, ClaimsIn, GiveBack, Held, PutItem, ResultItem, Wish } from '../lua/wire.ts';
+import { NO_TICK, hex, parseTicket, type Tick, type Ticket } from '../../src/base/ticket.ts';
+import {
+  parseResults,
+  type Claim,
+  type ClaimBounds,
+  type ClaimsIn,
+  type GiveBack,
+  type Group,
+  type Held,
+  type PutItem,
+  type ResultItem,
+  type Terms,
+  type Wish,
+} from '../lua/wire.ts';
 import type { Final } from '../lua/calls.ts';
 import { byScore, type End } from '../../src/testing/in-process/lines.ts';
 import { pause } from '../../src/testing/in-process/pauses.ts';
 import { pick } from '../../src/testing/in-process/pick.ts';
-import { ShardState, endOf, leastTokens, stampOf, type Mail, type Request } from './state.ts';
+import { ShardState, endOf, leastTokens, stampOf, type Frame, type Mail, type Request } from './state.ts';
 
 const REAPED_BY_CLAIM = 16;
 const BURIED_BY_REFRESH = 8;
@@ -77,7 +89,7 @@ export class ShardModel extends ShardState {
   claim(
     bounds: ClaimBounds,
     observed: readonly Claim[],
-  ): { status: string; claims: Claim[]; again: number; due: number; on: number; bodies: Buffer[] } {
+  ): { status: string; mark: Tick; claims: Claim[]; again: number; due: number; on: number; bodies: Buffer[] } {
     this.visit();
     this.reap(REAPED_BY_CLAIM);
     const walk = pick(this, bounds);
@@ -99,6 +111,8 @@ export class ShardModel extends ShardState {
         ticket: request.ticket,
       };
     });
+    const mark = this.#mark();
+    if (claims.length > 0) this.marks.set(this.node, claims.at(-1)!.fence + mark);
     const bodies = picks.filter(({ bodied }) => bodied).map(({ request }) => request.body);
     const keeps = bounds.limit > 0 && this.standingKept()?.runner === this.node;
     const status = claims.length > 0 ? 'OK' : keeps ? 'KEEPING' : walk.notNow > 0 ? 'BLOCKED' : 'IDLE';
@@ -110,7 +124,7 @@ export class ShardModel extends ShardState {
       request.endsAlone ? this.silentIn(request.owner) : Infinity,
     );
     const due = this.due(Math.min(...silences));
-    return { status, claims, again: again === Infinity ? -1 : again, due, on, bodies };
+    return { status, mark, claims, again: again === Infinity ? -1 : again, due, on, bodies };
   }
 
   pushBack(held: readonly Held[], how: GiveBack): string {
@@ -131,8 +145,70 @@ export class ShardModel extends ShardState {
     return answers.join(SEPARATORS.other);
   }
 
-  putResults(items: readonly ResultItem[], maxResults: number): string {
-    const unread = new Map([...this.mailboxes].map(([owner, mails]) => [owner, mails.length]));
+  #mark(): Tick {
+    return this.marks.get(this.node)?.slice(0, 14) ?? NO_TICK;
+  }
+
+  /** Whether it is not known that the caller has the shard's history. */
+  #isInDoubt({ last, mark }: Terms, isNew: boolean): boolean {
+    const marks = isNew ? undefined : this.marks.get(this.node);
+    const number = isNew ? 0 : (this.lanes.get(`${this.node}|result`)?.number ?? 0);
+    const isCut = !isNew && this.taken.get(this.node)?.endsWith('*') === true;
+    const [now, before] = [marks?.slice(0, 14) ?? NO_TICK, marks?.slice(14) ?? NO_TICK];
+    return number !== last || (mark !== now && mark !== before) || isCut;
+  }
+
+  /** Fences of claims that were taken from the caller, up to its mark. */
+  #told(mark: Tick, isNew: boolean): Tick[] {
+    return isNew ? [] : (this.taken.get(this.node)?.match(/.{14}/g) ?? []).filter((fence) => fence <= mark);
+  }
+
+  /** Why frames are refused; undefined: they are taken. */
+  refuses(groups: readonly Group[], maxResults: number, terms: Terms, isNew: boolean): string | undefined {
+    if (groups.length === 0) return undefined;
+    if (terms.mark === NO_TICK || this.#isInDoubt(terms, isNew)) return 'DOUBT';
+    const told = this.#told(terms.mark, isNew);
+    const isFull = groups.some(({ owner, own, chunks }) => {
+      const left = chunks.filter(({ fence }) => !told.includes(fence));
+      return !own && left.length > 0 && this.waitsIn(owner) + left.length > maxResults;
+    });
+    return isFull ? 'FULL' : undefined;
+  }
+
+  /** @param observed the answer: intros, and the mark that it made */
+  putResults(
+    items: readonly ResultItem[],
+    groups: readonly Group[],
+    maxResults: number,
+    terms: Terms,
+    observed: Buffer,
+  ): string {
+    const doubt = this.#isInDoubt(terms, false);
+    const told = doubt ? [] : this.#told(terms.mark, false);
+    const seen = parseResults(observed, groups.length);
+    const posted = groups.map(({ owner, own, chunks }, i) => {
+      if (own) return `k${NO_TICK}`;
+      const wasSilent = (this.nodes.get(owner) ?? 0) < this.now;
+      const left = chunks.filter(({ fence }) => !told.includes(fence));
+      if (left.length > 0) {
+        this.fill(owner, left.length);
+        this.post(owner, { chunks: left.map(({ fence, number, payload }) => `${fence} ${number} ${String(payload)}`) });
+      }
+      return (wasSilent ? 'o' : 'k') + seen.groups[i]!.slice(1);
+    });
+    const words = this.#single(items, maxResults);
+    const rest = (this.taken.get(this.node)?.match(/.{14}/g) ?? []).filter((fence) => fence > terms.mark);
+    if (doubt || rest.length === 0) this.taken.delete(this.node);
+    else this.taken.set(this.node, rest.join(''));
+    if (doubt) {
+      this.learn(parseInt(seen.mark, 16));
+      this.marks.set(this.node, seen.mark + seen.mark);
+    }
+    const mark = doubt ? seen.mark : terms.mark;
+    return `${hex(terms.form, 1)}${mark}${hex(told.length, 4)}${told.join('')}${posted.join('')}${words}`;
+  }
+
+  #single(items: readonly ResultItem[], maxResults: number): string {
     const silent = (owner: string): boolean => (this.nodes.get(owner) ?? 0) < this.now;
     const wasSilent = new Map(
       items.map(({ ticket }) => [parseTicket(ticket).owner, silent(parseTicket(ticket).owner)]),
@@ -142,26 +218,26 @@ export class ShardModel extends ShardState {
       const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       const { owner } = request;
+      const isRunner = request.runner === this.node;
       const [own, text] = [owner === this.node, payload.toString('latin1')];
       const accepted = !own && wasSilent.get(owner) ? 'ORPHAN' : 'OK';
       const end = kind === 'chunk' ? { runner: '', story: '' } : endOf(request);
       const mail: Mail = { ticket, fence, number, kind, ...end, payload: text };
       if (kind === 'chunk') {
-        const waiting = unread.get(owner) ?? 0;
-        if (!own && waiting >= maxResults) {
+        if (!own && this.waitsIn(owner) >= maxResults) {
           this.copyToDead(request, 'failed', NO_ROOM);
-          this.end(request);
+          this.end(request, isRunner);
           finals.push(() =>
             this.post(owner, { ...mail, kind: 'failed', ...endOf(request), payload: NO_ROOM }),
           );
           return 'OVERFLOW';
         }
-        unread.set(owner, waiting + 1);
+        if (!own) this.fill(owner, 1);
         if (!own) this.post(owner, mail);
         return accepted;
       }
       if (kind === 'failed') this.copyToDead(request, dead ? 'undecodable' : kind, text);
-      this.end(request);
+      this.end(request, isRunner);
       // a call's finals follow its chunks
       if (!own) finals.push(() => this.post(owner, mail));
       return accepted;
@@ -170,16 +246,22 @@ export class ShardModel extends ShardState {
     return answers.join(SEPARATORS.other);
   }
 
-  /** @param confirmed how many mails from the front are at or before the caller's cursor */
-  take(confirmed: number, limit: number): Mail[] {
-    this.confirm(confirmed);
-    return (this.mailboxes.get(this.node) ?? []).slice(0, limit);
+  /**
+   * @param confirmed how many entries from the front are at or before the caller's cursor; undefined: it does not stand
+   * @param totals that the cursor hands back
+   */
+  take(confirmed: number | undefined, totals: string, limit: number): (Mail | Frame)[] {
+    if (confirmed !== undefined) this.acknowledge(confirmed, totals);
+    const mails = (this.mailboxes.get(this.node) ?? []).slice(0, limit);
+    if (limit > 0 && mails.length === 0) this.emptied();
+    return mails;
   }
 
   refresh(
     held: readonly Held[],
     pending: readonly Ticket[],
-    confirmed: number,
+    confirmed: number | undefined,
+    totals: string,
     reapLimit: number,
     alive: number,
   ): { lost: number[]; unknown: number[]; more: boolean; due: number; orphans: number[] } {
@@ -208,7 +290,7 @@ export class ShardModel extends ShardState {
       }
     });
     const unknown = pending.flatMap((ticket, i) => (this.standing(ticket) ? [] : [i]));
-    this.confirm(confirmed);
+    if (confirmed !== undefined) this.acknowledge(confirmed, totals);
     for (const [request, how] of late) this.finish(request, ...how);
     const reapedAll = this.reap(reapLimit) < reapLimit;
     const silent = [...this.nodes].filter(([, until]) => until <= this.now - this.ttl).sort(byScore);
@@ -239,6 +321,7 @@ export class ShardModel extends ShardState {
     for (const request of all) this.end(request);
     const left = (this.mailboxes.get(this.node)?.length ?? 0) > slice;
     this.confirm(slice);
+    if (!left) this.emptied();
     return { more: waiting.length === slice || left, dropped: all.map(({ ticket }) => ticket) };
   }
 }

@@ -26,6 +26,18 @@ export interface Request extends Entry {
   reason: string;
 }
 
+/** What an owner's mailbox says of itself: chunks that were ever put into it, and those taken. */
+export interface Box {
+  id: Tick;
+  put: number;
+  taken: number;
+}
+
+/** Many chunks as one entry. */
+export interface Frame {
+  chunks: readonly string[];
+}
+
 export interface Mail {
   ticket: Ticket;
   fence: Tick;
@@ -47,7 +59,14 @@ export function endOf(request: Request): Pick<Mail, 'runner' | 'story'> {
 /** What waits, who is idle and what a claim picks is the same code as of a topic in memory (src/testing/in-process). */
 export class ShardState extends Idle<Request> {
   readonly rules: Rules;
-  readonly mailboxes = new Map<string, Mail[]>();
+  readonly mailboxes = new Map<string, (Mail | Frame)[]>();
+  readonly boxes = new Map<string, Box>();
+  /** Of the boxes as the real shard has them: what new ones are called is not for the model to choose. */
+  boxIds: ReadonlyMap<string, Tick> = new Map();
+  /** Of each runner: fence of its last grant, and of the one before. */
+  readonly marks = new Map<string, string>();
+  /** Fences that were taken away from a runner, joined. */
+  readonly taken = new Map<string, string>();
   readonly nodes = new Map<string, number>();
   readonly epochs = new Map<string, number>();
   readonly lanes = new Map<string, { number: number; answer: string }>();
@@ -81,6 +100,7 @@ export class ShardState extends Idle<Request> {
     now: number,
     lane?: string,
     number = 0,
+    refuse?: (isNew: boolean) => string | undefined,
   ): string[] | undefined {
     [this.now, this.node, this.ownTtl] = [now, node, ttl];
     const standing = this.epochs.get(node) ?? 0;
@@ -90,12 +110,16 @@ export class ShardState extends Idle<Request> {
     if (epoch === standing && last && number < last.number) {
       return ['STALE', last.number.toString(16).padStart(12, '0')];
     }
+    const refused = refuse?.(epoch > standing);
+    if (refused !== undefined) return [refused];
     this.ttl = Math.max(this.ttl, ttl);
     if (this.expiry === 0) this.outlast(now + this.ttl);
     if (epoch > standing) {
       for (const each of ['put', 'claim', 'result']) this.lanes.delete(`${node}|${each}`);
       this.asks.delete(node);
       this.rooms.delete(node);
+      this.marks.delete(node);
+      this.taken.delete(node);
       this.epochs.set(node, epoch);
       this.nodes.set(node, now + this.rules.lease);
     }
@@ -110,6 +134,41 @@ export class ShardState extends Idle<Request> {
   /** The shard is kept until then. The expiry never moves back, and moves a lease further than it must. */
   outlast(time: number): void {
     if (time > this.expiry) this.expiry = time + this.rules.lease;
+  }
+
+  /** @param totals that the cursor hands back: id of the box, and how many chunks */
+  acknowledge(count: number, totals: string): void {
+    this.confirm(count);
+    const box = this.boxes.get(this.node);
+    const chunks = parseInt(totals.slice(14, 28), 16);
+    if (box && totals.startsWith(box.id) && chunks <= box.put) box.taken = Math.max(box.taken, chunks);
+  }
+
+  /** Nothing waits for the caller. */
+  emptied(): void {
+    const box = this.boxes.get(this.node);
+    if (box) box.taken = box.put;
+  }
+
+  /** So many chunks enter the mailbox of an owner. */
+  fill(owner: string, chunks: number): void {
+    const box = this.boxes.get(owner) ?? { id: this.boxIds.get(owner) ?? NO_TICK, put: 0, taken: 0 };
+    box.put += chunks;
+    this.boxes.set(owner, box);
+  }
+
+  /** Chunks that wait for an owner. */
+  waitsIn(owner: string): number {
+    const box = this.boxes.get(owner);
+    return box ? box.put - box.taken : 0;
+  }
+
+  /** The claim is its runner's no more, and its runner does not know. */
+  takeAway({ fence, runner }: Request): void {
+    const before = this.taken.get(runner ?? '') ?? '';
+    if (fence === undefined || !this.marks.has(runner!) || before.endsWith('*')) return;
+    const all = before + fence;
+    this.taken.set(runner!, all.length > 256 * 14 ? `${all.slice(0, 256 * 14)}*` : all);
   }
 
   confirm(count: number): void {
@@ -177,6 +236,7 @@ export class ShardState extends Idle<Request> {
   }
 
   giveBack(request: Request): void {
+    this.takeAway(request);
     Object.assign(request, { runner: undefined, fence: undefined, due: request.deadline });
   }
 
@@ -190,7 +250,10 @@ export class ShardState extends Idle<Request> {
     return { ticket: request.ticket, fence: NO_TICK, number: 0, kind, ...endOf(request), payload };
   }
 
-  end({ ticket, owner, id }: Request): void {
+  /** @param isResult its runner has ended it */
+  end(request: Request, isResult = false): void {
+    const { ticket, owner, id } = request;
+    if (!isResult) this.takeAway(request);
     this.requests.delete(`${owner}|${id}`);
     this.ends.set(ticket, this.ends.get(ticket)! + 1);
   }
@@ -206,14 +269,14 @@ export class ShardState extends Idle<Request> {
     this.dead.push([ticket, kind, last, spent, nodesOf(request).join(' '), body.length, kept].join(' '));
   }
 
-  post(owner: string, mail: Mail): void {
+  post(owner: string, mail: Mail | Frame): void {
     this.mailboxes.set(owner, [...(this.mailboxes.get(owner) ?? []), mail]);
     if (!this.nodes.has(owner)) this.nodes.set(owner, this.now + this.rules.lease);
   }
 
   forget(name: string): void {
-    const { mailboxes, idle, nodes, epochs, asks, rooms } = this;
-    for (const table of [mailboxes, idle, nodes, epochs, asks, rooms]) table.delete(name);
+    const { mailboxes, boxes, idle, nodes, epochs, asks, rooms, marks, taken } = this;
+    for (const table of [mailboxes, boxes, idle, nodes, epochs, asks, rooms, marks, taken]) table.delete(name);
     for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
   }
 

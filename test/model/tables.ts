@@ -1,11 +1,14 @@
 /** A shard's whole keyspace in the shape in which the real one and the model's are compared. */
 import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { pausesText } from '../../src/testing/in-process/pauses.ts';
-import { parseMail } from '../lua/wire.ts';
+import { headOf, isFrame, parseFrameMail, parseMail } from '../lua/wire.ts';
+import { stampOf, type Frame, type Mail, type Request, type ShardState } from './state.ts';
 
-import { stampOf, type Mail, type Request, type ShardState } from './state.ts';
-
-export function mailOf(member: Buffer): Mail {
+export function mailOf(member: Buffer): Mail | Frame {
+  if (isFrame(member)) {
+    const { chunks } = parseFrameMail(member);
+    return { chunks: chunks.map(({ fence, number, payload }) => `${fence} ${number} ${String(payload)}`) };
+  }
   const { ticket, fence, number, kind, runner, story, payload } = parseMail(member);
   return { ticket, fence, number, kind, runner, story, payload: payload.toString('latin1') };
 }
@@ -27,13 +30,28 @@ function sorted<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Chunks put and taken. */
+function boxText(text: string): string {
+  const [, id, put, , taken] = text.match(/.{14}/g)!;
+  return `${id!} ${parseInt(put!, 16)} ${parseInt(taken!, 16)}`;
+}
+
+/** In one call the order in which they were taken does not matter. */
+function inOrder(fences: string): string {
+  return fences
+    .match(/.{14}|\*/g)!
+    .sort()
+    .join('');
+}
+
 export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
   const { waiting, head, load, request, body, due, out, node, idle, calls, state, dead, expiry } = snapshot;
-  const mailboxes = new Map<string, Mail[]>();
+  const mailboxes = new Map<string, (Mail | Frame)[]>();
   for (const member of out) {
-    const { owner } = parseMail(member);
+    const { owner } = headOf(member);
     mailboxes.set(owner, [...(mailboxes.get(owner) ?? []), mailOf(member)]);
   }
+  const [boxes, marks, taken] = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>()];
   const [epochs, lanes, asks, rooms] = [
     new Map<string, number>(),
     new Map<string, number>(),
@@ -43,6 +61,9 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
   for (const [field, value] of calls) {
     if (field.endsWith('|asks')) asks.set(field.slice(0, -5), value === 'never' ? value : Number(value));
     else if (field.endsWith('|room')) rooms.set(field.slice(0, -5), Number(value));
+    else if (field.endsWith('|box')) boxes.set(field.slice(0, -4), boxText(value));
+    else if (field.endsWith('|held')) marks.set(field.slice(0, -5), value);
+    else if (field.endsWith('|taken')) taken.set(field.slice(0, -6), inOrder(value));
     else if (field.includes('|')) lanes.set(field, parseInt(value.slice(0, 12), 16));
     else epochs.set(field, parseInt(value, 16));
   }
@@ -60,6 +81,9 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     lanes: sorted(lanes),
     asks: sorted(asks),
     rooms: sorted(rooms),
+    boxes: sorted(boxes),
+    marks: sorted(marks),
+    taken: sorted(taken),
     kept: state.get('kept') ?? '',
     fronts: Number(state.get('fronts') ?? 0),
     visited: Number(state.get('visited') ?? 0),
@@ -94,6 +118,9 @@ export function foreseenTables(model: ShardState): Record<string, unknown> {
     epochs: sorted(model.epochs),
     asks: sorted(model.asks),
     rooms: sorted(model.rooms),
+    boxes: sorted([...model.boxes].map(([owner, { id, put, taken }]) => [owner, `${id} ${put} ${taken}`])),
+    marks: sorted(model.marks),
+    taken: sorted([...model.taken].map(([node, fences]) => [node, inOrder(fences)])),
     kept: keptOf(model),
     fronts: model.fronts,
     lanes: sorted([...model.lanes].map(([field, { number }]) => [field, number])),

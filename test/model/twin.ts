@@ -4,10 +4,10 @@ import { checkInvariants } from '../../src/inspect/invariants.ts';
 import { type ShardSnapshot, readSnapshot } from '../../src/inspect/snapshot.ts';
 import { shardKeys, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
-import type { Tick, Ticket } from '../../src/base/ticket.ts';
+import { NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import type { SeenTicks } from '../../src/protocol/seen-ticks.ts';
 import { START } from '../lua/view.ts';
-import { callerArgs, parseMail, type Held, type ShardScript } from '../lua/wire.ts';
+import { callerArgs, headOf, type Held, type ShardScript } from '../lua/wire.ts';
 import { ShardModel } from './model.ts';
 import type { Rules } from './state.ts';
 import { foreseenTables, realTables } from './tables.ts';
@@ -24,7 +24,11 @@ export interface Life {
   ttl: number;
   lanes: Record<Lane, number>;
   seen: SeenTicks;
-  cursor: Tick;
+  /** Tick of the last entry that it has, and totals of the last with chunks. */
+  cursor: string;
+  mark: Tick;
+  /** Number of the last call with results that was answered. */
+  last: number;
   held: Held[];
   pending: Ticket[];
   /** Tickets whose final it has been told, by results or by its own lane. */
@@ -41,6 +45,8 @@ export interface Call {
   own: Argument[];
   /** What the model answers: the reply from its third element on, as text. */
   foresee: (model: ShardModel, reply: readonly Buffer[]) => string[];
+  /** A word that refuses the call, which then does nothing. */
+  refuse?: (model: ShardModel, isNew: boolean) => string | undefined;
 }
 
 export class Twin {
@@ -67,7 +73,7 @@ export class Twin {
     this.passed += Math.max(0, ms);
   }
 
-  async send({ script, life, lane, number, own, foresee }: Call): Promise<Buffer[]> {
+  async send({ script, life, lane, number, own, foresee, refuse }: Call): Promise<Buffer[]> {
     this.steps += 1;
     const { lease, policy, minLoad, loadUnit, stealAfter } = this.model.rules;
     const { node, epoch, seen, ttl } = life;
@@ -87,7 +93,12 @@ export class Twin {
     const from = this.model.tickFrom(this.now, this.#tick, parseInt(seen.floor(this.passed), 16));
     const running = runScript(this.#client, 'auto', script, shardKeys(this.#topic, 0), [...args, ...own]);
     const [reply, snapshot] = await Promise.all([running, this.snapshot()]);
-    const refused = this.model.enter(life, this.now, lane, number);
+    this.model.boxIds = new Map(
+      [...snapshot.calls]
+        .filter(([field]) => field.endsWith('|box'))
+        .map(([field, text]) => [field.slice(0, -4), text.slice(14, 28)]),
+    );
+    const refused = this.model.enter(life, this.now, lane, number, (isNew) => refuse?.(this.model, isNew));
     const real = reply.map((part) => part.toString('latin1'));
     const evicted = real[0] === 'EVICTED' || real[0] === 'STALE';
     if (refused) {
@@ -113,9 +124,11 @@ export class Twin {
     return reply;
   }
 
-  /** How many results from the front of a mailbox are at or before the cursor. */
-  confirmed(node: string, cursor: Tick): number {
-    return this.#out.map(parseMail).filter(({ owner, tick }) => owner === node && tick <= cursor).length;
+  /** How many entries from the front of a mailbox are at or before the cursor; undefined: it does not stand. */
+  confirmed(node: string, cursor: string): number | undefined {
+    const before = this.#out.map(headOf).filter(({ owner, tick }) => owner === node && tick <= cursor);
+    if (cursor === NO_TICK) return 0;
+    return before.at(-1)?.tick === cursor.slice(0, 14) ? before.length : undefined;
   }
 
   snapshot(): Promise<ShardSnapshot> {

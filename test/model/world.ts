@@ -1,12 +1,15 @@
 /** Nodes that act on one real shard and on its model, step by step, knowing what a client process knows. */
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import type { Argument } from '../../src/redis/run-script.ts';
-import { NO_TICK, parseTicket, type Ticket } from '../../src/base/ticket.ts';
+import { NO_TICK, laterTick, parseTicket, type Ticket } from '../../src/base/ticket.ts';
 import { SeenTicks } from '../../src/protocol/seen-ticks.ts';
 import {
   claimArgs,
+  headOf,
+  isFrame,
   parseClaims,
   parseMail,
+  parseResults,
   parseTickets,
   putArgs,
   pushBackArgs,
@@ -15,6 +18,7 @@ import {
   type ClaimBounds,
   type ClaimsIn,
   type GiveBack,
+  type Group,
   type Held,
   type PutItem,
   type ResultItem,
@@ -39,7 +43,7 @@ export class World extends Twin {
   begin(node: string): void {
     const epoch = (this.#epochs.get(node) ?? 0) + 1;
     this.#epochs.set(node, epoch);
-    const fresh = { lanes: { put: 0, claim: 0, result: 0 }, seen: new SeenTicks(), cursor: NO_TICK };
+    const fresh = { lanes: { put: 0, claim: 0, result: 0 }, seen: new SeenTicks(), cursor: NO_TICK, mark: NO_TICK, last: 0 };
     const { ttls } = this.model.rules;
     const ttl = ttls[this.#begun++ % ttls.length]!;
     this.lives.push({ node, epoch, ttl, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
@@ -73,8 +77,9 @@ export class World extends Twin {
   async claim(life: Life, bounds: ClaimBounds): Promise<void> {
     const reply = await this.#call('claim', life, 'claim', claimArgs(bounds), (model, real) => {
       const observed = parseClaims(real[2]!);
-      const { status, claims, again, due, on, bodies } = model.claim(bounds, observed);
+      const { status, mark, claims, again, due, on, bodies } = model.claim(bounds, observed);
       deepStrictEqual({ status: String(real[0]), claims: observed }, { status, claims });
+      deepStrictEqual(real[2]!.toString('latin1', 0, 14), mark);
       const answer = real[2]!.toString('latin1');
       const rest = [again, due, on].map(String);
       return [answer, ...rest, ...bodies.map((body) => body.toString('latin1'))];
@@ -82,6 +87,7 @@ export class World extends Twin {
     if (!reply) return;
     const claims = parseClaims(reply[2]!).map(({ ticket, fence }) => ({ ticket, fence }));
     life.held.push(...claims);
+    if (claims.length > 0) life.mark = laterTick(life.mark, claims.at(-1)!.fence);
     this.claims.push(...claims);
   }
 
@@ -91,14 +97,31 @@ export class World extends Twin {
     life.held = life.held.filter((one) => !held.includes(one));
   }
 
-  async putResults(life: Life, items: readonly ResultItem[], maxResults: number): Promise<void> {
-    const args = resultArgs(maxResults, items);
-    const reply = await this.#call('put_results', life, 'result', args, (model) => [
-      model.putResults(items, maxResults),
-    ]);
+  async putResults(
+    life: Life,
+    items: readonly ResultItem[],
+    groups: readonly Group[],
+    maxResults: number,
+    form: number,
+  ): Promise<void> {
+    const terms = { form, last: life.last, mark: life.mark };
+    const args = resultArgs({ maxResults, maxBytes: 2 ** 26 }, terms, items, groups);
+    const number = life.lanes.result + 1;
+    const reply = await this.#call(
+      'put_results',
+      life,
+      'result',
+      args,
+      (model, real) => [model.putResults(items, groups, maxResults, terms, real[2]!)],
+      (model, isNew) => model.refuses(groups, maxResults, terms, isNew),
+    );
     if (!reply) return;
-    String(reply[2])
+    const { mark, told, words } = parseResults(reply[2]!, groups.length);
+    [life.mark, life.last] = [laterTick(life.mark, mark), number];
+    life.held = life.held.filter(({ fence }) => !told.includes(fence));
+    words
       .split(' ')
+      .filter(Boolean)
       .forEach((answer, i) => {
         const { ticket, fence, kind } = items[i]!;
         if (answer === 'LOST' || answer === 'OVERFLOW' || kind !== 'chunk') {
@@ -112,14 +135,17 @@ export class World extends Twin {
   async take(life: Life, limit: number): Promise<void> {
     const { cursor } = life;
     const args = [cursor === NO_TICK ? '' : cursor, String(limit), '262144'];
-    const reply = await this.#call('take_results', life, undefined, args, (model, [, , more, ...members]) => {
-      const mails = model.take(this.confirmed(life.node, cursor), limit);
+    const reply = await this.#call('take_results', life, undefined, args, (model, [status, , more, ...members]) => {
+      const confirmed = this.confirmed(life.node, cursor);
+      deepStrictEqual(String(status), confirmed === undefined ? 'BOX' : 'OK');
+      const mails = model.take(confirmed, cursor.slice(14), limit);
       deepStrictEqual(members.map(mailOf), mails);
       const left = model.mailboxes.get(life.node)?.length ?? 0;
       // it may say that there is more when it just met its bound
       ok(left <= mails.length || String(more) === '1', 'there is more');
       return [String(more), ...members.map((member) => member.toString('latin1'))];
     });
+    if (reply && String(reply[0]) === 'BOX') life.cursor = NO_TICK;
     for (const member of reply?.slice(3) ?? []) this.#receive(life, member);
   }
 
@@ -137,6 +163,7 @@ export class World extends Twin {
         held,
         pending,
         this.confirmed(life.node, cursor),
+        cursor.slice(14),
         reapLimit,
         alive,
       );
@@ -206,9 +233,10 @@ export class World extends Twin {
     lane: Lane | undefined,
     own: Argument[],
     foresee: Call['foresee'],
+    refuse?: Call['refuse'],
   ): Promise<Buffer[] | undefined> {
     const number = lane === undefined ? 0 : (life.lanes[lane] += 1);
-    const call: Call = { script, life, number, own, foresee, ...(lane ? { lane } : {}) };
+    const call: Call = { script, life, number, own, foresee, ...(lane ? { lane } : {}), ...(refuse ? { refuse } : {}) };
     life.calls.push(call);
     life.calls.splice(0, life.calls.length - MAX_REMEMBERED_CALLS);
     const reply = await this.send(call);
@@ -217,9 +245,11 @@ export class World extends Twin {
 
   /** A life takes each result once: those beyond its cursor are new to it. */
   #receive(life: Life, member: Buffer): void {
-    const { tick, ticket, kind } = parseMail(member);
+    const { tick, totals } = headOf(member);
     ok(tick > life.cursor, 'a result comes once');
-    life.cursor = tick;
+    life.cursor = tick + (totals ?? life.cursor.slice(14));
+    if (isFrame(member)) return;
+    const { ticket, kind } = parseMail(member);
     if (kind !== 'chunk') this.#tell(life, ticket);
   }
 

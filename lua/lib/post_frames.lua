@@ -1,0 +1,44 @@
+-- Appends what the caller sends to each owner as one entry, many chunks in one frame, and tells the owners. A group is
+-- { owner, frame, count, box (boxes.lua) }; the caller's own has no box, as nothing is stored for it; one without chunks
+-- stores nothing either. Answers, of each group, k, or o if its owner is silent, and the intro of its box; and who was told.
+--
+-- GIVES  post_frames(groups)
+-- WRITES out, node
+local boxes = require('lib.boxes')
+local caller = require('lib.caller')
+local shard = require('lib.shard')
+local tables = require('lib.tables')
+local tell = require('lib.tell')
+local call, format = redis.call, string.format
+local OWN = 'k00000000000000'
+
+local function post_frames(groups)
+  local owners, members, answers, rung = {}, {}, {}, {}
+  for i = 1, #groups do
+    owners[i] = groups[i].owner
+  end
+  local alive = call('ZMSCORE', tables.NODE, unpack(owners))
+  for i = 1, #groups do
+    local owner, frame, count, box = owners[i], groups[i].frame, groups[i].count, groups[i].box
+    if box and count > 0 then
+      members[#members + 1] = '0'
+      members[#members + 1] = owner .. '|' .. shard.next_tick() .. '|F' .. boxes.add(box, count, #frame)
+        .. format('%04x', count) .. frame
+      boxes.keep(box)
+      rung[owner] = true
+      if not alive[i] then
+        call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), owner)
+      end
+    end
+    answers[i] = box and (tonumber(alive[i] or 0) < shard.now and 'o' or 'k') .. box.intro or OWN
+  end
+  if #members > 0 then
+    call('ZADD', tables.OUT, unpack(members))
+  end
+  for owner in pairs(rung) do
+    tell(owner, 'results')
+  end
+  return table.concat(answers), rung
+end
+
+return post_frames
