@@ -69,7 +69,7 @@ for i = 1, held do
     else
       silent[#silent + 1] = i - 1
     end
-    if lefts[owner] == 0 and is_lost(one) then
+    if is_lost(one) then
       finish(i, one)
     else
       dues[#dues + 1] = format('%d', min(shard.now + caller.lease, layout.hex(record, layout.DEADLINE, 12)))

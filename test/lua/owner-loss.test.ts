@@ -72,6 +72,20 @@ describe('the loss of an owner', () => {
     expect(dues).to.deep.equal([['10001'], ['2'], ['1']]);
   });
 
+  it('is foretold of the owner that would be silent first, in whatever order its runner names them', async () => {
+    const { shard, held } = await running();
+    await shard.run(put(shard, 'c', ['z'], { at: 5_000 }));
+    await shard.run(claim(shard, 'b', {}, { at: 5_100 }));
+    const all = [...held, await shard.held('c|z')];
+    await looks(shard, PACE, 20_000, all);
+    const dues = [];
+    for (const named of [all, all.toReversed(), all.slice(2)]) {
+      const reply = await shard.run(refresh(shard, 'b', { held: named }, { at: 20_000 }));
+      dues.push(String(reply[5]));
+    }
+    expect(dues).to.deep.equal(['10001', '10001', '15001']);
+  });
+
   it('is foretold by a claim, of what it ends', async () => {
     const shard = new TestShard();
     await shard.run(put(shard, 'a', ['y', { id: 'x', loss: 'abort' }]));
