@@ -23,7 +23,8 @@ function boxes.of(owner, text)
       box = { owner = owner, intro = sub(text, 1, 14), id = sub(text, 15, 28), chunks = layout.hex(text, 29, 14),
         bytes = layout.hex(text, 43, 14), taken = sub(text, 57) }
     else
-      local tick = shard.next_tick()
+      -- none was given to a box before, as each entry takes a later one
+      local tick = format('%014x', shard.tick)
       box = { owner = owner, intro = tick, id = tick, chunks = 0, bytes = 0, taken = NOTHING }
     end
     known[owner] = box

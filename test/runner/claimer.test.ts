@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { monotonic } from '../../src/base/clock.ts';
 import type { Agenda } from '../../src/runner/agenda.ts';
 import type { Claimer } from '../../src/runner/claimer.ts';
-import { hex, joinTicket } from '../../src/base/ticket.ts';
+import { NO_TICK, hex, joinTicket } from '../../src/base/ticket.ts';
 import type { ClaimAnswer } from '../../src/protocol/wire.ts';
 import { openAfter } from '../support/alone.ts';
 import { room } from '../support/fleet.ts';
@@ -91,7 +91,7 @@ class SlowShard {
       ticket: joinTicket('peer', `${hex(i, 14)}|${hex(1, 8)}|${hex(1, 12)}`, id),
       ...{ fence: hex(i, 14), triesLeft: 3, triesSpent: 0, arrival: hex(i, 14) },
     }));
-    return { status: claims.length > 0 ? 'OK' : 'IDLE', claims, remembered: false };
+    return { status: claims.length > 0 ? 'OK' : 'IDLE', claims, on: NO_TICK, remembered: false };
   }
 }
 

@@ -1,4 +1,4 @@
-import { hex, joinTicket, parseTicket } from '../../src/base/ticket.ts';
+import { NO_TICK, hex, joinTicket, parseTicket } from '../../src/base/ticket.ts';
 import type { ClaimAnswer, ClaimItem } from '../../src/protocol/wire.ts';
 import { Agenda } from '../../src/runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../../src/runner/claimer.ts';
@@ -69,7 +69,7 @@ export interface Behaviour {
   holdsAny?: () => boolean;
 }
 
-export const NO_WORK: ClaimAnswer = { status: 'IDLE', claims: [], remembered: false };
+export const NO_WORK: ClaimAnswer = { status: 'IDLE', claims: [], on: NO_TICK, remembered: false };
 
 /** Requests of a peer, each of so many tokens. */
 export function work(ids: readonly string[], more: Partial<ClaimAnswer> = {}, tokens = 1): ClaimAnswer {
@@ -77,7 +77,7 @@ export function work(ids: readonly string[], more: Partial<ClaimAnswer> = {}, to
     ticket: joinTicket('peer', `${hex(i, 14)}|${hex(tokens, 8)}|${hex(1, 12)}`, id),
     ...{ fence: hex(i, 14), triesLeft: 3, triesSpent: 0, arrival: hex(i, 14) },
   }));
-  return { status: 'OK', claims, remembered: false, ...more };
+  return { status: 'OK', claims, on: NO_TICK, remembered: false, ...more };
 }
 
 /** A request that cannot be run, as it cannot be decoded. */
