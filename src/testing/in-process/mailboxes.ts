@@ -5,9 +5,9 @@ import { MAX_BYTES, type Mail } from '../../protocol/wire.ts';
 export class Mailboxes {
   readonly #mails = new Map<string, Mail[]>();
 
-  /** How many wait for this owner. */
+  /** How many chunks wait for this owner. */
   count(owner: string): number {
-    return this.#mails.get(owner)?.length ?? 0;
+    return this.#mails.get(owner)?.filter(({ kind }) => kind === 'chunk').length ?? 0;
   }
 
   post(owner: string, mail: Mail): void {
