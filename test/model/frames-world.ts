@@ -399,6 +399,8 @@ export class FramesWorld {
   readonly #net: Message[] = [];
   /** Of each claim ever granted, by shard and fence. */
   readonly #tickets = new Map<string, Ticket>();
+  /** Each shard as the last call left it. */
+  readonly #stands = new Map<number, ShardSnapshot>();
   #now = START;
   #passed = 0;
   #ids = 0;
@@ -483,6 +485,7 @@ export class FramesWorld {
   }
 
   async #rollBack(shard: number): Promise<void> {
+    this.#stands.delete(shard);
     this.isLossy = true;
     this.counts.rollbacks += 1;
     for (const table of SHARD_TABLES) {
@@ -495,6 +498,7 @@ export class FramesWorld {
 
   async #lose(shard: number, tables: readonly (typeof SHARD_TABLES)[number][]): Promise<void> {
     this.isLossy = true;
+    this.#stands.delete(shard);
     await this.#client.del(...tables.map((table) => shardKey(this.#topic, shard, table)));
   }
 
@@ -514,12 +518,15 @@ export class FramesWorld {
       ...{ loadUnit: 'requests', stealAfter: 0, laneCall: lane === undefined ? '' : number },
     });
     const isResults = script === 'put_results';
-    const before = isResults ? await this.#snapshot(process.shard) : undefined;
+    const before = isResults
+      ? (this.#stands.get(process.shard) ?? (await this.#snapshot(process.shard)))
+      : undefined;
     const reply = await runScript(this.#client, 'auto', script, shardKeys(this.#topic, process.shard), [
       ...args,
       ...own,
     ]);
     const after = await this.#snapshot(process.shard);
+    this.#stands.set(process.shard, after);
     const broken = checkInvariants(after);
     ok(broken.length === 0, `${script} ${JSON.stringify(broken)}`);
     if (before) this.#check(message, reply, before, after);
