@@ -37,7 +37,7 @@ async function boxOf(
   const text = (await shard.snapshot()).calls.get(`${owner}|box`)!;
   const [intro, , chunks, bytes, taken, takenBytes] = text.match(/.{14}/g)!;
   const difference = (all: string, gone: string): number => parseInt(all, 16) - parseInt(gone, 16);
-  return { intro: intro!, chunks: difference(chunks!, taken!), bytes: difference(bytes!, takenBytes!) };
+  return { intro: intro, chunks: difference(chunks!, taken!), bytes: difference(bytes!, takenBytes!) };
 }
 
 async function callsField(shard: TestShard, field: string): Promise<string | undefined> {
@@ -49,8 +49,8 @@ async function saved(shard: TestShard): Promise<() => Promise<void>> {
   const redis = connection();
   const dumps = await Promise.all(
     SHARD_TABLES.map(async (table) => {
-      const [dump, until] = [await redis.dumpBuffer(shard.key(table)), await redis.pttl(shard.key(table))];
-      return { table, dump, ttl: Math.max(0, until) };
+      const dump = (await redis.dumpBuffer(shard.key(table))) as Buffer | null;
+      return { table, dump, ttl: Math.max(0, await redis.pttl(shard.key(table))) };
     }),
   );
   return async () => {
@@ -246,13 +246,28 @@ describe('put_results in frames', () => {
       await shard.run(claim(shard, 'b', { limit: 0 }, { epoch: 2 }));
       const { calls } = await shard.snapshot();
       expect([calls.get('b|held'), calls.get('b|taken')]).to.deep.equal([undefined, undefined]);
-      const call = putResults(shard, 'b', [], { groups: [to('a', of(x, 2))], last: 0, epoch: 2 });
-      expect(await status(shard, call)).to.equal('DOUBT');
+      const groups = [to('a', of(x, 2))];
+      expect(await status(shard, putResults(shard, 'b', [], { groups, last: 0, epoch: 2 }))).to.equal(
+        'DOUBT',
+      );
       // whichever script the owner comes with
       await shard.run(takeResults(shard, 'a', '', { epoch: 2 }));
       const after = await boxOf(shard, 'a');
       expect(after).to.deep.equal({ ...before, intro: after.intro });
       expect(after.intro > before.intro).to.equal(true);
+    });
+
+    it('goes with a new epoch, whichever call is its first', async () => {
+      const { shard, x, z } = await claimed();
+      const groups = [to('a', of(x, 1))];
+      expect(await status(shard, putResults(shard, 'b', [], { groups, epoch: 2 }))).to.equal('DOUBT');
+      await shard.run(put(shard, 'c', ['v']));
+      shard.at = 500;
+      const reply = await shard.run(claim(shard, 'b', {}, { epoch: 2 }));
+      const [granted] = parseClaims(reply[2]!);
+      expect(String(reply[2]).slice(0, 14)).to.equal(NO_TICK);
+      expect(granted!.fence > z.fence).to.equal(true);
+      expect(await callsField(shard, 'b|held')).to.equal(granted!.fence + NO_TICK);
     });
 
     it('does not hold after a rollback that undid a grant, nor after a grant on the history behind that', async () => {
@@ -466,6 +481,14 @@ describe('put_results in frames', () => {
           putResults(shard, 'b', [], { groups: more, maxResults: 3, last: shard.runner('b').last }),
         ),
       ).to.equal('OK');
+    });
+
+    it('takes a frame of which nothing is left, however full it is', async () => {
+      const { shard, x, y } = await claimed();
+      await shard.run(putResults(shard, 'b', [], { groups: [to('a', of(x, 1))] }));
+      await shard.run(cancel(shard, 'a', [y.ticket]));
+      const groups = [to('a', of(y, 1))];
+      expect(await status(shard, putResults(shard, 'b', [], { groups, maxResults: 0 }))).to.equal('OK');
     });
 
     it('answers FULL to a frame of more bytes than there is room for', async () => {

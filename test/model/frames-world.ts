@@ -52,7 +52,7 @@ interface Claim {
   number: number;
   vouched: boolean;
   /** Under which it was introduced to its owner; empty: it was not. */
-  intro: Tick | '';
+  intro: Tick;
   ending: boolean;
 }
 
@@ -245,10 +245,12 @@ export class Process {
       },
       answered: (reply) => {
         const status = String(reply[0]);
-        if (status === 'DOUBT' && this.mark !== sentMark && layouts.length === 1)
-          return this.#fly(chunks, finals, false, layouts);
-        if (status === 'DOUBT') this.#doubtAll();
-        if (status === 'DOUBT' || status === 'FULL') return this.#fly(chunks, finals, true, layouts);
+        if (status !== 'OK') {
+          const isFast = status === 'DOUBT' && this.mark !== sentMark && layouts.length === 1;
+          if (status === 'DOUBT' && !isFast) this.#doubtAll();
+          this.#fly(chunks, finals, !isFast, layouts);
+          return;
+        }
         this.#lanes.result.flies = false;
         this.#last = number;
         this.#learn(reply, layouts, sentMark);
@@ -477,7 +479,7 @@ export class FramesWorld {
   }
 
   async #save(shard: number): Promise<void> {
-    const key = (table: string): string => `${shardKey(this.#topic, shard, table as 'out')}`;
+    const key = (table: string): string => shardKey(this.#topic, shard, table as 'out');
     for (const table of SHARD_TABLES) {
       await this.#client.del(`${key(table)}:saved`);
       await this.#client.call('COPY', key(table), `${key(table)}:saved`, 'REPLACE');
