@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { hex } from '../../src/base/ticket.ts';
 import { fenceOf, readFrame, writeFrame } from '../../src/protocol/frames.ts';
 import { parseMail } from '../../src/protocol/replies.ts';
 import type { Payload } from '../../src/base/codec.ts';
@@ -64,6 +65,15 @@ describe('a frame', () => {
           chunks.map((one) => ({ ...one, payload: Buffer.from(one.payload) })),
         );
       }),
+    );
+  });
+
+  it('keeps halves of a character apart, as their sizes were', () => {
+    const chunks = ['a\ud83d', '\ude00b', '', 'c\ud83d', '\ude00'].map((payload, i) => ({
+      ...{ fence: hex(i, 14), number: i, payload, ticket: undefined },
+    }));
+    expect(read(written(chunks), 0, chunks.length)).to.deep.equal(
+      chunks.map((one) => ({ ...one, payload: Buffer.from(one.payload) })),
     );
   });
 
