@@ -51,7 +51,7 @@ export class Reading<Item> implements AsyncGenerator<Item, void, undefined> {
 
   throw(error: unknown): Promise<Next<Item>> {
     this.#end();
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 
   [Symbol.asyncIterator](): this {

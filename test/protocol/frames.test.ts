@@ -87,9 +87,11 @@ describe('a frame', () => {
     const mail = parseMail(entry);
     if (!('entry' in mail)) throw new Error('it is a frame');
     expect([mail.tick, mail.totals, mail.count]).to.deep.equal(['00000000000004', totals, 2]);
-    expect(read(mail.entry, mail.from, mail.count).map(({ fence, ticket }) => [fence, ticket])).to.deep.equal([
-      ['00000000000002', 'b|t'],
-      ['00000000000003', undefined],
-    ]);
+    expect(read(mail.entry, mail.from, mail.count).map(({ fence, ticket }) => [fence, ticket])).to.deep.equal(
+      [
+        ['00000000000002', 'b|t'],
+        ['00000000000003', undefined],
+      ],
+    );
   });
 });
