@@ -49,7 +49,7 @@ export class Reading<Item> implements AsyncGenerator<Item, void, undefined> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  async throw(error: unknown): Promise<Next<Item>> {
+  throw(error: Error): Promise<Next<Item>> {
     this.#end();
     return Promise.reject(error);
   }
