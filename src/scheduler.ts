@@ -27,6 +27,7 @@ import {
 } from './scheduler-options.ts';
 
 const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
+const RESULT_FIELDS = namesOf<RunnerResult>({ claim: true, output: true, finished: true, failed: true });
 const RUN_OPTIONS = namesOf<RunOptions>({ budget: true, breaker: true, isEngineFailure: true });
 const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
 
@@ -157,13 +158,12 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   /**
    * Sends results of claims, in order; per item what became of it, see {@link ResultStatus}.
-   * @throws ConfigError if it is no array; SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
+   * @throws ConfigError if it is no array of results; SchedulerError TIMEOUT (they are still on their way), REDIS, CLOSED, EVICTED
    */
   async putResults(results: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
     if (this.over.aborted) throw this.over.reason;
-    checkObjects('results', results);
-    const answers = Promise.all(results.map(async (result) => this.#node.claims.put(result)));
-    return this.#membership.within('putResults', answers);
+    checkObjects('results', results, 'a result', RESULT_FIELDS);
+    return this.#membership.within('putResults', this.#node.claims.putAll(results));
   }
 
   /** Results of requests put by `putRequests` since the last call: only ids that have news, each result once. */

@@ -44,7 +44,7 @@ export class Experiment {
   readonly #watcher: Watcher;
   #run: Measure<unknown> | undefined;
   /** By policy, once it was measured. */
-  readonly #idle = new Map<LivePolicy, IdleDelay>();
+  readonly #idle = new Map<LivePolicy, IdleDelay[]>();
   #number = 0;
 
   constructor(options: FleetOptions, source: Source, redis: string, scale: number, watcher: Watcher) {
@@ -103,7 +103,7 @@ export class Experiment {
     const runs = [report('ideal', roundFigures(ideal))];
     for (const policy of this.#options.policy) {
       const outcome = await this.#live(policy, what, engine, arrivals);
-      const idle = fronts === 0 ? {} : { idleMs: roundDelay(await this.#idleDelay(policy)) };
+      const idle = fronts === 0 ? {} : { idleMs: (await this.#idleDelay(policy)).map(roundDelay) };
       runs.push(
         report(policy, { ...roundFigures(figuresOf(outcome.history)), ...costsOf(outcome), ...idle }),
       );
@@ -144,7 +144,7 @@ export class Experiment {
   }
 
   /** What a front costs is a figure of the policy, whatever the load: it is measured once. */
-  async #idleDelay(policy: LivePolicy): Promise<IdleDelay> {
+  async #idleDelay(policy: LivePolicy): Promise<IdleDelay[]> {
     const known =
       this.#idle.get(policy) ?? (await this.#go(new IdleFront(this.#redis, policy as StealPolicy)));
     this.#idle.set(policy, known);

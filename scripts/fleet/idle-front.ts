@@ -1,13 +1,17 @@
 /**
- * What a front costs beside an idle engine: from a put to its result, against an owner that has the engine itself. The handler
- * answers at once, so all of it is the scheduler's, in real ms. Both by turns, as a busy machine slows both down.
+ * What a front costs beside an idle engine: from a put to its result, against an owner that has the engine itself, in real ms.
+ * Once with a handler that answers at once, so that all of it is the scheduler's, once with a short generation. Front and
+ * owner by turns, as a busy machine slows both down.
  */
 import { Scheduler, type Budget, type StealPolicy } from '../../src/index.ts';
+import { sleep } from '../../src/base/clock.ts';
 import { median } from '../lib/measure/statistics.ts';
 import { newTopic, removeKeys } from './topics.ts';
 
 /** Medians, real ms. */
 export interface IdleDelay {
+  /** What the handler takes. */
+  generationMs: number;
   front: number;
   owner: number;
 }
@@ -17,7 +21,9 @@ interface Asked {
   prompt_token_ids: number[];
 }
 
-const SAMPLES = 200;
+/** The shortest answers of a real engine take longer. */
+const GENERATIONS_MS = [0, 10];
+const SAMPLES = 100;
 /** Scripts and connections are used for the first time. */
 const WARM = 20;
 const BUDGET: Budget = {
@@ -39,19 +45,25 @@ export class IdleFront {
   }
 
   /** @throws why it could not be measured; CLOSED if it was ended */
-  async go(): Promise<IdleDelay> {
+  async go(): Promise<IdleDelay[]> {
     const { front: shared, owner: own } = this.#topics;
     const starts = [this.#start(shared, 'front'), this.#start(shared, 'engine'), this.#start(own, 'owner')];
     this.#started = Promise.allSettled(starts);
     const [front, engine, owner] = (await Promise.all(starts)) as [Asker, Asker, Asker];
-    const served = [engine, owner].map((node) => node.run(() => undefined, { budget: BUDGET }));
+    let generationMs = 0;
+    const handler = (): unknown => (generationMs === 0 ? undefined : sleep(generationMs));
+    const served = [engine, owner].map((node) => node.run(handler, { budget: BUDGET }));
     for (const one of served) one.catch(() => undefined);
-    const [ofFront, ofOwner]: [number[], number[]] = [[], []];
-    for (let i = 0; i < WARM + SAMPLES; i += 1) {
-      ofFront.push(await timed(front, i));
-      ofOwner.push(await timed(owner, i));
+    const delays: IdleDelay[] = [];
+    for (generationMs of GENERATIONS_MS) {
+      const [ofFront, ofOwner]: [number[], number[]] = [[], []];
+      for (let i = 0; i < WARM + SAMPLES; i += 1) {
+        ofFront.push(await timed(front, i));
+        ofOwner.push(await timed(owner, i));
+      }
+      delays.push({ generationMs, front: median(ofFront.slice(WARM)), owner: median(ofOwner.slice(WARM)) });
     }
-    return { front: median(ofFront.slice(WARM)), owner: median(ofOwner.slice(WARM)) };
+    return delays;
   }
 
   async #start(topic: string, node: string): Promise<Asker> {

@@ -37,7 +37,7 @@ export interface RunReport extends Figures {
   /** Share of the time in which the process of all nodes was busy. */
   clientBusy?: number;
   /** With fronts: real ms from a put to its result beside an idle engine, medians. */
-  idleMs?: IdleDelay;
+  idleMs?: IdleDelay[];
 }
 
 /** What a live run adds to the figures of its history. */
@@ -54,8 +54,8 @@ export function costsOf({ history, cost, lateness, busy }: LiveOutcome) {
   };
 }
 
-export function roundDelay({ front, owner }: IdleDelay): IdleDelay {
-  return { front: rounded(front, 2), owner: rounded(owner, 2) };
+export function roundDelay({ generationMs, front, owner }: IdleDelay): IdleDelay {
+  return { generationMs, front: rounded(front, 2), owner: rounded(owner, 2) };
 }
 
 export function rounded(value: number, digits: number): number {
@@ -96,17 +96,17 @@ const HEADER = [
 /** All that is said of the runs. */
 export function toText(runs: readonly RunReport[]): string {
   const policies = new Map(runs.map(({ policy, idleMs }) => [policy, idleMs]));
-  const idle = [...policies].flatMap(([policy, delay]) => (delay ? [idleLine(policy, delay)] : []));
+  const idle = [...policies].flatMap(([policy, delays = []]) => delays.map((one) => idleLine(policy, one)));
   const { fronts, nodes } = runs[0]!;
   const where = `All requests enter at ${fronts} nodes without an engine, beside ${nodes} with one.`;
   return [...(fronts === 0 ? [] : [where]), toTable(runs), ...idle].join('\n');
 }
 
-function idleLine(policy: Policy, { front, owner }: IdleDelay): string {
-  const added = rounded(front - owner, 2);
+function idleLine(policy: Policy, { generationMs, front, owner }: IdleDelay): string {
+  const handler = generationMs === 0 ? 'a handler that answers at once' : `a handler of ${generationMs} ms`;
   return (
     `${policy}: beside an idle engine a put has its result after ${front} ms at a front, ${owner} ms at an owner with the engine: ` +
-    `${added} ms are added (medians, real ms, a handler that answers at once)`
+    `${rounded(front / owner, 2)} times, ${rounded(front - owner, 2)} ms are added (medians, real ms, ${handler})`
   );
 }
 

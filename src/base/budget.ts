@@ -5,6 +5,7 @@
  * admitted even if it alone exceeds `maxNumBatchedTokens`; FastDeploy refuses it for ever. And a prompt that the engine can
  * never hold is told from one that it has no room for now ({@link fitsEngine}).
  */
+import { checkFields, namesOf } from './call-options.ts';
 import { ConfigError } from './errors.ts';
 
 /** What an engine can take now. Counts are whole and not negative; a block is a KV-cache block. */
@@ -58,6 +59,22 @@ export interface ClaimBounds {
 }
 
 const MAX_UINT32 = 2 ** 32 - 1;
+
+const FIELDS = namesOf<Budget>({
+  availableBlocks: true,
+  blockSize: true,
+  reservedOutputBlocks: true,
+  maxNumBatchedTokens: true,
+  batch: true,
+  totalBlocks: true,
+  chunkedPrefill: true,
+  readyInMs: true,
+});
+const CHUNKED_FIELDS = namesOf<ChunkedPrefill>({
+  maxPartialPrefills: true,
+  maxLongPartialPrefills: true,
+  longPrefillTokenThreshold: true,
+});
 
 /** Blocks that a prompt of `promptTokens` tokens takes, those of its output included. */
 export function requiredBlocks(
@@ -134,6 +151,7 @@ export function claimBounds(budget: Budget): ClaimBounds {
  */
 export function validateBudget(budget: unknown): asserts budget is Budget {
   const fields = record('budget', budget);
+  checkFields('a budget', fields, FIELDS, 'budget');
   const availableBlocks = count('budget.availableBlocks', fields.availableBlocks);
   count('budget.blockSize', fields.blockSize, 1);
   count('budget.reservedOutputBlocks', fields.reservedOutputBlocks);
@@ -154,9 +172,8 @@ export function validateBudget(budget: unknown): asserts budget is Budget {
     throw new ConfigError('budget.readyInMs', readyInMs, 'ms of at least 0');
   if (fields.chunkedPrefill !== undefined) {
     const chunked = record('budget.chunkedPrefill', fields.chunkedPrefill);
-    for (const name of ['maxPartialPrefills', 'maxLongPartialPrefills', 'longPrefillTokenThreshold']) {
-      count(`budget.chunkedPrefill.${name}`, chunked[name]);
-    }
+    checkFields('a budget', chunked, CHUNKED_FIELDS, 'budget.chunkedPrefill');
+    for (const name of CHUNKED_FIELDS) count(`budget.chunkedPrefill.${name}`, chunked[name]);
   }
 }
 

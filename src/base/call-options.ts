@@ -41,6 +41,23 @@ export function checkNames(call: string, options: unknown, names: readonly strin
   }
 }
 
+/**
+ * The same of data that is given again and again: a budget, a result. What is no plain object may have more fields of its own.
+ *
+ * @param kind of the data, e.g. `a budget`
+ * @throws ConfigError
+ */
+export function checkFields(kind: string, data: object, names: readonly string[], within: string): void {
+  if (!hasOnly(data, names)) checkNames(kind, data, names, within);
+}
+
+function hasOnly(data: object, names: readonly string[]): boolean {
+  const prototype = Object.getPrototypeOf(data) as object | null;
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return true;
+  for (const name in data) if (!names.includes(name)) return false;
+  return true;
+}
+
 /** An object with fields, so that none of the built-in ones in the wrong place (a signal, say) is taken for options. */
 function isRecord(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -67,11 +84,24 @@ export function checkList(name: string, list: unknown): void {
     throw new ConfigError(name, undefined, 'an array', `${name}: allowed is an array`);
 }
 
-/** @throws ConfigError unless it is an array of objects */
-export function checkObjects(name: string, list: readonly unknown[]): void {
+/**
+ * @param kind of its elements, e.g. `a result`
+ * @param names that their fields may have
+ * @throws ConfigError unless it is an array of objects with these fields
+ */
+export function checkObjects(
+  name: string,
+  list: readonly unknown[],
+  kind: string,
+  names: readonly string[],
+): void {
   checkList(name, list);
-  const bad = list.findIndex((one) => typeof one !== 'object' || one === null);
-  if (bad < 0) return;
-  const allowed = 'an object';
-  throw new ConfigError(`${name}[${bad}]`, undefined, allowed, `${name}[${bad}]: allowed is ${allowed}`);
+  for (let i = 0; i < list.length; i += 1) {
+    const one = list[i];
+    if (typeof one === 'object' && one !== null && hasOnly(one, names)) continue;
+    const within = `${name}[${i}]`;
+    if (typeof one !== 'object' || one === null)
+      throw new ConfigError(within, undefined, 'an object', `${within}: allowed is an object`);
+    checkNames(kind, one, names, within);
+  }
 }

@@ -23,6 +23,13 @@ export class Queue<T> {
     return item;
   }
 
+  /** All of them, in order. */
+  takeAll(): T[] {
+    const items = (this.#first === 0 ? this.#items : this.#items.slice(this.#first)) as T[];
+    this.clear();
+    return items;
+  }
+
   clear(): void {
     this.#items = [];
     this.#first = 0;

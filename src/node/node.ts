@@ -81,6 +81,7 @@ export class Node<Request, Output> {
     return {
       claimsBehind: (shard, tokens) => this.claimer.claimsBehind(shard, tokens),
       claimIfWaiting: (shard) => this.claimer.claimIfWaiting(shard),
+      taken: (shard, fence) => this.claims.taken(shard, fence),
     };
   }
 

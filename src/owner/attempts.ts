@@ -17,13 +17,15 @@ export class Attempts {
     this.#midway = midway;
   }
 
-  judge(mail: { fence: Tick; number: number; kind: MailKind }): Verdict {
+  /** @param mail with `hasHole`, results in front of it were given up */
+  judge(mail: { fence: Tick; number: number; kind: MailKind; hasHole?: boolean }): Verdict {
     if (mail.fence === NO_TICK) return 'take';
     if (mail.fence < this.#fence) return 'drop';
     const restart = mail.fence > this.#fence && this.#number > 0;
     const last = mail.fence > this.#fence ? 0 : this.#number;
     if (mail.number <= last) return 'drop';
-    if (mail.number > last + 1 && mail.kind !== 'failed' && !this.#midway) return 'gap';
+    const mayMiss = mail.kind === 'failed' || (this.#midway && !mail.hasHole);
+    if (mail.number > last + 1 && !mayMiss) return 'gap';
     this.#midway = false;
     this.#fence = mail.fence;
     this.#number = mail.number;

@@ -30,11 +30,11 @@ export class Backlog {
     this.#bytes += bytes;
   }
 
-  /** One was read, or dropped. */
-  take(bytes: number): void {
-    this.#results -= 1;
+  /** One was read, or dropped; or several. */
+  take(bytes: number, results = 1): void {
+    this.#results -= results;
     this.#bytes -= bytes;
-    this.#read += 1;
+    this.#read += results;
     const wish = this.#wish;
     if (!wish || this.#results > wish.results || this.#bytes > wish.bytes) return;
     this.#wish = undefined;

@@ -1,7 +1,7 @@
 import { Alarm } from '../base/clock.ts';
 import { NO_TICK, type Tick } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import { MAX_ITEMS, cursorBehind, type Cursor, type Halt, type Mail } from '../protocol/wire.ts';
+import { MAX_ITEMS, type FrameMail, type Halt, type Mail } from '../protocol/wire.ts';
 
 /** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
 const ACKNOWLEDGE_MS = 100;
@@ -17,11 +17,15 @@ interface Look {
 /** This node's mailbox in one shard: one take at a time, and again if it was rung meanwhile. */
 export class Mailbox {
   readonly #shard: Shard;
-  readonly #deliver: (mail: Mail) => void;
+  readonly #deliver: (mail: Mail | FrameMail) => void;
   readonly #halts: () => readonly Halt[];
   readonly #acknowledge: Alarm;
-  #cursor: Cursor = NO_TICK;
-  #taken: Cursor = NO_TICK;
+  /** Tick of the last entry that this process has. */
+  #tick: Tick = NO_TICK;
+  /** What the last entry said that is counted: handed back, it says how much has been taken. */
+  #totals = '';
+  /** The cursor that Redis knows. */
+  #taken: Tick = NO_TICK;
   #looks: Look[] = [];
   /** Never rejects. */
   #taking: Promise<void> | undefined;
@@ -29,16 +33,20 @@ export class Mailbox {
   #closed = false;
 
   /** @param halts asked with every call: what runners of this shard are to be told */
-  constructor(shard: Shard, deliver: (mail: Mail) => void, halts: () => readonly Halt[] = () => []) {
+  constructor(
+    shard: Shard,
+    deliver: (mail: Mail | FrameMail) => void,
+    halts: () => readonly Halt[] = () => [],
+  ) {
     this.#shard = shard;
     this.#deliver = deliver;
     this.#halts = halts;
     this.#acknowledge = new Alarm(() => void this.empty().catch(() => undefined));
   }
 
-  /** Of the last result this process has. */
-  get cursor(): Cursor {
-    return this.#cursor;
+  /** How far this process has read: a tick, and then what is handed back of the counts. */
+  get cursor(): string {
+    return this.#tick + this.#totals;
   }
 
   /**
@@ -68,9 +76,10 @@ export class Mailbox {
   async leave(): Promise<void> {
     this.close();
     await this.#taking;
-    if (this.#cursor === this.#taken) return;
-    await this.#shard.takeResults(this.#cursor, 0);
-    this.#taken = this.#cursor;
+    const { cursor } = this;
+    if (this.#tick === this.#taken) return;
+    await this.#shard.takeResults(cursor, 0);
+    this.#taken = this.#tick;
   }
 
   async #take(): Promise<void> {
@@ -83,29 +92,30 @@ export class Mailbox {
     }
     // in the same turn as the loop's last look: a call that comes later starts a new one
     this.#taking = undefined;
-    if (this.#cursor !== this.#taken && !this.#closed) this.#acknowledge.within(ACKNOWLEDGE_MS);
+    if (this.#tick !== this.#taken && !this.#closed) this.#acknowledge.within(ACKNOWLEDGE_MS);
   }
 
   async #takeOnce(): Promise<void> {
     this.#again = false;
     this.#acknowledge.clear();
-    const from = this.#cursor;
+    const from = this.#tick;
     const begun = this.#looks.length;
     const halts = this.#halts();
     // there may be more to tell
     if (halts.length === MAX_ITEMS) this.#again = true;
-    const { mails, more, isBox } = await this.#shard.takeResults(from, MAX_ITEMS, halts);
-    // the entry at the cursor is not there: it was removed before, or Redis was rolled back, and others may be before it now
-    if (isBox) this.#cursor = NO_TICK;
-    this.#taken = isBox ? NO_TICK : from;
+    const { isBox, mails, more } = await this.#shard.takeResults(this.cursor, MAX_ITEMS, halts);
+    this.#taken = from;
+    // Redis has no such entry, and begins at the beginning: it was removed before, or lies in a past that Redis has lost
+    if (isBox) [this.#tick, this.#totals, this.#taken] = [NO_TICK, '', NO_TICK];
     for (const mail of mails) {
       // an answer of before a rollback may come again
-      if (mail.tick <= this.#cursor) continue;
-      this.#cursor = cursorBehind(this.#cursor, mail);
+      if (mail.tick <= this.#tick) continue;
+      this.#tick = mail.tick;
+      if (mail.totals !== undefined) this.#totals = mail.totals;
       this.#deliver(mail);
     }
     if (more) this.#again = true;
-    const isSeen = ({ upTo }: Look): boolean => !more || upTo <= this.#cursor;
+    const isSeen = ({ upTo }: Look): boolean => !more || upTo <= this.#tick;
     const earlier = this.#looks.splice(0, begun);
     this.#looks.unshift(...earlier.filter((look) => !isSeen(look)));
     for (const look of earlier) if (isSeen(look)) look.resolve();

@@ -1,6 +1,8 @@
 import { monotonic } from '../base/clock.ts';
-import type { Ticket } from '../base/ticket.ts';
+import { parseTicket, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
+import type { Shard } from '../protocol/shard.ts';
+import type { Mail } from '../protocol/wire.ts';
 import type { Pending } from './pending.ts';
 import type { FinalResult } from './results.ts';
 
@@ -20,6 +22,14 @@ export class OwnerTeller {
   putAgain({ id, shard }: Pending<unknown>, lost: Ticket): void {
     this.#teller.tally.putAgain += 1;
     this.#teller.heard('putAgain')?.({ id, ticket: lost, shard: shard.number });
+  }
+
+  taken({ number: shard }: Shard, { ticket, fence, number, kind, payload }: Mail): void {
+    this.#teller.tally.resultsTaken += 1;
+    const taken = this.#teller.heard('resultTaken');
+    if (!taken) return;
+    const { id } = parseTicket(ticket);
+    taken({ id, ticket, shard, fence, number, kind, bytes: payload.length });
   }
 
   ended(

@@ -14,11 +14,12 @@ import type { Engines } from '../protocol/engines.ts';
 import type { Membership } from '../protocol/membership.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Shards } from '../protocol/shards.ts';
-import type { Delivered } from '../protocol/wire.ts';
+import { UNREAD_TIMES, type Delivered } from '../protocol/wire.ts';
 import { Attempts } from './attempts.ts';
 import { Deadlines, PATIENCE_MS } from './deadlines.ts';
 import { Delivery } from './delivery.ts';
 import { Endings } from './endings.ts';
+import { Introductions } from './introductions.ts';
 import { Mailbox } from './mailbox.ts';
 import { OwnerTeller } from './owner-teller.ts';
 import { PendingTable, itemOf, type Pending } from './pending.ts';
@@ -190,14 +191,27 @@ export class Owner<Output> {
   mailbox(shard: Shard): Mailbox {
     let mailbox = this.#mailboxes.get(shard);
     if (!mailbox) {
+      const introductions = this.#introductions(shard);
       mailbox = new Mailbox(
         shard,
-        (mail) => this.deliver(shard, mail),
+        (one) => introductions.take(one),
         () => this.#readers.halts(shard),
       );
       this.#mailboxes.set(shard, mailbox);
     }
     return mailbox;
+  }
+
+  #introductions(shard: Shard): Introductions {
+    const { maxResults, maxUnreadBytes, leaseMs } = this.#rules;
+    return new Introductions(
+      { maxResults, maxBytes: UNREAD_TIMES * maxUnreadBytes, leaseMs },
+      (ticket) => this.#pendings.withTicket(ticket) !== undefined,
+      (mail) => {
+        this.#teller.taken(shard, mail);
+        this.deliver(shard, mail);
+      },
+    );
   }
 
   /** A result from the mailbox, or of a request that this node ran itself. */

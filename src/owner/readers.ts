@@ -7,12 +7,9 @@
 import { monotonic } from '../base/clock.ts';
 import type { Tick, Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import { MAX_ITEMS, type Halt } from '../protocol/wire.ts';
+import { MAX_ITEMS, UNREAD_TIMES, type Halt } from '../protocol/wire.ts';
 import type { Pending } from './pending.ts';
 import type { Result } from './results.ts';
-
-/** How many times the mark in bytes ends the request: a runner sends a MiB ahead, and the rest is on its way. */
-const MOST_TIMES = 16;
 
 export interface ReaderRules {
   maxResults: number;
@@ -64,8 +61,8 @@ export class Readers<Output> {
     const { maxUnreadBytes } = this.#rules;
     if (backlog.results >= this.#most) {
       this.#acts.giveUp(pending, `nobody has read ${this.#most} of its results (option maxResults)`);
-    } else if (backlog.results > 0 && backlog.bytes + bytes > MOST_TIMES * maxUnreadBytes) {
-      const most = `${MOST_TIMES} x ${maxUnreadBytes} bytes`;
+    } else if (backlog.results > 0 && backlog.bytes + bytes > UNREAD_TIMES * maxUnreadBytes) {
+      const most = `${UNREAD_TIMES} x ${maxUnreadBytes} bytes`;
       this.#acts.giveUp(pending, `nobody has read ${most} of its results (option maxUnreadBytes)`);
     } else {
       pending.sink.deliver(chunk, bytes);

@@ -3,6 +3,7 @@ import { onAbort } from '../base/on-abort.ts';
 import { Queue } from '../base/queue.ts';
 import { Backlog } from './backlog.ts';
 import type { Pending } from './pending.ts';
+import { Reading, type Unread } from './reading.ts';
 import { isFinal, type FinalResult, type Result, type Sink } from './results.ts';
 
 /** How a submission reaches its owner. */
@@ -13,7 +14,7 @@ interface Way<Output> {
 
 /**
  * A submitted request: an async iterable of its results, the last of which ends it (finished, failed, cancelled or
- * expired). Each result is read once, by one reader at a time: a second one is refused (CONFIG). `result()` may be asked as
+ * expired). Each result is read once, one by one or in batches, by one reader at a time: a second one is refused (CONFIG). `result()` may be asked as
  * often as one likes, and beside a reader. A refused put rejects the first `next()`; CLOSED and EVICTED reject the next one. When `maxUnread` results
  * wait to be read, the runner is asked to wait, see there.
  */
@@ -110,8 +111,20 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     return next?.result;
   }
 
+  /** All that nobody has read. */
+  #all(): Result<Output>[] | undefined {
+    if (this.#unread.length === 0) return undefined;
+    let bytes = 0;
+    const results = this.#unread.takeAll().map((one) => {
+      bytes += one.bytes;
+      return one.result;
+    });
+    this.#backlog.take(bytes, results.length);
+    return results;
+  }
+
   #drop(): void {
-    while (this.#next());
+    this.#all();
   }
 
   #fail(error: Error): void {
@@ -129,41 +142,55 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** In a later microtask: what is delivered together wakes once. */
   #wake(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const wake of waiting) wake();
+    queueMicrotask(() => {
+      for (const wake of waiting) wake();
+    });
   }
 
+  /** One by one: what is there is handed over at once. */
   [Symbol.asyncIterator](): AsyncGenerator<Result<Output>, void, undefined> {
-    const reader = { hasLeft: false };
-    const results = this.#read(reader);
-    const [end, fail] = [results.return.bind(results), results.throw.bind(results)];
-    // both would be queued behind a `next()` that waits: until the next result, which may be a long time
-    const leave = (): void => {
-      reader.hasLeft = true;
-      this.#wake();
-    };
-    results.return = (value) => (leave(), end(value));
-    results.throw = (error) => (leave(), fail(error));
-    return results;
+    return new Reading(this.#source(() => this.#next()));
   }
 
-  async *#read(reader: { readonly hasLeft: boolean }): AsyncGenerator<Result<Output>, void, undefined> {
+  /**
+   * The same in batches: each is all that nobody has read, in order, and never empty. So a loop that sends on what it reads does so
+   * once for what came together. It reads as the iterable does: by one reader at a time.
+   */
+  batches(): AsyncGenerator<Result<Output>[], void, undefined> {
+    return new Reading(this.#source(() => this.#all()));
+  }
+
+  #source<Item>(take: () => Item | undefined): Unread<Item> {
+    const isOver = (): boolean => this.#final !== undefined;
+    const error = (): Error | undefined => this.#error;
+    return {
+      take,
+      get isOver() {
+        return isOver();
+      },
+      get error() {
+        return error();
+      },
+      whenNews: (look) => void this.#waiting.push(look),
+      open: () => this.#open(),
+      close: () => this.#close(),
+    };
+  }
+
+  #open(): void {
     if (this.#readers > 0)
       throw new SchedulerError('CONFIG', 'submit', `the results of ${this.id} are being read already`);
     this.#readers += 1;
-    try {
-      while (!reader.hasLeft) {
-        const result = this.#next();
-        if (result) yield result;
-        else if (this.#error) throw this.#error;
-        else if (this.#final) return;
-        else await this.#news();
-      }
-    } finally {
-      this.#readers -= 1;
-      if (this.#wantsFinal && this.#readers === 0) this.#drop();
-    }
+  }
+
+  #close(): void {
+    this.#readers -= 1;
+    if (this.#wantsFinal && this.#readers === 0) this.#drop();
+    this.#wake();
   }
 }

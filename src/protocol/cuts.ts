@@ -2,12 +2,21 @@
 import type { Payload } from '../base/codec.ts';
 import { MAX_BYTES, MAX_ITEMS, type PutCall, type ResultItem } from './wire.ts';
 
+/** Results that were put together, in order; they leave in one call. */
+export interface ResultUnit {
+  readonly items: readonly ResultItem[];
+  /** Of their payloads. */
+  readonly bytes: number;
+  /** It only asks whether it was run. */
+  readonly isHollow?: boolean;
+}
+
 function sizeOf(payload: Payload): number {
   return typeof payload === 'string' ? payload.length : payload.byteLength;
 }
 
-/** How many items, from the first on, go into one call. At least one. Looks at no more than that. */
-function fitting(queue: Iterable<PutCall | ResultItem>): number {
+/** How many puts of a queue go into one call, from the first on. At least one; a reset goes alone. Looks at no more than that. */
+export function cutPuts(queue: Iterable<PutCall>): number {
   let count = 0;
   let bytes = 0;
   for (const item of queue) {
@@ -18,14 +27,36 @@ function fitting(queue: Iterable<PutCall | ResultItem>): number {
   return count;
 }
 
-/** How many puts of a queue go into one call. A reset goes alone. */
-export function cutPuts(queue: Iterable<PutCall>): number {
-  return fitting(queue);
+/** How many units of results go into one call, from the first on. At least one. */
+export function cutUnits(queue: Iterable<ResultUnit>): number {
+  let count = 0;
+  let results = 0;
+  let bytes = 0;
+  for (const unit of queue) {
+    results += unit.items.length;
+    bytes += unit.bytes;
+    if (count > 0 && (results > MAX_ITEMS || bytes > MAX_BYTES)) break;
+    count += 1;
+  }
+  return count;
 }
 
-/** How many results of a queue go into one call. */
-export function cutResults(queue: Iterable<ResultItem>): number {
-  return fitting(queue);
+/** Results that are put together, as units that each fit one call, or are one larger result. */
+export function unitsOf(items: readonly ResultItem[]): ResultUnit[] {
+  const units: ResultUnit[] = [];
+  let from = 0;
+  let bytes = 0;
+  for (let i = 0; i < items.length; i += 1) {
+    const size = items[i]!.bytes;
+    if (i > from && (i - from === MAX_ITEMS || bytes + size > MAX_BYTES)) {
+      units.push({ items: items.slice(from, i), bytes });
+      from = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (from < items.length) units.push({ items: from === 0 ? items : items.slice(from), bytes });
+  return units;
 }
 
 /** A call of one item that is larger than any of several: it would hold up what is sent behind it. */

@@ -36,6 +36,12 @@ export interface LaneOptions<Item, Answer> {
     /** The answer is of the call that was given up, not that refusal. */
     wasRun: (answer: Answer) => boolean;
   };
+  /** How an item is sent in parts, of which one may be what breaks connections. Missing: an item is refused whole. */
+  parts?: {
+    /** Empty: it has none. */
+    of: (item: Item) => Item[];
+    join: (outcomes: (Answer | SchedulerError)[]) => Answer;
+  };
 }
 
 /**
@@ -103,16 +109,28 @@ export class Lane<Item, Answer> {
     }
   }
 
-  /** Refuses what breaks connections, and it alone: the other items of its call are sent again, one by one. */
+  /** Refuses what breaks connections, and it alone: the other items of its call are sent again, one by one, and part by part. */
   async #giveUp({ items, waiting }: Batch<Item, Waiting<Answer>>, poison: PoisonError): Promise<void> {
     const { hollow } = this.#options;
     const answers = await this.#hollow(items).catch(() => []);
     for (const [i, one] of waiting.entries()) {
       const answer = answers[i];
       if (answer !== undefined && hollow?.wasRun(answer)) one.resolve(answer);
-      else if (items.length === 1) one.reject(poison);
-      else await this.#settle({ items: [items[i]!], waiting: [one] }, true);
+      else if (items.length > 1) await this.#settle({ items: [items[i]!], waiting: [one] }, true);
+      else await this.#settleParts(items[0]!, one, poison);
     }
+  }
+
+  async #settleParts(item: Item, waiting: Waiting<Answer>, poison: PoisonError): Promise<void> {
+    const { parts } = this.#options;
+    const outcomes: (Answer | SchedulerError)[] = [];
+    const one = {
+      resolve: (answer: Answer): void => void outcomes.push(answer),
+      reject: (error: SchedulerError): void => void outcomes.push(error),
+    };
+    for (const part of parts?.of(item) ?? []) await this.#settle({ items: [part], waiting: [one] }, true);
+    if (parts && outcomes.length > 0) waiting.resolve(parts.join(outcomes));
+    else waiting.reject(poison);
   }
 
   /** The number of the last call once more, without its content. */

@@ -1,26 +1,25 @@
 /** How the replies of a shard's scripts are read, and the records in them. Pure. */
 import { NO_TICK, joinTicket, type Tick, type Ticket } from '../base/ticket.ts';
-import { readFrame } from './frames.ts';
 import type {
   CancelAnswer,
   ClaimAnswer,
   ClaimedTicket,
+  FrameMail,
   Held,
   Mail,
-  MailFrame,
   MailKind,
   PutAnswer,
   PutItem,
   RefreshAnswer,
   ResetAnswer,
   ResultAnswer,
-  ResultsReply,
+  ResultsAnswer,
   Story,
+  TakenAnswer,
 } from './wire.ts';
 
-/** Where a single result has the first digit of its ticket's length. */
-const FRAME = 'F'.charCodeAt(0);
-/** Length of an entry's totals. */
+const TICK = 14;
+/** Characters of what an entry says of the counts of its mailbox. */
 const TOTALS = 42;
 
 const KINDS: Record<string, MailKind> = {
@@ -33,11 +32,10 @@ const KINDS: Record<string, MailKind> = {
   l: 'lost',
 };
 
-function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] {
+function parseClaimed(text: Buffer, from: number, bodies: readonly Buffer[]): ClaimedTicket[] {
   const claims: ClaimedTicket[] = [];
   let nextBody = 0;
-  // behind `on`
-  for (let at = 14; at < text.length;) {
+  for (let at = from; at < text.length;) {
     const head = text.toString('latin1', at, at + 48);
     const end = at + 48 + parseInt(head.slice(44, 48), 16);
     const body = head[43] === 'b' ? bodies[nextBody++] : undefined;
@@ -54,44 +52,41 @@ function parseClaimed(text: Buffer, bodies: readonly Buffer[]): ClaimedTicket[] 
   return claims;
 }
 
-/** An entry of a mailbox. */
-export function parseEntry(entry: Buffer): Mail | MailFrame {
-  const owner = entry.indexOf('|');
-  if (entry[owner + 16] !== FRAME) return parseMail(entry);
-  const totalsAt = owner + 17;
-  const countAt = totalsAt + TOTALS;
-  return {
-    tick: entry.toString('latin1', owner + 1, owner + 15),
-    totals: entry.toString('latin1', totalsAt, countAt),
-    chunks: readFrame(entry, countAt + 4, parseInt(entry.toString('latin1', countAt, countAt + 4), 16)),
-  };
+/** An entry of a mailbox: `owner|tick|`, and a frame or one result. */
+export function parseMail(entry: Buffer): Mail | FrameMail {
+  const at = entry.indexOf('|') + 1;
+  const tick = entry.toString('latin1', at, at + TICK);
+  const from = at + TICK + 1;
+  return String.fromCharCode(entry[from]!) === 'F'
+    ? parseFrame(entry, tick, from + 1)
+    : parseResult(entry, tick, from);
 }
 
-export function parseMail(mail: Buffer): Mail {
-  const owner = mail.indexOf('|');
-  const tick = mail.toString('latin1', owner + 1, owner + 15);
-  const length = parseInt(mail.toString('latin1', owner + 16, owner + 20), 16);
-  const after = owner + 20 + length;
-  const letter = mail.toString('latin1', after + 22, after + 23);
-  const kind = KINDS[letter]!;
+function parseFrame(entry: Buffer, tick: Tick, from: number): FrameMail {
+  const head = entry.toString('latin1', from, from + TOTALS + 4);
+  const count = parseInt(head.slice(TOTALS), 16);
+  return { tick, totals: head.slice(0, TOTALS), entry, from: from + TOTALS + 4, count };
+}
+
+function parseResult(entry: Buffer, tick: Tick, from: number): Mail {
+  const after = from + 4 + parseInt(entry.toString('latin1', from, from + 4), 16);
+  const letter = entry.toString('latin1', after + 22, after + 23);
+  const mail = {
+    tick,
+    ticket: entry.toString('utf8', from + 4, after),
+    fence: entry.toString('latin1', after, after + TICK),
+    number: parseInt(entry.toString('latin1', after + TICK, after + 22), 16),
+    kind: KINDS[letter]!,
+  };
+  if (mail.kind === 'chunk') {
+    const end = after + 23 + TOTALS;
+    return { ...mail, totals: entry.toString('latin1', after + 23, end), payload: entry.subarray(end) };
+  }
   // a final's story, behind its length
   const storyAt = after + 27;
-  const end =
-    kind === 'chunk'
-      ? after + 23 + TOTALS
-      : storyAt + parseInt(mail.toString('latin1', after + 23, storyAt), 16);
-  return {
-    tick,
-    ticket: mail.toString('utf8', owner + 20, after),
-    fence: mail.toString('latin1', after, after + 14),
-    number: parseInt(mail.toString('latin1', after + 14, after + 22), 16),
-    kind,
-    ...(kind === 'chunk'
-      ? { totals: mail.toString('latin1', after + 23, end) }
-      : { story: parseStory(mail.toString('latin1', storyAt, end)) }),
-    payload: mail.subarray(end),
-    ...(letter === 'd' ? { bare: true } : {}),
-  };
+  const end = storyAt + parseInt(entry.toString('latin1', after + 23, storyAt), 16);
+  const story = parseStory(entry.toString('latin1', storyAt, end));
+  return { ...mail, story, payload: entry.subarray(end), ...(letter === 'd' ? { bare: true } : {}) };
 }
 
 /** The end of a record: `tries_spent|bytes|arrival`, and `|fence|runner` if it was claimed; then perhaps pauses, and a reason. */
@@ -135,46 +130,35 @@ export function parseClaim(reply: readonly Buffer[]): ClaimAnswer {
   const remembered = reply.length === 3;
   return {
     status: String(reply[0]) as ClaimAnswer['status'],
-    on: reply[2]!.toString('latin1', 0, 14),
-    claims: parseClaimed(reply[2]!, reply.slice(6)),
+    claims: parseClaimed(reply[2]!, TICK, reply.slice(6)),
     remembered,
+    on: reply[2]!.toString('latin1', 0, TICK),
     ...(remembered
       ? {}
       : { ...numberOf('againMs', reply[3]), ...numberOf('dueMs', reply[4]), ...numberOf('askOn', reply[5]) }),
   };
 }
 
-/** @param forms the forms in which this number was sent, each at its place: how many groups it has */
-export function parseResults(
-  reply: readonly Buffer[],
-  forms: readonly { readonly groups: { readonly length: number } }[],
-): ResultsReply {
-  const status = String(reply[0]);
-  if (status === 'DOUBT' || status === 'FULL') return { status };
+/** @param groupsOf how many groups a form of the call had */
+export function parseResults(reply: readonly Buffer[], groupsOf: (form: number) => number): ResultsAnswer {
   const text = reply[2]!.toString('latin1');
   const form = parseInt(text[0]!, 16);
-  const toldEnd = 19 + 14 * parseInt(text.slice(15, 19), 16);
+  const toldAt = 1 + TICK + 4;
+  const groupsAt = toldAt + TICK * parseInt(text.slice(1 + TICK, toldAt), 16);
+  const wordsAt = groupsAt + groupsOf(form) * (1 + TICK);
   const told: Tick[] = [];
-  for (let at = 19; at < toldEnd; at += 14) told.push(text.slice(at, at + 14));
-  const groupsEnd = toldEnd + 15 * forms[form]!.groups.length;
-  const groups: { orphan: boolean; intro: Tick }[] = [];
-  for (let at = toldEnd; at < groupsEnd; at += 15)
-    groups.push({ orphan: text[at] === 'o', intro: text.slice(at + 1, at + 15) });
-  const answers = (groupsEnd === text.length ? [] : text.slice(groupsEnd).split(' ')) as ResultAnswer[];
-  return { status: 'OK', form, mark: text.slice(1, 15), told, groups, answers };
+  for (let at = toldAt; at < groupsAt; at += TICK) told.push(text.slice(at, at + TICK));
+  const groups: ResultsAnswer['groups'] = [];
+  for (let at = groupsAt; at < wordsAt; at += 1 + TICK)
+    groups.push({ status: text[at] === 'o' ? 'ORPHAN' : 'OK', intro: text.slice(at + 1, at + 1 + TICK) });
+  const words = (text.length > wordsAt ? text.slice(wordsAt).split(' ') : []) as ResultAnswer[];
+  return { form, mark: text.slice(1, 1 + TICK), told, groups, words };
 }
 
-/** @returns isBox: the cursor did not stand, and the answer begins at the first entry */
-export function parseTaken(reply: readonly Buffer[]): {
-  isBox: boolean;
-  more: boolean;
-  entries: (Mail | MailFrame)[];
-} {
-  return {
-    isBox: String(reply[0]) === 'BOX',
-    more: String(reply[2]) === '1',
-    entries: reply.slice(3).map((entry) => parseEntry(entry)),
-  };
+export function parseTaken(reply: readonly Buffer[]): TakenAnswer {
+  const mails = reply.slice(3).map(parseMail);
+  const isBox = String(reply[0]) === 'BOX';
+  return { ...(isBox ? { isBox } : {}), more: String(reply[2]) === '1', mails };
 }
 
 /** @param held and `pending`: what the call named, of which the reply gives indexes */

@@ -20,7 +20,7 @@ import type { Place } from './troubles.ts';
 /** No tick is as high: no own ticket's body is withheld. */
 const NEVER: Tick = 'ffffffffffffff';
 
-/** The runner's side of a put by its own node. */
+/** The runner's side of what a shard of its own node does. */
 export interface LocalClaims {
   /**
    * A put is leaving for this shard, whose shortest prompt has so many tokens: in how many ms a claim follows; 0: right behind
@@ -29,6 +29,8 @@ export interface LocalClaims {
   claimsBehind(shard: number, tokens: number): number | undefined;
   /** A put with its claim right behind was answered. If the claim overtook the put, another claim is due. */
   claimIfWaiting(shard: number): void;
+  /** Redis has taken this claim from this node. */
+  taken(shard: number, fence: Tick): void;
 }
 
 /** What the shards of one node share. */

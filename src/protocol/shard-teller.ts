@@ -1,7 +1,7 @@
 import { monotonic } from '../base/clock.ts';
 import { parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
-import type { ClaimedTicket, Held, Mail, PutAnswer, PutItem } from './wire.ts';
+import type { ClaimedTicket, Held, PutAnswer, PutItem } from './wire.ts';
 
 /** A call that Redis took longer to answer is told as `slowShard`. */
 const SLOW_MS = 1_000;
@@ -45,16 +45,6 @@ export class ShardTeller {
     this.#teller.tally.givenBack += claims.length;
     const givenBack = this.#teller.heard('givenBack');
     if (givenBack) for (const claim of claims) givenBack(this.#claimOf(claim));
-  }
-
-  taken(mails: readonly Mail[]): void {
-    this.#teller.tally.resultsTaken += mails.length;
-    const taken = this.#teller.heard('resultTaken');
-    if (!taken) return;
-    for (const { ticket, fence, number, kind, payload } of mails) {
-      const { id } = parseTicket(ticket);
-      taken({ id, ticket, shard: this.#shard, fence, number, kind, bytes: payload.length });
-    }
   }
 
   /** Redis did not run the script and said why, or has said nothing for `ms`; it is sent again. */

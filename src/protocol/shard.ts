@@ -4,20 +4,20 @@
  * gives up waiting; the call itself goes on.
  */
 import type { SchedulerError } from '../base/errors.ts';
-import { NO_TICK, type Tick, type Ticket } from '../base/ticket.ts';
+import type { Tick, Ticket } from '../base/ticket.ts';
 import { whenReady } from '../redis/connection.ts';
-import { cutPuts, cutResults, isLarge } from './cuts.ts';
+import { cutPuts, isLarge } from './cuts.ts';
 import { givenBackArguments, type GivenBack } from './give-back.ts';
-import { HOLLOW_PUT, HOLLOW_RESULT } from './hollow.ts';
+import { Grants } from './grants.ts';
+import { HOLLOW_PUT } from './hollow.ts';
 import { Lane, type LaneCall } from './lane.ts';
 import * as replies from './replies.ts';
+import { ResultLane, type ResultOutcome } from './result-lane.ts';
 import { ShardCalls, type Send, type ShardContext } from './shard-calls.ts';
 import { ShardTeller } from './shard-teller.ts';
 import * as wire from './wire.ts';
 
 const REAP_LIMIT = 128;
-/** No call of the lane is known to have been answered. */
-const NO_CALL = '000000000000';
 
 /** A shard as the parts of a node see it: {@link RedisShard}, or one in memory (src/testing/in-process). */
 export type Shard = Pick<RedisShard, keyof RedisShard>;
@@ -29,7 +29,8 @@ export class RedisShard {
   readonly #teller: ShardTeller;
   readonly #puts: Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>;
   readonly #claims: Lane<wire.ClaimItem, wire.ClaimAnswer>;
-  readonly #results: Lane<wire.ResultItem, wire.ResultAnswer>;
+  readonly #grants = new Grants();
+  readonly #results: ResultLane;
 
   constructor(number: number, context: ShardContext) {
     this.number = number;
@@ -51,9 +52,13 @@ export class RedisShard {
       ...{ ...lane, operation: 'claim', cut: () => 1 },
       send: (call, [item]) => this.#claim(call, item!),
     });
-    this.#results = new Lane({
-      ...{ ...lane, operation: 'put_results', cut: cutResults, hollow: HOLLOW_RESULT },
-      send: (call, items) => this.#putResults(call, items),
+    const { maxResults, leaseMs } = context.rules;
+    this.#results = new ResultLane({
+      ...{ ...lane, grants: this.#grants, node: () => context.membership.name },
+      limits: [String(maxResults), String(wire.boxBytes(context.rules))],
+      introduceMs: leaseMs / 3,
+      send: (call, args) => this.#calls.run('put_results', call, args),
+      taken: (fence) => context.localClaims?.taken(number, fence),
     });
   }
 
@@ -74,8 +79,9 @@ export class RedisShard {
     return this.#claims.push(item);
   }
 
-  putResult(item: wire.ResultItem): Promise<wire.ResultAnswer> {
-    return this.#results.push(item);
+  /** Results in order: what became of each. Never rejects. */
+  putResults(items: readonly wire.ResultItem[]): Promise<ResultOutcome[]> {
+    return this.#results.put(items);
   }
 
   get putsUnanswered(): boolean {
@@ -108,29 +114,25 @@ export class RedisShard {
   }
 
   /**
+   * @param cursor tick of the last entry that the caller has, and the last totals that it read
    * @param limit 0: none is taken, those up to the cursor are removed
    * @param halts at most MAX_ITEMS
-   * @returns isBox: the cursor did not stand, and the answer begins at the first entry
    */
   async takeResults(
-    cursor: wire.Cursor,
+    cursor: string,
     limit: number = wire.MAX_ITEMS,
     halts: readonly wire.Halt[] = [],
-  ): Promise<{ mails: wire.Mail[]; more: boolean; isBox?: boolean }> {
+  ): Promise<wire.TakenAnswer> {
     const limits = [String(limit), String(wire.MAX_BYTES)];
     const args = [wire.cursorArgument(cursor), ...limits, ...wire.haltArguments(halts)];
-    const reply = await this.#calls.persist('take_results', args);
-    const { entries, more, isBox } = replies.parseTaken(reply);
-    const mails = entries as wire.Mail[];
-    this.#teller.taken(mails);
-    return { mails, more, isBox };
+    return replies.parseTaken(await this.#calls.persist('take_results', args));
   }
 
   /** `held` are extended; of `pending`, those the shard does not know are answered. At most 500 of each. */
   async refresh<H extends wire.Held>(
     held: readonly H[],
     pending: readonly Ticket[],
-    cursor: wire.Cursor,
+    cursor: string,
   ): Promise<wire.RefreshAnswer<H>> {
     const { leaseMs, keepAliveMs } = this.#context.rules;
     const reply = await this.#calls.persist('refresh', [
@@ -195,15 +197,8 @@ export class RedisShard {
     const answer = replies.parseClaim(
       await this.#calls.run('claim', call, wire.claimArguments(item, this.ownSince)),
     );
+    this.#grants.granted(answer.on, answer.claims);
     this.#teller.claimed(answer.claims, this.#context.membership.name);
     return [answer];
-  }
-
-  async #putResults(call: LaneCall, items: readonly wire.ResultItem[]): Promise<wire.ResultAnswer[]> {
-    const form = { form: 0, last: NO_CALL, mark: NO_TICK, groups: [], items };
-    const args = wire.resultsArguments(form, this.#context.rules);
-    const alone = call.alone || isLarge(items);
-    const answer = replies.parseResults(await this.#calls.run('put_results', { ...call, alone }, args), [form]);
-    return (answer as wire.ResultsAnswer).answers;
   }
 }

@@ -2,15 +2,16 @@
 import type { Payload } from '../base/codec.ts';
 import type { OnOwnerLoss } from '../base/options.ts';
 import { NO_TICK, hex, type Tick, type Ticket } from '../base/ticket.ts';
-import type { FrameChunk } from './frames.ts';
 
 /** A call carries at most this, or one larger item (lua/README.md#scripts). */
 export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
-/** Bytes of chunks of one owner that may wait in a shard, at least; an owner that keeps more has more of them. */
-const LEAST_BOX_BYTES = 64 * 1024 * 1024;
 /** A claim takes no more, whatever the engine has room for (lua/lib/bounds.lua): the next claim takes the rest. */
 export const MAX_CLAIMS = 1_000;
+/** How many times the bytes at which its runner is asked to wait may wait for a reader. */
+export const UNREAD_TIMES = 16;
+/** Bytes of chunks that may wait for an owner in a shard, at least. */
+const LEAST_BOX_BYTES = 64 * 1024 * 1024;
 const MAX_TOKENS = 2 ** 32 - 1;
 
 export interface PutItem {
@@ -57,16 +58,18 @@ export interface ClaimedTicket {
   arrival: Tick;
   /** Missing: the caller's own request, whose payload it has, or the answer was a remembered one. */
   body?: Buffer;
+  /** See {@link SentClaim}. */
+  vouchedIn?: number;
 }
 
 export interface ClaimAnswer {
   /** BLOCKED: something does not fit now. KEEPING: this node keeps room for it. */
   status: 'OK' | 'IDLE' | 'BLOCKED' | 'KEEPING';
   claims: ClaimedTicket[];
-  /** The runner's mark in Redis before these grants; zeros: none. */
-  on: Tick;
   /** The answer came from the lane's memory, which keeps no bodies. */
   remembered: boolean;
+  /** The mark that it was granted on, see grants.ts; zeros: none. */
+  on: Tick;
   /** ms until a peer's first request may be stolen, or this node may take one again that it gave back. */
   againMs?: number;
   /** ms to the first `due`. */
@@ -79,74 +82,64 @@ export type ResultKind = 'chunk' | 'finished' | 'failed' | 'cancelled' | 'expire
 /** `lost`: Redis lost the body of a waiting request, which is no longer there; its owner puts it again. */
 export type MailKind = ResultKind | 'lost';
 
+/** A claim as its results are sent. What changes of it, the lane of results changes, but for `isHeld`. */
+export interface SentClaim extends Held {
+  readonly owner: string;
+  /** The fence as a number: exact, as no tick is beyond 2^52. */
+  readonly fenceNumber: number;
+  /** This node holds it, as far as it knows. */
+  isHeld: boolean;
+  /** The round in which it was last vouched for (grants.ts). */
+  vouchedIn: number;
+  /** The intro of its owner's mailbox when the owner was last told the claim's ticket. */
+  introducedTo: Tick;
+  /** And when that was, on the monotonic clock. */
+  introducedAt: number;
+}
+
 export interface ResultItem {
-  ticket: Ticket;
-  fence: Tick;
-  number: number;
-  kind: 'chunk' | 'finished' | 'failed';
+  readonly claim: SentClaim;
+  readonly number: number;
+  readonly kind: 'chunk' | 'finished' | 'failed';
   /** Copy the request to `dead`. */
-  dead: boolean;
-  payload: Payload;
+  readonly dead: boolean;
+  readonly payload: Payload;
+  /** Of the payload. */
+  readonly bytes: number;
   /** Finished without an output, which is not one of zero bytes. */
-  bare?: boolean;
+  readonly bare?: boolean;
 }
 
 export type ResultAnswer = 'OK' | 'ORPHAN' | 'LOST' | 'OVERFLOW';
 
-/** Chunks of claims that are known to stand, to one owner (lua/put_results.lua). */
-export interface ResultGroup {
-  owner: string;
-  /** Of the owner's box, as the runner knows it; zeros: it does not. */
-  intro: Tick;
-  count: number;
-  /** See frames.ts; empty if the owner is the caller. */
-  frame: Buffer | '';
-}
-
-/** One form of a call with results: the same number may be sent in another, after DOUBT or FULL. */
-export interface ResultsForm {
-  /** From 0; of one number no two forms have the same. */
-  form: number;
-  /** Number of the last call on the lane whose answer is known, 12 hex digits; zeros: none. */
-  last: string;
-  /** The runner's; zeros: none. */
-  mark: Tick;
-  groups: readonly ResultGroup[];
-  items: readonly ResultItem[];
-}
-
-/** DOUBT, FULL: nothing was done, and the same number may be sent in another form. */
-export type ResultsReply = { status: 'DOUBT' | 'FULL' } | ResultsAnswer;
-
+/** What was accepted of the results of one call, see lua/put_results.lua. */
 export interface ResultsAnswer {
-  status: 'OK';
-  /** The form that was run; what follows is of its groups and items. */
+  /** Which form of the call ran. */
   form: number;
+  /** The one that the call named, or one that begins a new count. */
   mark: Tick;
-  /** Fences of claims that were taken from the caller, up to its mark: no chunk of them was delivered. */
+  /** Fences that were taken from the caller: nothing of them was accepted. */
   told: Tick[];
-  groups: { orphan: boolean; intro: Tick }[];
-  answers: ResultAnswer[];
+  /** By group, in the order of the call. */
+  groups: { status: 'OK' | 'ORPHAN'; intro: Tick }[];
+  /** By result that was checked by itself. */
+  words: ResultAnswer[];
 }
 
-/** A frame on its way to its owner: chunks of several claims, some of them with their tickets. */
-export interface MailFrame {
+/** Chunks on their way to their owner, many as one entry of the mailbox (frames.ts). */
+export interface FrameMail {
   tick: Tick;
   totals: string;
-  chunks: FrameChunk<Buffer>[];
+  entry: Buffer;
+  /** Where the frame begins. */
+  from: number;
+  /** Chunks in it. */
+  count: number;
 }
-
-/**
- * How far an owner has its mailbox: the tick of the last entry, and the totals of the last one with chunks, if there was one. It
- * compares with ticks like that tick.
- */
-export type Cursor = string;
 
 /** A result on its way to its owner, as it stands in the mailbox. */
 export interface Mail {
   tick: Tick;
-  /** Of a chunk: how much had been put into the mailbox, with it (lua/lib/boxes.lua); the cursor hands it back. */
-  totals?: string;
   ticket: Ticket;
   fence: Tick;
   number: number;
@@ -156,6 +149,18 @@ export interface Mail {
   payload: Buffer;
   /** Finished without an output. */
   bare?: boolean;
+  /** Of an entry that is counted: what its owner hands back with the cursor. */
+  totals?: string;
+  /** Results in front of it were given up. */
+  hasHole?: boolean;
+}
+
+/** What a mailbox had behind a cursor. */
+export interface TakenAnswer {
+  /** The cursor is unknown: this begins at the beginning. */
+  isBox?: true;
+  mails: (Mail | FrameMail)[];
+  more: boolean;
 }
 
 /** How it went with a request up to its end. */
@@ -234,22 +239,22 @@ export function claimArguments(item: ClaimItem, since: Tick): string[] {
   ];
 }
 
-/** What `put_results` is told. */
-export function resultsArguments(
-  { form, last, mark, groups, items }: ResultsForm,
-  { maxResults, maxUnreadBytes }: { maxResults: number; maxUnreadBytes: number },
-): (string | Buffer)[] {
-  const maxBytes = Math.max(LEAST_BOX_BYTES, 16 * maxUnreadBytes);
-  const args: (string | Buffer)[] = [String(maxResults), String(maxBytes), `${form.toString(16)}${last}${mark}`];
-  args.push(String(groups.length));
-  for (const { owner, intro, count, frame } of groups) args.push(`${intro}${hex(count, 4)}${owner}`, frame);
-  for (const item of items) args.push(...resultArguments(item));
-  return args;
+/** Bytes of chunks that may wait for an owner in a shard. */
+export function boxBytes({ maxUnreadBytes }: { maxUnreadBytes: number }): number {
+  return Math.max(LEAST_BOX_BYTES, UNREAD_TIMES * maxUnreadBytes);
 }
 
-function resultArguments(item: ResultItem): (string | Buffer)[] {
-  const { ticket, fence, number, kind, dead, payload, bare = false } = item;
-  return [ticket, fence, hex(number, 8), bare ? 'done' : kind, dead ? '1' : '0', payload];
+/** What `put_results` is told of a result that is checked by itself. @param isHollow it has the fence of no claim, and no content */
+export function resultArguments(item: ResultItem, isHollow: boolean): (string | Buffer)[] {
+  const { claim, number, kind, dead, payload, bare } = item;
+  return [
+    claim.ticket,
+    isHollow ? NO_TICK : claim.fence,
+    hex(number, 8),
+    bare ? 'done' : kind,
+    dead ? '1' : '0',
+    isHollow ? '' : payload,
+  ];
 }
 
 /** Claims, by ticket and fence. */
@@ -268,12 +273,7 @@ export function claimsInArgument(claimsInMs: number | undefined, keepsNone: bool
   return claimsInMs === undefined ? '' : String(Math.ceil(claimsInMs));
 }
 
-/** A mailbox' cursor. */
-export function cursorArgument(cursor: Cursor): string {
+/** A mailbox' cursor: a tick, and perhaps totals behind it. */
+export function cursorArgument(cursor: string): string {
   return cursor === NO_TICK ? '' : cursor;
-}
-
-/** The cursor once this entry has been had. */
-export function cursorBehind(cursor: Cursor, { tick, totals }: Pick<Mail, 'tick' | 'totals'>): Cursor {
-  return tick + (totals ?? cursor.slice(NO_TICK.length));
 }

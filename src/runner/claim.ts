@@ -1,11 +1,11 @@
 import { monotonic } from '../base/clock.ts';
 import { hex, type Tick, type Ticket } from '../base/ticket.ts';
 import type { Shard } from '../protocol/shard.ts';
-import type { ClaimedTicket, Held, Story } from '../protocol/wire.ts';
+import type { ClaimedTicket, SentClaim, Story } from '../protocol/wire.ts';
 import { Halt } from './halt.ts';
 
 /** What this node holds of one request. */
-export class Claim implements Held {
+export class Claim implements SentClaim {
   readonly key: string;
   readonly shard: Shard;
   readonly ticket: Ticket;
@@ -18,6 +18,11 @@ export class Claim implements Held {
   readonly #grantedAt = monotonic();
   /** Of its last result. */
   number = 0;
+  readonly fenceNumber: number;
+  isHeld = true;
+  vouchedIn: number;
+  introducedTo: Tick = '';
+  introducedAt = -Infinity;
   /** Its final result, or its give-back, is on its way. */
   ending = false;
   /** It was told that its owner is silent. */
@@ -31,7 +36,7 @@ export class Claim implements Held {
   constructor(
     key: string,
     shard: Shard,
-    { ticket, fence, triesSpent, arrival }: ClaimedTicket,
+    { ticket, fence, vouchedIn = -1, triesSpent, arrival }: ClaimedTicket,
     owner: string,
     id: string,
   ) {
@@ -39,6 +44,8 @@ export class Claim implements Held {
     this.shard = shard;
     this.ticket = ticket;
     this.fence = fence;
+    this.fenceNumber = parseInt(fence, 16);
+    this.vouchedIn = vouchedIn;
     this.owner = owner;
     this.id = id;
     this.#triesSpent = triesSpent;
@@ -47,14 +54,14 @@ export class Claim implements Held {
 
   /** ms from the put to this claim. */
   get queuedMs(): number {
-    return Math.max(0, (parseInt(this.fence, 16) - parseInt(this.#arrival, 16)) / 1_000);
+    return Math.max(0, (this.fenceNumber - parseInt(this.#arrival, 16)) / 1_000);
   }
 
   /** What a final of an own request says, as Redis would have written it now. */
   storyNow(): { tick: Tick; story: Story } {
     const us = Math.round(1_000 * (monotonic() - this.#grantedAt));
     return {
-      tick: hex(parseInt(this.fence, 16) + us, 14),
+      tick: hex(this.fenceNumber + us, 14),
       story: {
         triesSpent: this.#triesSpent,
         arrival: this.#arrival,

@@ -62,7 +62,7 @@ export class Claims<Request, Output> {
     this.#own = own;
     this.#teller = teller;
     const held = {
-      ended: (claim: Claim) => void this.#byKey.delete(claim.key),
+      ended: (claim: Claim) => void this.#letGo(claim),
       lose: (claim: Claim) => this.lose(claim),
       overflowed: (claim: Claim) => this.#overflowed(claim),
     };
@@ -120,7 +120,7 @@ export class Claims<Request, Output> {
       return { value: this.#settings.codec.decode(Buffer.from(body)) };
     } catch (error) {
       const reason = `the request could not be decoded: ${messageOf(error)}`;
-      this.#outbox.send(claim, { kind: 'failed', payload: reason, dead: true }).catch((unsent: unknown) => {
+      this.#outbox.fail(claim, reason).catch((unsent: unknown) => {
         if (this.#membership.over.aborted) return;
         this.#settings.onWarning(`${claim.id}: ${reason}; ${messageOf(unsent)}`);
         void this.surrender(claim.key);
@@ -171,7 +171,7 @@ export class Claims<Request, Output> {
   }
 
   async #giveBack(claim: Claim, how: GivenBack['how']): Promise<void> {
-    if (claim.ending || !this.#byKey.delete(claim.key)) return;
+    if (claim.ending || !this.#letGo(claim)) return;
     claim.ending = true;
     if (how?.elsewhere) this.#leftToOthers += 1;
     const { ticket, fence } = claim;
@@ -193,9 +193,20 @@ export class Claims<Request, Output> {
 
   /** See {@link Outbox.put}. */
   put(item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
+    const claim = this.#claimOf(item);
+    return claim ? this.#outbox.put(claim, item) : 'lost';
+  }
+
+  /** What is put together leaves together; see {@link Outbox.putAll}. */
+  putAll(items: readonly RunnerResult<Output>[]): Promise<ResultStatus[]> {
+    return this.#outbox.putAll(items, (item) => this.#claimOf(item));
+  }
+
+  /** The claim that a result is of, if it has not ended. */
+  #claimOf(item: RunnerResult<Output>): Claim | undefined {
     const claim = this.#byKey.get(item.claim);
-    this.#returned.clear();
-    return !claim || claim.ending ? 'lost' : this.#outbox.put(claim, item);
+    if (this.#returned.size > 0) this.#returned.clear();
+    return claim?.ending === false ? claim : undefined;
   }
 
   /** The owner of a claim has heard that its reader is behind, or has caught up (0 ms). */
@@ -224,6 +235,12 @@ export class Claims<Request, Output> {
     this.#teller.heard('ownerSilent')?.({ id, ticket, fence, owner, shard: shard.number });
   }
 
+  /** Redis says that it has taken this claim from this node. */
+  taken(shard: number, fence: Tick): void {
+    const claim = this.#byKey.get(`${shard}.${fence}`);
+    if (claim) this.lose(claim);
+  }
+
   /** Redis says that this node no longer holds the claim: its handler is aborted. */
   lose(claim: Claim): void {
     if (!this.#drop(claim, notHeld(claim))) return;
@@ -241,10 +258,16 @@ export class Claims<Request, Output> {
 
   /** Its handler is aborted with the reason. False: it was not held any more. */
   #drop(claim: Claim, reason: SchedulerError): boolean {
-    if (!this.#byKey.delete(claim.key)) return false;
+    if (!this.#letGo(claim)) return false;
     claim.ending = true;
     claim.abort(reason);
     return true;
+  }
+
+  /** False: it was not held any more. */
+  #letGo(claim: Claim): boolean {
+    claim.isHeld = false;
+    return this.#byKey.delete(claim.key);
   }
 
   /** Redis refuses this claim's results: its handler is aborted, and the request given back. */

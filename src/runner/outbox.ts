@@ -1,13 +1,15 @@
 /**
  * Results of claims on their way to Redis. Each carries its claim's fence and the next number of that claim; Redis refuses
- * them once the fence no longer holds. A result of a request that this node accepted itself does not travel: Redis fences
- * it, and it is delivered here.
+ * them once the fence no longer holds. What is put together is sent and answered together. A result of a request that this node
+ * accepted itself does not travel: Redis fences it, and it is delivered here.
  */
 import { toPayload, type Codec, type Payload } from '../base/codec.ts';
+import type { SchedulerError } from '../base/errors.ts';
 import type { Ticket } from '../base/ticket.ts';
 import type { Teller } from '../observe/events.ts';
 import type { Membership } from '../protocol/membership.ts';
 import { PoisonError } from '../protocol/resend.ts';
+import type { ResultOutcome } from '../protocol/result-lane.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Delivered, ResultAnswer, ResultItem } from '../protocol/wire.ts';
 import type { Claim } from './claim.ts';
@@ -73,8 +75,15 @@ export interface OutboxRules<Output> {
   maxResultBytes: number;
 }
 
-/** A result as it is sent; `dead`: Redis keeps a copy of the request among its dead letters. */
+/** A result without its place in the stream; `dead`: Redis keeps a copy of the request among its dead letters. */
 type Encoded = Pick<ResultItem, 'kind' | 'payload' | 'bare'> & Partial<Pick<ResultItem, 'dead'>>;
+
+/** A result as it is sent. */
+export interface SentResult extends ResultItem {
+  readonly claim: Claim;
+  /** Of an own request: called when it was answered and delivered. */
+  readonly sent: (() => void) | undefined;
+}
 
 export class Outbox<Output> {
   readonly #membership: Membership;
@@ -101,25 +110,64 @@ export class Outbox<Output> {
    * What cannot be sent is answered at once, before anything that follows it is sent.
    * Rejects with SchedulerError REDIS if Redis refuses it: the claim stands, and the result was not taken.
    */
-  put(claim: Claim, item: RunnerResult<Output>): 'encode' | 'too_large' | Promise<ResultStatus> {
+  put(claim: Claim, item: RunnerResult<Output>): ResultStatus | Promise<ResultStatus> {
+    const result = this.#next(claim, item);
+    if (typeof result === 'string') return result;
+    return this.#send(claim.shard, [result]).then(([status]) => status!);
+  }
+
+  /**
+   * The same for results of any claims, in order: those of one shard are one unit up to the answer.
+   * @param claimOf the claim of one; undefined: it is lost
+   */
+  async putAll(
+    items: readonly RunnerResult<Output>[],
+    claimOf: (item: RunnerResult<Output>) => Claim | undefined,
+  ): Promise<ResultStatus[]> {
+    const list: (SentResult | ResultStatus)[] = [];
+    let thrown: { error: unknown } | undefined;
+    for (const item of items) {
+      try {
+        const claim = claimOf(item);
+        list.push(claim ? this.#next(claim, item) : 'lost');
+      } catch (error) {
+        // an item of the user's own making; what was numbered before it must be sent
+        thrown ??= { error };
+        list.push('encode');
+      }
+    }
+    const statuses = await this.#sendAll(list);
+    if (thrown) throw thrown.error;
+    return statuses;
+  }
+
+  /** Ends a request that this node cannot decode. */
+  async fail(claim: Claim, reason: string): Promise<void> {
+    const failed = { kind: 'failed', payload: reason, dead: true } as const;
+    await this.#send(claim.shard, [this.#numbered(claim, failed, Buffer.byteLength(reason))]);
+  }
+
+  /** The next result of a claim; it must be sent then. What cannot be sent takes no number. */
+  #next(claim: Claim, item: RunnerResult<Output>): SentResult | 'encode' | 'too_large' {
     let result: Encoded;
     try {
       result = this.#encode(item);
     } catch {
       return 'encode';
     }
-    if (Buffer.byteLength(result.payload) > this.#rules.maxResultBytes) return 'too_large';
-    return this.#put(claim, result);
+    const bytes = Buffer.byteLength(result.payload);
+    return bytes > this.#rules.maxResultBytes ? 'too_large' : this.#numbered(claim, result, bytes);
   }
 
-  async #put(claim: Claim, result: Encoded): Promise<ResultStatus> {
-    try {
-      const answer = await this.send(claim, result);
-      return answer.toLowerCase() as ResultStatus;
-    } catch (error) {
-      if (error instanceof PoisonError && result.kind !== 'failed') return 'too_large';
-      throw error;
-    }
+  #numbered(claim: Claim, { kind, payload, bare, dead = false }: Encoded, bytes: number): SentResult {
+    claim.number += 1;
+    claim.bytesAhead += bytes;
+    if (kind !== 'chunk') claim.ending = true;
+    this.#teller.tally.resultsUnanswered += 1;
+    const sent = claim.owner === this.#membership.name ? this.#own.sending(claim.ticket) : undefined;
+    const { number } = claim;
+    const result: SentResult = { claim, number, kind, dead, payload, bytes, sent };
+    return bare ? { ...result, bare } : result;
   }
 
   /** Throws what the codec throws; a chunk must have an output. */
@@ -130,52 +178,91 @@ export class Outbox<Output> {
     return { kind: finished ? 'finished' : 'chunk', payload };
   }
 
-  async send(claim: Claim, result: Encoded): Promise<ResultAnswer> {
-    const { shard, ticket, fence } = claim;
-    const { kind, payload } = result;
-    const number = ++claim.number;
-    if (kind !== 'chunk') claim.ending = true;
-    const isOwn = claim.owner === this.#membership.name;
-    const bytes = Buffer.byteLength(payload);
-    claim.bytesAhead += bytes;
-    const sent = isOwn ? this.#own.sending(ticket) : undefined;
-    const { tally } = this.#teller;
-    tally.resultsUnanswered += 1;
-    try {
-      const answer = await shard.putResult({ dead: false, ...result, ticket, fence, number });
-      this.#tell(claim, number, kind, bytes, answer);
-      if (answer === 'LOST') {
-        this.#held.lose(claim);
-      } else if (answer === 'OVERFLOW') {
-        this.#held.overflowed(claim);
+  /** Results of claims in one shard. Rejects with the first error that Redis refused one with. */
+  async #send(shard: Shard, results: readonly SentResult[]): Promise<ResultStatus[]> {
+    const outcomes = await shard.putResults(results);
+    const statuses: ResultStatus[] = [];
+    let refusal: SchedulerError | undefined;
+    for (const [i, result] of results.entries()) {
+      const outcome = outcomes[i]!;
+      this.#settle(shard, result, outcome);
+      if (typeof outcome === 'string') {
+        statuses.push(STATUS[outcome]);
       } else {
-        if (kind !== 'chunk') this.#held.ended(claim);
-        const told = kind === 'chunk' ? { tick: fence } : claim.storyNow();
-        if (isOwn) this.#own.deliver(shard, { ...result, ticket, fence, number, ...told });
+        if (!(outcome instanceof PoisonError) || result.kind === 'failed') refusal ??= outcome;
+        statuses.push('too_large');
       }
-      return answer;
-    } catch (error) {
-      // refused: neither its number nor its end was taken
-      claim.number = Math.min(claim.number, number - 1);
-      if (kind !== 'chunk') claim.ending = false;
-      throw error;
+    }
+    if (refusal) throw refusal;
+    return statuses;
+  }
+
+  async #sendAll(list: readonly (SentResult | ResultStatus)[]): Promise<ResultStatus[]> {
+    const byShard = new Map<Shard, SentResult[]>();
+    for (const one of list) {
+      if (typeof one === 'string') continue;
+      const results = byShard.get(one.claim.shard);
+      if (results) results.push(one);
+      else byShard.set(one.claim.shard, [one]);
+    }
+    const [only] = byShard;
+    if (only?.[1].length === list.length) return this.#send(...only);
+    const sent = [...byShard].map(
+      async ([shard, results]) => [shard, (await this.#send(shard, results)).values()] as const,
+    );
+    const statuses = new Map(await Promise.all(sent));
+    return list.map((one) => (typeof one === 'string' ? one : statuses.get(one.claim.shard)!.next().value!));
+  }
+
+  #settle(shard: Shard, result: SentResult, outcome: ResultOutcome): void {
+    const { claim, number, kind, bytes, sent } = result;
+    try {
+      if (typeof outcome === 'string') this.#answered(shard, result, outcome);
+      else {
+        // refused: neither its number nor its end was taken
+        claim.number = Math.min(claim.number, number - 1);
+        if (kind !== 'chunk') claim.ending = false;
+      }
     } finally {
-      tally.resultsUnanswered -= 1;
+      this.#teller.tally.resultsUnanswered -= 1;
       claim.bytesAhead -= bytes;
       sent?.();
     }
   }
 
-  #tell(claim: Claim, number: number, kind: Encoded['kind'], bytes: number, answer: ResultAnswer): void {
+  #answered(shard: Shard, result: SentResult, answer: ResultAnswer): void {
+    const { claim, number, kind, payload, bare, sent } = result;
+    this.#tell(result, answer);
+    if (answer === 'LOST') {
+      this.#held.lose(claim);
+    } else if (answer === 'OVERFLOW') {
+      this.#held.overflowed(claim);
+    } else {
+      if (kind !== 'chunk') this.#held.ended(claim);
+      if (sent === undefined) return;
+      const { ticket, fence } = claim;
+      const told = kind === 'chunk' ? { tick: fence } : claim.storyNow();
+      this.#own.deliver(shard, { kind, payload, ...(bare ? { bare } : {}), ticket, fence, number, ...told });
+    }
+  }
+
+  #tell({ claim, number, kind, bytes }: SentResult, answer: ResultAnswer): void {
     const { tally } = this.#teller;
     if (answer === 'OK' || answer === 'ORPHAN') tally.resultsSent += 1;
     else tally.resultsRefused += 1;
+    const tell = this.#teller.heard('resultSent');
+    if (!tell) return;
     const { id, ticket, fence, owner, shard } = claim;
-    this.#teller.heard('resultSent')?.({
-      ...{ id, ticket, fence, owner, shard: shard.number, number, kind, bytes, answer },
-    });
+    tell({ id, ticket, fence, owner, shard: shard.number, number, kind, bytes, answer });
   }
 }
+
+const STATUS: Record<ResultAnswer, ResultStatus> = {
+  OK: 'ok',
+  ORPHAN: 'orphan',
+  LOST: 'lost',
+  OVERFLOW: 'overflow',
+};
 
 /** The text, or as much of its beginning as this many bytes hold. */
 function cut(text: string, bytes: number): string {

@@ -295,6 +295,20 @@ describe('budget', () => {
         expect(() => validateBudget({ ...full, readyInMs })).to.throw(ConfigError, 'budget.readyInMs');
     });
 
+    it('refuses a field that no budget has, and names the one that was meant; one of a class may have more', () => {
+      expect(() => validateBudget({ ...full, readyinMs: 5 })).to.throw(
+        ConfigError,
+        'budget.readyinMs is no option of a budget; did you mean budget.readyInMs?',
+      );
+      expect(() =>
+        validateBudget({ ...full, chunkedPrefill: { ...chunkedPrefill, longPrefill: 1 } }),
+      ).to.throw(ConfigError, /^budget\.chunkedPrefill\.longPrefill is no option of a budget/);
+      class Room {
+        engine = 'mine';
+      }
+      expect(() => validateBudget(Object.assign(new Room(), full))).not.to.throw();
+    });
+
     it('refuses a missing field, blocks of no tokens, and more free blocks than there are', () => {
       expect(() => validateBudget({ ...full, batch: undefined })).to.throw(ConfigError, 'budget.batch');
       expect(() => validateBudget({ ...full, blockSize: 0 })).to.throw(ConfigError, 'budget.blockSize');

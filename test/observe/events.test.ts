@@ -164,8 +164,8 @@ describe('the events of a scheduler', function () {
   it('tell of a shard that answers late', async () => {
     const { events, heard: told } = listen();
     // a connection that is silent for a third of the lease is given up
-    const owner = await fleet.start('owner', { events, leaseMs: 9_000 });
-    await redis.hang(1_300);
+    const owner = await fleet.start('owner', { events, commandTimeout: 30_000, leaseMs: 30_000 });
+    await redis.hang(5_000);
     await owner.putRequests([request('r')]);
     const slow = told.slowShard.find(({ script }) => script === 'put_requests');
     expect(slow).to.include({ shard: 0, reason: undefined });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Mailbox } from '../../src/owner/mailbox.ts';
-import type { Mail } from '../../src/protocol/wire.ts';
+import type { FrameMail, Mail } from '../../src/protocol/wire.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import { actAlone } from '../support/alone.ts';
 
@@ -8,7 +8,7 @@ import { actAlone } from '../support/alone.ts';
 async function closeWhileAnAnswerIsOnItsWay(): Promise<void> {
   let answer: (answer: { mails: Mail[]; more: boolean }) => void = () => undefined;
   const takeResults: Shard['takeResults'] = () => new Promise((resolve) => (answer = resolve));
-  const told: Mail[] = [];
+  const told: (Mail | FrameMail)[] = [];
   const mailbox = new Mailbox({ takeResults } as unknown as Shard, (mail) => told.push(mail));
   const emptied = mailbox.empty();
   mailbox.close();

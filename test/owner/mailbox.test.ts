@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Mailbox } from '../../src/owner/mailbox.ts';
-import { MAX_ITEMS, type Halt, type Mail } from '../../src/protocol/wire.ts';
+import { MAX_ITEMS, type Halt, type Mail, type TakenAnswer } from '../../src/protocol/wire.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import { hex } from '../../src/base/ticket.ts';
 import { waitUntil } from '../support/server.ts';
@@ -12,7 +12,7 @@ describe('a mailbox', () => {
   it('asks Redis again for every call that comes after its last answer, in whatever microtask', async () => {
     // found by the demo: a refresh answered in the same read as a take said "unknown", and the final was not looked for
     for (let ticks = 0; ticks < 12; ticks += 1) {
-      const answers: ((answer: { mails: Mail[]; more: boolean }) => void)[] = [];
+      const answers: ((answer: TakenAnswer) => void)[] = [];
       const takeResults: Shard['takeResults'] = () => new Promise((resolve) => answers.push(resolve));
       const mailbox = new Mailbox({ takeResults } as unknown as Shard, () => undefined);
       void mailbox.empty();
@@ -39,7 +39,7 @@ describe('a mailbox', () => {
     const mail = (n: number): Mail => ({ tick: tick(n) }) as Mail;
     /** `take <cursor>`, with a `!` for one that takes nothing, and `told <tick>`. */
     let log: string[];
-    let answers: { mails: Mail[]; more: boolean }[];
+    let answers: TakenAnswer[];
     let mailbox: Mailbox;
 
     beforeEach(() => {
@@ -126,6 +126,50 @@ describe('a mailbox', () => {
       await mailbox.empty();
       await mailbox.empty();
       expect(log).to.deep.equal(['take 0', 'told 2', 'take 2', 'told 3']);
+    });
+
+    it('begins at the beginning when Redis does not know how far it was read, and tells all that is there', async () => {
+      // Redis has failed over to a server whose clock is behind
+      answers = [
+        { mails: [mail(7)], more: false },
+        { isBox: true, mails: [mail(4)], more: true },
+        { mails: [mail(5)], more: false },
+      ];
+      await mailbox.empty();
+      await mailbox.empty();
+      await waitUntil(() => log.length === 6, 'the rest is told');
+      expect(log).to.deep.equal(['take 0', 'told 7', 'take 7', 'told 4', 'take 4', 'told 5']);
+    });
+
+    it('has nothing to tell when Redis has what it confirmed no more', async () => {
+      answers = [
+        { mails: [mail(1)], more: false },
+        { mails: [], more: false },
+        { isBox: true, mails: [], more: false },
+      ];
+      for (let i = 0; i < 3; i += 1) await mailbox.empty();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      expect(log).to.deep.equal(['take 0', 'told 1', 'take 1', 'take 1']);
+      expect(mailbox.cursor).to.equal(tick(0));
+    });
+
+    it('hands back the totals of the last entry that has some', async () => {
+      const totals = (n: number): string => hex(n, 42);
+      const cursors: string[] = [];
+      const takeResults: Shard['takeResults'] = (cursor) => {
+        cursors.push(cursor);
+        return Promise.resolve(answers.shift() ?? { mails: [], more: false });
+      };
+      answers = [
+        { mails: [{ ...mail(1), totals: totals(8) }], more: true },
+        { mails: [mail(2)], more: true },
+        { isBox: true, mails: [mail(3)], more: false },
+      ];
+      const counted = new Mailbox({ takeResults, tick: tick(9) } as unknown as Shard, () => undefined);
+      await counted.empty();
+      await counted.empty();
+      counted.close();
+      expect(cursors).to.deep.equal([tick(0), tick(1) + totals(8), tick(2) + totals(8), tick(3)]);
     });
 
     it('is told soon how far it was read, once', async () => {

@@ -9,10 +9,20 @@ import { Backlog } from '../../src/owner/backlog.ts';
 import { Owner } from '../../src/owner/owner.ts';
 import type { Pending } from '../../src/owner/pending.ts';
 import type { Result, Sink } from '../../src/owner/results.ts';
+import { writeFrame } from '../../src/protocol/frames.ts';
 import type { Membership } from '../../src/protocol/membership.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import type { Shards } from '../../src/protocol/shards.ts';
-import type { Mail, MailKind, PutAnswer, PutItem, ResetAnswer, Story } from '../../src/protocol/wire.ts';
+import type {
+  FrameMail,
+  Mail,
+  MailKind,
+  PutAnswer,
+  PutItem,
+  ResetAnswer,
+  Story,
+  TakenAnswer,
+} from '../../src/protocol/wire.ts';
 import type { Final } from '../lua/calls.ts';
 import { waitUntil } from '../support/server.ts';
 
@@ -34,7 +44,7 @@ export class FakeShard {
   readonly failed: [Ticket, string][] = [];
   cancelFails: Error | undefined;
   /** The mailbox: what the next take answers. */
-  mails: Mail[] = [];
+  mails: (Mail | FrameMail)[] = [];
   takes = 0;
   readonly resets: (readonly Ticket[])[] = [];
   resetAnswers: ResetAnswer[] = [];
@@ -78,7 +88,7 @@ export class FakeShard {
     return this.cancelFails ? Promise.reject(this.cancelFails) : Promise.resolve([]);
   }
 
-  takeResults(): Promise<{ mails: Mail[]; more: boolean }> {
+  takeResults(): Promise<TakenAnswer> {
     this.takes += 1;
     return Promise.resolve({ mails: this.mails.splice(0), more: false });
   }
@@ -106,6 +116,18 @@ export function mailOf(ticket: Ticket, kind: MailKind, fence = 5, number = 1): M
     ...{ tick, ticket, fence: hex(fence, 14), number, kind, payload, bare: kind === 'finished' },
     ...(kind === 'chunk' ? {} : { story }),
   };
+}
+
+/** A chunk in a frame: its fence and number, and the ticket if it goes with it. */
+export type FramedChunk = [fence: number, number: number, ticket?: Ticket];
+
+export function frameOf(...chunks: FramedChunk[]): FrameMail {
+  const framed = chunks.map(([fence, number]) => ({
+    ...{ claim: { fenceNumber: fence }, number, payload: '0', bytes: 1 },
+  }));
+  const titles = chunks.map(([, , ticket]) => ticket);
+  const tick = hex((ticks += 1), 14);
+  return { tick, totals: '', entry: writeFrame(framed, titles), from: 0, count: chunks.length };
 }
 
 /** Of a request that ended while it was waiting. */

@@ -1,6 +1,12 @@
 import { expect } from 'chai';
-import { cutPuts, cutResults } from '../../src/protocol/cuts.ts';
-import { MAX_BYTES, MAX_ITEMS, type PutItem, type ResultItem } from '../../src/protocol/wire.ts';
+import { cutPuts, cutUnits, unitsOf, type ResultUnit } from '../../src/protocol/cuts.ts';
+import {
+  MAX_BYTES,
+  MAX_ITEMS,
+  type PutItem,
+  type ResultItem,
+  type SentClaim,
+} from '../../src/protocol/wire.ts';
 
 function putOf(bytes: number): PutItem {
   const rest = {
@@ -15,8 +21,23 @@ function putOf(bytes: number): PutItem {
 }
 
 function resultOf(bytes: number): ResultItem {
-  const rest = { ticket: 't', fence: 'f', number: 1, kind: 'chunk', dead: false } as const;
-  return { ...rest, payload: 'x'.repeat(bytes) };
+  const rest = { claim: {} as SentClaim, number: 1, kind: 'chunk', dead: false } as const;
+  return { ...rest, payload: 'x'.repeat(bytes), bytes };
+}
+
+function unitOf(...bytes: number[]): ResultUnit {
+  const units = unitsOf(bytes.map(resultOf));
+  expect(units).to.have.length(1);
+  return units[0]!;
+}
+
+/** The sizes of the results of each unit. */
+function sizesOf(...bytes: number[]): number[][] {
+  return unitsOf(bytes.map(resultOf)).map((unit) => {
+    const sizes = unit.items.map((item) => item.bytes);
+    expect(unit.bytes).to.equal(sizes.reduce((sum, size) => sum + size, 0));
+    return sizes;
+  });
 }
 
 /** How many items of the queue were looked at. */
@@ -38,8 +59,20 @@ describe('a call takes from a long queue', () => {
     expect(cutPuts([putOf(MAX_BYTES + 1), putOf(1)])).to.equal(1);
     expect(cutPuts([putOf(1), { reset: [] }, putOf(1)])).to.equal(1);
     expect(cutPuts([{ reset: [] }, putOf(1)])).to.equal(1);
-    expect(cutResults(Array.from({ length: 200 }, () => resultOf(1)))).to.equal(MAX_ITEMS);
-    expect(cutResults([resultOf(MAX_BYTES), resultOf(1)])).to.equal(1);
+    expect(cutUnits(Array.from({ length: 200 }, () => unitOf(1)))).to.equal(MAX_ITEMS);
+    expect(cutUnits([unitOf(MAX_BYTES), unitOf(1)])).to.equal(1);
+    expect(cutUnits([unitOf(MAX_BYTES + 1), unitOf(1)])).to.equal(1);
+  });
+
+  it('what was put together as one, unless it is too much for one call', () => {
+    const most = Array.from({ length: MAX_ITEMS }, () => 1);
+    expect(cutUnits([unitOf(...most), unitOf(1)])).to.equal(1);
+    expect(cutUnits([unitOf(1), unitOf(...most)])).to.equal(1);
+    expect(cutUnits([unitOf(...most.slice(2)), unitOf(1), unitOf(1), unitOf(1)])).to.equal(3);
+    expect(unitsOf([])).to.deep.equal([]);
+    expect(sizesOf(...most, 2)).to.deep.equal([most, [2]]);
+    expect(sizesOf(MAX_BYTES - 1, 1, 1)).to.deep.equal([[MAX_BYTES - 1, 1], [1]]);
+    expect(sizesOf(1, MAX_BYTES + 1, 1)).to.deep.equal([[1], [MAX_BYTES + 1], [1]]);
   });
 
   it('and looks at no more of it: 100,000 that wait cost no more than 200', () => {
@@ -47,8 +80,9 @@ describe('a call takes from a long queue', () => {
       const puts = watched(Array.from({ length: 5_000 }, () => putOf(bytes)));
       expect(puts.looks() + cutPuts(puts.queue)).to.be.at.most(MAX_ITEMS);
       expect(puts.looks()).to.be.at.most(MAX_ITEMS + 1);
-      const results = watched(Array.from({ length: 5_000 }, () => resultOf(bytes)));
-      cutResults(results.queue);
+      const unit = unitOf(bytes);
+      const results = watched(Array.from({ length: 5_000 }, () => unit));
+      cutUnits(results.queue);
       expect(results.looks()).to.be.at.most(MAX_ITEMS + 1);
     }
   });

@@ -32,7 +32,7 @@ const everything = (queue: Iterable<string>): number => [...queue].length;
 /** A lane whose calls are answered by hand. `isAlone`: each must go alone, as connections broke. */
 function world(
   cut = everything,
-  options: Pick<LaneOptions<string, string>, 'hollow' | 'usable'> = {},
+  options: Pick<LaneOptions<string, string>, 'hollow' | 'parts' | 'usable'> = {},
   isAlone = false,
 ): World {
   let epoch = 'e1';
@@ -254,6 +254,30 @@ describe('a lane', () => {
       await answer();
       expect(await c).to.equal('C');
       expect(sent).to.deep.equal(['1: a b', '1: (a) (b)!', '2: a!', '2: (a)!', '3: b!', '4: c']);
+    });
+
+    it('sends an item that was put together part by part, and refuses the part that breaks', async () => {
+      const parts = {
+        of: (item: string): string[] => (item.length > 1 ? Array.from(item) : []),
+        join: (outcomes: (string | Error)[]): string =>
+          outcomes.map((one) => (one instanceof Error ? '!' : one)).join(''),
+      };
+      const { lane, sent, answer, refuse } = world(everything, { hollow, parts });
+      const all = Promise.all(['ab', 'cd'].map((item) => lane.push(item)));
+      await turn();
+      await refuse(POISON);
+      await answer();
+      // ab breaks again, and of it b
+      await refuse(POISON);
+      await answer();
+      await answer();
+      await refuse(POISON);
+      await answer();
+      await answer();
+      expect(await all).to.deep.equal(['A!', 'CD']);
+      expect(sent).to.deep.equal([
+        ...['1: ab cd', '1: (ab) (cd)!', '2: ab!', '2: (ab)!', '3: a!', '4: b!', '4: (b)!', '5: cd!'],
+      ]);
     });
 
     it('sends each of them alone, also behind the number that the server has seen', async () => {

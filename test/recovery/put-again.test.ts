@@ -26,7 +26,8 @@ describe('cancel() of a request that is being put again', () => {
     const ticket = await inLine();
     const tick = (Date.now() * 1_000).toString(16).padStart(14, '0');
     const length = Buffer.byteLength(ticket).toString(16).padStart(4, '0');
-    await fleet.redis.zadd(fleet.key('out'), 0, `owner|${tick}|${length}${ticket}${tick}00000005c1`);
+    const chunk = `${ticket}${tick}00000005c${'0'.repeat(42)}1`;
+    await fleet.redis.zadd(fleet.key('out'), 0, `owner|${tick}|${length}${chunk}`);
     await wake('results');
   };
   const ways = {

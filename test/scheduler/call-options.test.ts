@@ -67,6 +67,25 @@ describe('options of a call', () => {
   for (const name of ['run', 'updateConfig'])
     it(`${name}: needs its options`, () => refused(name, undefined, /^options of|allowed is an object/));
 
+  it('a misspelt field of a result or a budget is refused before anything is sent: it would be ignored', async () => {
+    const { claim } = await claimed(node);
+    const misspelt = [{ claim, finised: true, output: SECRET }] as unknown as Parameters<
+      Node['putResults']
+    >[0];
+    const error = await rejection(node.putResults([{ claim, output: 1 }, ...misspelt]));
+    expect(error).to.be.instanceOf(ConfigError);
+    expect(error.message).to.equal(
+      'results[1].finised is no option of a result; did you mean results[1].finished?',
+    );
+    expect(inspect(error, { depth: Infinity, showHidden: true })).not.to.include(SECRET);
+    expect(node.stats().totals.resultsSent, 'nothing was sent').to.equal(0);
+    expect(await node.putResults([{ claim, finished: true }])).to.deep.equal(['ok']);
+    const budget = { ...room(), readyinMs: 5 };
+    expect((await rejection(node.getRequests(budget))).message).to.equal(
+      'budget.readyinMs is no option of a budget; did you mean budget.readyInMs?',
+    );
+  });
+
   it('a signal that is none is refused', async () => {
     for (const name of ['submit', 'getRequests'])
       for (const signal of [null, SECRET, {}, new AbortController()])

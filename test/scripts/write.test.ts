@@ -82,7 +82,7 @@ describe('--write', () => {
 
   it('finds a block of every tool in docs/measurements.md', () => {
     const document = readFileSync('docs/measurements.md', 'utf8');
-    for (const tool of ['bench', 'fleet', 'fleet-fronts', 'chaos'])
+    for (const tool of ['bench', 'fleet', 'fleet-fronts', 'fleet-large', 'chaos'])
       expect(replaceBlock(document, tool, 'x'), tool).to.contain(
         `<!-- ${tool}:begin -->\n\nx\n\n<!-- ${tool}:end -->`,
       );

@@ -21,6 +21,8 @@ const NEVER_MS = 1e12;
 const START = 1_700_000_000_000;
 /** Of a request without a deadline. */
 const DEADLINE_MS = 120_000;
+/** Bytes. */
+const NEVER_FULL = 1e12;
 /** There are no dead letters. */
 const NO_WISH = { dead: 'lost', deadBytes: 0 } as const;
 const REAP = 128;
@@ -197,8 +199,9 @@ export class ShardTwin {
     const told = claims.map(({ body, ...claim }) => ({ ...claim, bodied: body !== undefined }));
     const bodies = claims.flatMap(({ body }) => body ?? []);
     // nothing is lost in memory, so no claim is ever in doubt
-    const { mark: _, ...foreseen } = this.model.claim(bounds, told);
-    deepStrictEqual({ status, claims: told, again: againMs, on: askOn, bodies, due: dueMs }, foreseen);
+    const foreseen = this.model.claim(bounds, told);
+    const { mark } = foreseen;
+    deepStrictEqual({ status, mark, claims: told, again: againMs, on: askOn, bodies, due: dueMs }, foreseen);
     const held = claims.map(({ ticket, fence }) => ({ ticket, fence }));
     life.held.push(...held);
     this.#claims.push(...held);
@@ -211,7 +214,11 @@ export class ShardTwin {
       ...from[n % from.length]!,
       ...{ number: i + 1, kind: kinds[i] as WireResultItem['kind'], dead, payload: Buffer.from(`r${i}`) },
     }));
-    const answers = this.memory.putResults(items, full);
+    const answers = this.memory.putResults(
+      items.map(({ ticket, fence, ...result }) => ({ ...result, claim: { ticket, fence } })),
+      full,
+      NEVER_FULL,
+    );
     deepStrictEqual(answers.join(' '), this.#foreseen(items, full));
   }
 

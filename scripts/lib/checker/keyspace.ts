@@ -4,6 +4,7 @@ import { openClient } from '../../../src/redis/connection.ts';
 import { fieldOf, parseRecord } from '../../../src/inspect/decode.ts';
 import { type ShardSnapshot, readSnapshot } from '../../../src/inspect/snapshot.ts';
 import { verifyTopic } from '../../../src/inspect/verify.ts';
+import { readFrame } from '../../../src/protocol/frames.ts';
 import { parseMail } from '../../../src/protocol/replies.ts';
 import { shardKey } from '../../../src/base/keys.ts';
 import { parseTicket } from '../../../src/base/ticket.ts';
@@ -56,8 +57,8 @@ export class Keyspace {
     for (const { request, out } of snapshots) {
       for (const [field, record] of request)
         records.set(field.slice(field.indexOf('|') + 1), parseRecord(record)?.fence);
-      for (const { ticket, kind } of out.map(parseMail))
-        if (kind !== 'chunk') finals.add(parseTicket(ticket).id);
+      for (const mail of out.map(parseMail))
+        if ('ticket' in mail && mail.kind !== 'chunk') finals.add(parseTicket(mail.ticket).id);
     }
     return { records, finals, ticks: snapshots.map(({ state }) => state.get('tick') ?? '') };
   }
@@ -72,7 +73,7 @@ export class Keyspace {
     );
     return {
       records: new Set(snapshots.flatMap(({ request }) => [...request.keys()])),
-      mails: new Set(snapshots.flatMap(({ out }) => out.map((mail) => fieldOf(parseMail(mail).ticket)))),
+      mails: new Set(snapshots.flatMap(({ out }) => out.flatMap(ticketsIn).map(fieldOf))),
       complaints: [...full, ...(await this.#strays()), ...(await this.violations())],
     };
   }
@@ -111,6 +112,17 @@ export class Keyspace {
       ),
     );
   }
+}
+
+/** The tickets that an entry of a mailbox names; a frame names those that it introduces. */
+function ticketsIn(entry: Buffer): string[] {
+  const mail = parseMail(entry);
+  if ('ticket' in mail) return [mail.ticket];
+  const tickets: string[] = [];
+  readFrame(mail.entry, mail.from, mail.count, (_fence, _number, _payload, ticket) => {
+    if (ticket !== undefined) tickets.push(ticket);
+  });
+  return tickets;
 }
 
 function keysOf(table: readonly unknown[] | ReadonlyMap<string, unknown>): string[] {

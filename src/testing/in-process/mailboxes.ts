@@ -5,15 +5,29 @@ import { MAX_BYTES, type Mail } from '../../protocol/wire.ts';
 export class Mailboxes {
   readonly #mails = new Map<string, Mail[]>();
 
-  /** How many chunks wait for this owner. */
-  count(owner: string): number {
-    return this.#mails.get(owner)?.filter(({ kind }) => kind === 'chunk').length ?? 0;
+  /** By owner. */
+  readonly #chunks = new Map<string, { count: number; bytes: number }>();
+
+  /** So many chunks, and bytes of them, wait for this owner. */
+  untaken(owner: string): { count: number; bytes: number } {
+    return this.#chunks.get(owner) ?? { count: 0, bytes: 0 };
   }
 
   post(owner: string, mail: Mail): void {
     const mails = this.#mails.get(owner) ?? [];
     mails.push(mail);
     this.#mails.set(owner, mails);
+    this.#count(owner, [mail], 1);
+  }
+
+  #count(owner: string, mails: readonly Mail[], times: 1 | -1): void {
+    const untaken = { ...this.untaken(owner) };
+    for (const { kind, payload } of mails) {
+      if (kind !== 'chunk') continue;
+      untaken.count += times;
+      untaken.bytes += times * payload.length;
+    }
+    this.#chunks.set(owner, untaken);
   }
 
   /** Removes what the owner has, up to the cursor. */
@@ -21,7 +35,7 @@ export class Mailboxes {
     if (cursor === NO_TICK) return;
     const mails = this.#mails.get(owner) ?? [];
     const left = mails.findIndex(({ tick }) => tick > cursor);
-    mails.splice(0, left === -1 ? mails.length : left);
+    this.#count(owner, mails.splice(0, left === -1 ? mails.length : left), -1);
   }
 
   /** From the front, at most so many and MAX_BYTES, or one larger. */
@@ -39,5 +53,6 @@ export class Mailboxes {
 
   drop(owner: string): void {
     this.#mails.delete(owner);
+    this.#chunks.delete(owner);
   }
 }

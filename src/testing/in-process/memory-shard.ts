@@ -20,6 +20,11 @@ const NO_ROOM = 'its owner has no room for more results (option maxResults)';
 const ENDED_BY_CLAIM = 16;
 const ENDED_BY_REFRESH = 128;
 
+/** What is looked at of a result. */
+export type MemoryResult = Pick<wire.ResultItem, 'number' | 'kind' | 'payload' | 'bare'> & {
+  claim: wire.Held;
+};
+
 export class MemoryShard extends MemoryStore {
   readonly #epochs = new Map<string, Tick>();
 
@@ -136,11 +141,12 @@ export class MemoryShard extends MemoryStore {
     this.ringFor(back, this.node);
   }
 
-  /** A call's finals follow its chunks. */
-  putResults(items: readonly wire.ResultItem[], maxResults: number): wire.ResultAnswer[] {
+  /** A call's finals follow its chunks. Nothing is lost here, so each is checked by itself. @param maxBytes of chunks of one owner */
+  putResults(items: readonly MemoryResult[], maxResults: number, maxBytes: number): wire.ResultAnswer[] {
     const finals: (() => void)[] = [];
     const answers = items.map((item): wire.ResultAnswer => {
-      const { ticket, fence, number, kind, bare } = item;
+      const { number, kind, bare } = item;
+      const { ticket, fence } = item.claim;
       const request = this.holding(ticket, fence);
       if (!request) return 'LOST';
       const { owner } = request;
@@ -148,7 +154,9 @@ export class MemoryShard extends MemoryStore {
       const isOwn = owner === this.node;
       const result = { ticket, fence, number, kind, payload: Buffer.from(toBuffer(item.payload)) };
       const story = storyOf(request);
-      if (kind === 'chunk' && !isOwn && this.mailboxes.count(owner) >= maxResults) {
+      const untaken = this.mailboxes.untaken(owner);
+      const isFull = untaken.count >= maxResults || untaken.bytes >= maxBytes;
+      if (kind === 'chunk' && !isOwn && isFull) {
         this.end(request, true);
         finals.push(() =>
           this.post(owner, { ...result, kind: 'failed', story, payload: Buffer.from(NO_ROOM) }),
@@ -165,11 +173,7 @@ export class MemoryShard extends MemoryStore {
     return answers;
   }
 
-  takeResults(
-    cursor: Tick,
-    limit: number,
-    halts: readonly wire.Halt[] = [],
-  ): { mails: wire.Mail[]; more: boolean } {
+  takeResults(cursor: Tick, limit: number, halts: readonly wire.Halt[] = []): wire.TakenAnswer {
     for (const { ticket, fence, ms } of halts) {
       const runner = this.holding(ticket, fence)?.runner;
       if (runner !== undefined) this.peers.get(runner)?.rings?.halt(this.number, fence, Math.ceil(ms));

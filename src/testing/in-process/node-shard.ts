@@ -2,10 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SchedulerError } from '../../base/errors.ts';
 import type { Tick, Ticket } from '../../base/ticket.ts';
 import type { LinkContext } from '../../node/link.ts';
-import { cutPuts, cutResults } from '../../protocol/cuts.ts';
+import { cutPuts, cutUnits, unitsOf, type ResultUnit } from '../../protocol/cuts.ts';
 import type { GivenBack } from '../../protocol/give-back.ts';
 import { Lane } from '../../protocol/lane.ts';
 import type { Membership } from '../../protocol/membership.ts';
+import type { ResultOutcome } from '../../protocol/result-lane.ts';
 import { ShardTeller } from '../../protocol/shard-teller.ts';
 import type { Shard } from '../../protocol/shard.ts';
 import * as wire from '../../protocol/wire.ts';
@@ -30,7 +31,7 @@ export class NodeShard implements Shard {
   readonly #teller: ShardTeller;
   readonly #puts: Lane<wire.PutCall, wire.PutAnswer | wire.ResetAnswer>;
   readonly #claims: Lane<wire.ClaimItem, wire.ClaimAnswer>;
-  readonly #results: Lane<wire.ResultItem, wire.ResultAnswer>;
+  readonly #results: Lane<ResultUnit, ResultOutcome[]>;
   #seen: Tick = '';
   #since: { epoch: Tick; tick: Tick } | undefined;
 
@@ -56,8 +57,8 @@ export class NodeShard implements Shard {
       send: (_, [item]) => this.#claim(item!),
     });
     this.#results = new Lane({
-      ...{ ...lane, operation: 'put_results', cut: cutResults },
-      send: (_, items) => this.#putResults(items),
+      ...{ ...lane, operation: 'put_results', cut: cutUnits },
+      send: (_, units) => this.#putResults(units),
     });
   }
 
@@ -77,8 +78,11 @@ export class NodeShard implements Shard {
     return this.#claims.push(item);
   }
 
-  putResult(item: wire.ResultItem): Promise<wire.ResultAnswer> {
-    return this.#results.push(item);
+  async putResults(items: readonly wire.ResultItem[]): Promise<ResultOutcome[]> {
+    const sent = unitsOf(items).map((unit) =>
+      this.#results.push(unit).catch((error: unknown) => unit.items.map(() => error as SchedulerError)),
+    );
+    return (await Promise.all(sent)).flat();
   }
 
   get putsUnanswered(): boolean {
@@ -106,14 +110,12 @@ export class NodeShard implements Shard {
     await this.#answered('push_back', (memory) => memory.pushBack(claims, this.#context.rules.ttlMs));
   }
 
-  async takeResults(
+  takeResults(
     cursor: Tick,
     limit: number = wire.MAX_ITEMS,
     halts: readonly wire.Halt[] = [],
-  ): Promise<{ mails: wire.Mail[]; more: boolean }> {
-    const answer = await this.#answered('take_results', (memory) => memory.takeResults(cursor, limit, halts));
-    this.#teller.taken(answer.mails);
-    return answer;
+  ): Promise<wire.TakenAnswer> {
+    return this.#answered('take_results', (memory) => memory.takeResults(cursor, limit, halts));
   }
 
   refresh<H extends wire.Held>(
@@ -166,9 +168,17 @@ export class NodeShard implements Shard {
     };
   }
 
-  #putResults(items: readonly wire.ResultItem[]): Promise<wire.ResultAnswer[]> {
-    const { maxResults } = this.#context.rules;
-    return this.#run('put_results', (memory) => memory.putResults(items, maxResults));
+  #putResults(units: readonly ResultUnit[]): Promise<ResultOutcome[][]> {
+    const { rules } = this.#context;
+    return this.#run('put_results', (memory) => {
+      const answers = memory.putResults(
+        units.flatMap(({ items }) => items),
+        rules.maxResults,
+        wire.boxBytes(rules),
+      );
+      let from = 0;
+      return units.map(({ items }) => answers.slice(from, (from += items.length)));
+    });
   }
 
   #answered<T>(operation: string, act: (memory: MemoryShard) => T): Promise<T> {

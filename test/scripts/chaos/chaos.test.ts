@@ -16,7 +16,7 @@ const SEED = 7;
 async function chaos(options: Partial<ChaosOptions>): Promise<{ outcome: Outcome; report: string }> {
   const lines: string[] = [];
   const outcome = await runChaos({
-    ...{ algorithm: 'ours', seconds: SECONDS, seed: SEED, faults: FAULT_NAMES, perSecond: 100 },
+    ...{ algorithm: 'ours', seconds: SECONDS, seed: SEED, faults: FAULT_NAMES, perSecond: 50 },
     ...{ setup: drawSetup(SEED), tell: (line) => void lines.push(line), ...options },
   });
   return { outcome, report: `${lines.join('\n')}\n${conclude(outcome)}` };

@@ -88,14 +88,19 @@ describe('the report of the fleet experiment', () => {
   it('says where the requests enter if there are fronts, and what an idle front costs, once a policy', () => {
     const plain = [run('ideal', 0.9, 1_000), run('oldest', 0.9, 1_500)];
     expect(toText(plain)).to.equal(toTable(plain));
-    const idleMs = { front: 2.5, owner: 1.25 };
+    const idleMs = [
+      { generationMs: 0, front: 2.5, owner: 1.25 },
+      { generationMs: 10, front: 12.5, owner: 11.25 },
+    ];
     const runs = plain.map((one) => ({ ...one, fronts: 2, ...(one.policy === 'oldest' && { idleMs }) }));
     const lines = toText([...runs, { ...runs[1]!, seed: 2 }]).split('\n');
     expect(lines[0]).to.equal('All requests enter at 2 nodes without an engine, beside 8 with one.');
     expect(lines[1]).to.match(/^policy /);
     expect(lines.filter((line) => line.includes('idle engine'))).to.deep.equal([
       'oldest: beside an idle engine a put has its result after 2.5 ms at a front, 1.25 ms at an owner with the engine: ' +
-        '1.25 ms are added (medians, real ms, a handler that answers at once)',
+        '2 times, 1.25 ms are added (medians, real ms, a handler that answers at once)',
+      'oldest: beside an idle engine a put has its result after 12.5 ms at a front, 11.25 ms at an owner with the engine: ' +
+        '1.11 times, 1.25 ms are added (medians, real ms, a handler of 10 ms)',
     ]);
     expect(draw(runs)).to.contain('8 nodes, 30 % at one node');
     expect(draw(runs.map((one) => ({ ...one, skew: null })))).to.contain('8 nodes, 2 fronts round robin');
