@@ -47,8 +47,8 @@ local list = count > 0 and require('lib.groups')(FIRST, count, fields)
 local doubt, told, set, left, stays = false, '', nil, '', true
 
 local function open(calls, is_new)
-  local held, taken = not is_new and calls[3] or NO_MARK .. NO_MARK, not is_new and calls[4] or ''
-  local answered = not is_new and calls[2] and sub(calls[2], 1, 12) or NO_CALL
+  local held, taken = not is_new and calls[3] or NO_MARK .. NO_MARK, calls[4] or ''
+  local answered = calls[2] and sub(calls[2], 1, 12) or NO_CALL
   doubt = answered ~= last or mark ~= sub(held, 1, 14) and mark ~= sub(held, 15) or sub(taken, -1) == '*'
   if count > 0 and (doubt or mark == NO_MARK) then
     return { 'DOUBT', format('%014x', shard.tick) }

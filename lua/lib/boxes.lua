@@ -13,20 +13,21 @@ local shard = require('lib.shard')
 local format, sub = string.format, string.sub
 local NOTHING = '0000000000000000000000000000'
 local boxes = {}
-local known = {}
+local by_owner = {}
 
 -- the box of an owner, from its text; false: it has none, and gets one once it is kept
 function boxes.of(owner, text)
-  local box = known[owner]
+  local box = by_owner[owner]
   if not box then
     if text then
       box = { owner = owner, intro = sub(text, 1, 14), id = sub(text, 15, 28), chunks = layout.hex(text, 29, 14),
         bytes = layout.hex(text, 43, 14), taken = sub(text, 57) }
     else
-      local tick = shard.next_tick()
+      -- none was given to a box before, as each entry takes a later one
+      local tick = format('%014x', shard.tick)
       box = { owner = owner, intro = tick, id = tick, chunks = 0, bytes = 0, taken = NOTHING }
     end
-    known[owner] = box
+    by_owner[owner] = box
   end
   return box
 end

@@ -2,7 +2,7 @@
 -- { owner, frame, count, box (boxes.lua) }; the caller's own has no box, as nothing is stored for it; one without chunks
 -- stores nothing either. Answers, of each group, k, or o if its owner is silent, and the intro of its box; and who was told.
 --
--- GIVES  post_frames(groups)
+-- GIVES  post_frames(list)
 -- WRITES out, node
 local boxes = require('lib.boxes')
 local caller = require('lib.caller')
@@ -12,14 +12,14 @@ local tell = require('lib.tell')
 local call, format = redis.call, string.format
 local OWN = 'k00000000000000'
 
-local function post_frames(groups)
+local function post_frames(list)
   local owners, members, answers, rung = {}, {}, {}, {}
-  for i = 1, #groups do
-    owners[i] = groups[i].owner
+  for i = 1, #list do
+    owners[i] = list[i].owner
   end
   local alive = call('ZMSCORE', tables.NODE, unpack(owners))
-  for i = 1, #groups do
-    local owner, frame, count, box = owners[i], groups[i].frame, groups[i].count, groups[i].box
+  for i = 1, #list do
+    local owner, frame, count, box = owners[i], list[i].frame, list[i].count, list[i].box
     if box and count > 0 then
       members[#members + 1] = '0'
       members[#members + 1] = owner .. '|' .. shard.next_tick() .. '|F' .. boxes.add(box, count, #frame)

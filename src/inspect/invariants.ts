@@ -209,7 +209,9 @@ function checkBoxes({ calls, out }: ShardSnapshot, report: Report): void {
     let before = taken;
     for (const entry of own) {
       if (entry.total.chunks - entry.chunks < before.chunks || entry.total.bytes - entry.bytes < before.bytes)
-        report(`totals of an entry for ${owner} go back behind ${before.chunks} chunks, ${before.bytes} bytes`);
+        report(
+          `totals of an entry for ${owner} go back behind ${before.chunks} chunks, ${before.bytes} bytes`,
+        );
       before = entry.total;
     }
     if (own.length > 0 && (before.chunks !== chunks || before.bytes !== bytes))
@@ -228,7 +230,8 @@ function checkTaken({ calls }: ShardSnapshot, records: Records, report: Report):
     if (field.endsWith('|held') && !/^[0-9a-f]{28}$/.test(text))
       report(`the marks of ${name} are malformed: ${show(text)}`);
     if (!field.endsWith('|taken')) continue;
-    if (!/^(?:[0-9a-f]{14})+\*?$/.test(text)) report(`what was taken from ${name} is malformed: ${show(text)}`);
+    if (!/^(?:[0-9a-f]{14})+\*?$/.test(text))
+      report(`what was taken from ${name} is malformed: ${show(text)}`);
     for (const fence of text.match(/[0-9a-f]{14}/g) ?? [])
       if (held.get(fence) === name) report(`${fence} was taken from ${name}, which still holds it`);
   }

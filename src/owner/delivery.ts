@@ -156,6 +156,7 @@ export class Delivery<Output> {
   }
 
   #read(kind: ResultKind, { payload, bare, tick, story }: Delivered): Result<Output> | Error {
+    if (kind === 'chunk') return this.#chunk(payload);
     const course = story ? courseOf(story, tick) : {};
     if (kind === 'failed')
       return { kind, reason: payload.toString() || 'its runner gave no reason', ...course };
@@ -163,9 +164,14 @@ export class Delivery<Output> {
       const reason = payload.toString();
       return { kind, ...(reason === '' ? {} : { reason }), ...course };
     }
-    if (bare && kind === 'finished') return { kind, ...course };
+    if (bare) return { kind, ...course };
+    const chunk = this.#chunk(payload);
+    return chunk instanceof Error ? chunk : { kind, output: chunk.output, ...course };
+  }
+
+  #chunk(payload: Delivered['payload']): { kind: 'chunk'; output: Output } | Error {
     try {
-      return { kind, output: this.#options.outputCodec.decode(toBuffer(payload)), ...course };
+      return { kind: 'chunk', output: this.#options.outputCodec.decode(toBuffer(payload)) };
     } catch (error) {
       return new Error(messageOf(error));
     }

@@ -11,45 +11,47 @@ export interface Unread<Item> {
   readonly isOver: boolean;
   /** Nothing follows, and this is why. */
   readonly error: Error | undefined;
-  /** Resolves when that may have changed. */
-  news(): Promise<void>;
+  /** Calls it once, in a later microtask than the one in which that may have changed: what comes together is seen together. */
+  whenNews(look: () => void): void;
   /** A reader begins. @throws SchedulerError if another one reads */
   open(): void;
-  /** It reads no more. */
+  /** It reads no more: whoever waits looks again. */
   close(): void;
-  /** Whoever waits looks again. */
-  wake(): void;
+}
+
+type Next<Item> = IteratorResult<Item, void>;
+
+interface Waiting<Item> {
+  resolve: (next: Next<Item>) => void;
+  reject: (error: unknown) => void;
 }
 
 export class Reading<Item> implements AsyncGenerator<Item, void, undefined> {
   readonly #unread: Unread<Item>;
   #state: 'new' | 'open' | 'over' = 'new';
-  /** Calls of `next` that wait, one behind the other. */
-  #waiting: Promise<unknown> | undefined;
+  /** Calls of `next` that wait, in order. */
+  readonly #waiting: Waiting<Item>[] = [];
 
   constructor(unread: Unread<Item>) {
     this.#unread = unread;
   }
 
-  next(): Promise<IteratorResult<Item, void>> {
-    if (this.#waiting) return this.#inTurn(this.#waiting);
-    try {
-      const next = this.#now();
-      return next ? Promise.resolve(next) : this.#inTurn(undefined);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+  next(): Promise<Next<Item>> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (this.#waiting.length === 1) this.#look();
+    });
   }
 
   /** Ends it, also while a `next` waits, which may be long. */
-  return(): Promise<IteratorResult<Item, void>> {
+  return(): Promise<Next<Item>> {
     this.#end();
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  throw(error: unknown): Promise<IteratorResult<Item, void>> {
+  throw(error: Error): Promise<Next<Item>> {
     this.#end();
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 
   [Symbol.asyncIterator](): this {
@@ -60,26 +62,28 @@ export class Reading<Item> implements AsyncGenerator<Item, void, undefined> {
     await this.return();
   }
 
-  /** Behind the calls that wait, if any do. */
-  #inTurn(before: Promise<unknown> | undefined): Promise<IteratorResult<Item, void>> {
-    const mine = this.#whenThere(before).finally(() => {
-      if (this.#waiting === mine) this.#waiting = undefined;
-    });
-    this.#waiting = mine;
-    return mine;
-  }
-
-  async #whenThere(before: Promise<unknown> | undefined): Promise<IteratorResult<Item, void>> {
-    if (before) await before.catch(() => undefined);
-    for (;;) {
-      const next = this.#now();
-      if (next) return next;
-      await this.#unread.news();
+  /** Answers those that wait, as far as there is something for them. */
+  readonly #look = (): void => {
+    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+      let next: Next<Item> | undefined;
+      try {
+        next = this.#now();
+      } catch (error) {
+        first.reject(error);
+        this.#waiting.shift();
+        continue;
+      }
+      if (!next) {
+        this.#unread.whenNews(this.#look);
+        return;
+      }
+      first.resolve(next);
+      this.#waiting.shift();
     }
-  }
+  };
 
   /** The next one, or the end. Undefined: it must be waited for. */
-  #now(): IteratorResult<Item, void> | undefined {
+  #now(): Next<Item> | undefined {
     if (this.#state === 'over') return { done: true, value: undefined };
     if (this.#state === 'new') this.#open();
     const value = this.#unread.take();
@@ -100,8 +104,6 @@ export class Reading<Item> implements AsyncGenerator<Item, void, undefined> {
   #end(): void {
     const wasOpen = this.#state === 'open';
     this.#state = 'over';
-    if (!wasOpen) return;
-    this.#unread.close();
-    this.#unread.wake();
+    if (wasOpen) this.#unread.close();
   }
 }

@@ -142,11 +142,14 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** In a later microtask: what is delivered together wakes once. */
   #wake(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const wake of waiting) wake();
+    queueMicrotask(() => {
+      for (const wake of waiting) wake();
+    });
   }
 
   /** One by one: what is there is handed over at once. */
@@ -173,8 +176,7 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
       get error() {
         return error();
       },
-      news: () => this.#news(),
-      wake: () => this.#wake(),
+      whenNews: (look) => void this.#waiting.push(look),
       open: () => this.#open(),
       close: () => this.#close(),
     };
@@ -189,5 +191,6 @@ export class Submission<Output> implements AsyncIterable<Result<Output>> {
   #close(): void {
     this.#readers -= 1;
     if (this.#wantsFinal && this.#readers === 0) this.#drop();
+    this.#wake();
   }
 }

@@ -32,7 +32,10 @@ export function writeFrame(chunks: readonly FramedChunk[], titles: readonly (Tic
     size += length;
   }
   const frame = Buffer.allocUnsafe(size);
-  for (let i = 0, at = 0, body = HEAD * count; i < count; i += 1, at += HEAD) {
+  // what is text is written at once
+  let text = '';
+  let written = HEAD * count;
+  for (let i = 0, at = 0; i < count; i += 1, at += HEAD) {
     const { claim, number, payload } = chunks[i]!;
     const title = titles[i];
     const low = claim.fenceNumber % LOW;
@@ -40,12 +43,17 @@ export function writeFrame(chunks: readonly FramedChunk[], titles: readonly (Tic
     frame.writeUInt32BE(((low << 8) | (number >>> 24)) >>> 0, at + 4);
     frame.writeUInt32BE(((number << 8) | (title === undefined ? 0 : TITLED)) >>> 0, at + 8);
     frame.writeUInt32BE(lengths[i]!, at + 12);
-    let from = body;
-    if (title !== undefined) from += frame.write(`${hex(Buffer.byteLength(title), 4)}${title}`, from);
-    if (typeof payload === 'string') frame.write(payload, from);
-    else payload.copy(frame, from);
-    body += lengths[i]!;
+    if (title !== undefined) text += `${hex(Buffer.byteLength(title), 4)}${title}`;
+    const isText = typeof payload === 'string';
+    if (isText) text += payload;
+    // half of a character, which must not meet its other half
+    const isCut = isText && (payload.charCodeAt(payload.length - 1) & 0xfc00) === 0xd800;
+    if (isText && !isCut) continue;
+    written += frame.write(text, written);
+    text = '';
+    if (!isText) written += payload.copy(frame, written);
   }
+  frame.write(text, written);
   return frame;
 }
 

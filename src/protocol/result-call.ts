@@ -78,7 +78,8 @@ export class ResultForm {
       this.#groups.push({ owner: claim.owner, intro, items: [], titles: [], introduced: [] });
     }
     const group = this.#groups[at]!;
-    const isNews = claim.introducedTo !== group.intro || context.now - claim.introducedAt >= context.introduceMs;
+    const isNews =
+      claim.introducedTo !== group.intro || context.now - claim.introducedAt >= context.introduceMs;
     const isTitled = isNews && !group.introduced.includes(claim);
     if (isTitled) group.introduced.push(claim);
     group.items.push(item);
@@ -92,7 +93,10 @@ export class ResultForm {
 
   /** What `put_results` is told behind its limits. @param form its number; `last`: of the last call that was answered */
   arguments(form: number, last: string): (string | Buffer)[] {
-    const args: (string | Buffer)[] = [`${form.toString(16)}${last}${this.mark}`, String(this.#groups.length)];
+    const args: (string | Buffer)[] = [
+      `${form.toString(16)}${last}${this.mark}`,
+      String(this.#groups.length),
+    ];
     for (const { owner, intro, items, titles } of this.#groups) {
       args.push(`${intro}${hex(items.length, 4)}${owner}`);
       args.push(owner === this.#node ? '' : writeFrame(items, titles));

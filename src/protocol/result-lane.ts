@@ -78,7 +78,7 @@ export class ResultLane {
   }
 
   #push(unit: ResultUnit): Promise<ResultOutcome[]> {
-    return this.#lane.push(unit).catch((error: SchedulerError) => unit.items.map(() => error));
+    return this.#lane.push(unit).catch((error: unknown) => unit.items.map(() => error as SchedulerError));
   }
 
   flushed(): Promise<void> {

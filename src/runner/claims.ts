@@ -205,7 +205,7 @@ export class Claims<Request, Output> {
   /** The claim that a result is of, if it has not ended. */
   #claimOf(item: RunnerResult<Output>): Claim | undefined {
     const claim = this.#byKey.get(item.claim);
-    this.#returned.clear();
+    if (this.#returned.size > 0) this.#returned.clear();
     return claim?.ending === false ? claim : undefined;
   }
 

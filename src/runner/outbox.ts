@@ -166,7 +166,8 @@ export class Outbox<Output> {
     this.#teller.tally.resultsUnanswered += 1;
     const sent = claim.owner === this.#membership.name ? this.#own.sending(claim.ticket) : undefined;
     const { number } = claim;
-    return { claim, number, kind, dead, payload, bytes, sent, ...(bare ? { bare } : {}) };
+    const result: SentResult = { claim, number, kind, dead, payload, bytes, sent };
+    return bare ? { ...result, bare } : result;
   }
 
   /** Throws what the codec throws; a chunk must have an output. */

@@ -66,7 +66,7 @@ describe('cancel', () => {
       },
     });
     const late = putResults(shard, 'b', [{ ...held, number: 1, kind: 'finished', payload: 'late' }]);
-    await shard.row(late, { reply: ['OK', 'LOST'] });
+    await shard.row(late, { reply: ['OK', 'LOST', 'told #4'] });
   });
 
   it('tells the runner even if it is the caller: its handler runs on otherwise', async () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { NO_TICK } from '../../src/base/ticket.ts';
 import { claim, put } from './calls.ts';
 import { TestShard, connection, connections, type Options } from './support.ts';
 import { parseClaims, type ClaimBounds } from './wire.ts';
@@ -64,7 +65,7 @@ describe('a claim by the policy oldest', () => {
     await shard.run(put(shard, 'small', ['x'], { at: 100 }));
     shard.at = 1_000;
     const reply = await shard.run(claim(shard, 'a', { limit: 100, total: 999 }));
-    expect([0, 2, 3, 5].map((i) => String(reply[i]))).to.deep.equal(['IDLE', '', '-1', '51']);
+    expect([0, 2, 3, 5].map((i) => String(reply[i]))).to.deep.equal(['IDLE', NO_TICK, '-1', '51']);
     expect((await shard.view()).idle, 'the search is not over').to.deep.equal({});
     expect(await claimed(shard, 'a', { total: 999, askOn: 51 })).to.deep.equal(['smallx']);
     await shard.run(put(shard, 'small', ['y'], { at: 980 }));

@@ -3,14 +3,26 @@ import { SHARD_TABLES } from '../../src/base/keys.ts';
 import { NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, reset, takeResults } from './calls.ts';
 import { TestShard, connection, connections, type Call } from './support.ts';
-import { hexOf, parseClaims, parseFrameMail, parseResults, type FrameChunk, type Group, type ResultItem } from './wire.ts';
+import {
+  hexOf,
+  parseClaims,
+  parseFrameMail,
+  parseResults,
+  type FrameChunk,
+  type Group,
+  type ResultItem,
+} from './wire.ts';
 
 interface Held {
   ticket: Ticket;
   fence: Tick;
 }
 
-const of = ({ fence }: Held, number: number, payload = `c${number}`): FrameChunk => ({ fence, number, payload });
+const of = ({ fence }: Held, number: number, payload = `c${number}`): FrameChunk => ({
+  fence,
+  number,
+  payload,
+});
 const to = (owner: string, ...chunks: FrameChunk[]): Group => ({ owner, chunks });
 const own = (owner: string, ...chunks: FrameChunk[]): Group => ({ owner, chunks, own: true });
 const single = (held: Held, number: number, kind: 'chunk' | 'finished' = 'chunk'): ResultItem => ({
@@ -18,11 +30,14 @@ const single = (held: Held, number: number, kind: 'chunk' | 'finished' = 'chunk'
 });
 
 /** Waiting chunks and bytes of an owner, and the intro of its box. */
-async function boxOf(shard: TestShard, owner: string): Promise<{ chunks: number; bytes: number; intro: Tick }> {
+async function boxOf(
+  shard: TestShard,
+  owner: string,
+): Promise<{ chunks: number; bytes: number; intro: Tick }> {
   const text = (await shard.snapshot()).calls.get(`${owner}|box`)!;
   const [intro, , chunks, bytes, taken, takenBytes] = text.match(/.{14}/g)!;
   const difference = (all: string, gone: string): number => parseInt(all, 16) - parseInt(gone, 16);
-  return { intro: intro!, chunks: difference(chunks!, taken!), bytes: difference(bytes!, takenBytes!) };
+  return { intro: intro, chunks: difference(chunks!, taken!), bytes: difference(bytes!, takenBytes!) };
 }
 
 async function callsField(shard: TestShard, field: string): Promise<string | undefined> {
@@ -34,8 +49,8 @@ async function saved(shard: TestShard): Promise<() => Promise<void>> {
   const redis = connection();
   const dumps = await Promise.all(
     SHARD_TABLES.map(async (table) => {
-      const [dump, until] = [await redis.dumpBuffer(shard.key(table)), await redis.pttl(shard.key(table))];
-      return { table, dump, ttl: Math.max(0, until) };
+      const dump = (await redis.dumpBuffer(shard.key(table))) as Buffer | null;
+      return { table, dump, ttl: Math.max(0, await redis.pttl(shard.key(table))) };
     }),
   );
   return async () => {
@@ -68,10 +83,7 @@ describe('put_results in frames', () => {
       reply: ['OK', '', 'k', 'k'],
       rings: ['a: results 0 0', 'c: results 0 0'],
       changes: {
-        out: [
-          '100002: a [a|x@0 #60001.1 c1, #60002.1 c1, #60001.2 c2]',
-          '100003: c [#60003.1 c1]',
-        ],
+        out: ['100000: a [a|x@0 #60001.1 c1, #60002.1 c1, #60001.2 c2]', '100001: c [#60003.1 c1]'],
       },
     });
     const bytes = 3 * 16 + 3 * 2 + 4 + x.ticket.length;
@@ -90,9 +102,9 @@ describe('put_results in frames', () => {
         body: { 'a|x': undefined },
         due: { 'a|x@0': undefined },
         out: [
-          '100001: a [#60001.1 c1, #60002.1 c1]',
-          '100004: a|x@0 b#60001.2 finished c2',
-          '100003: c|z@2 #60003.1 chunk c1',
+          '100000: a [#60001.1 c1, #60002.1 c1]',
+          '100002: a|x@0 b#60001.2 finished c2',
+          '100001: c|z@2 #60003.1 chunk c1',
         ],
       },
     });
@@ -101,12 +113,17 @@ describe('put_results in frames', () => {
   it('tells the intro of each box, and counts on in the box of an owner', async () => {
     const { shard, x } = await claimed();
     const send = async (number: number): Promise<string[]> => {
-      const call = putResults(shard, 'b', [single(x, number)], { groups: [to('a', of(x, 9)), to('c', of(x, 9))] });
+      const call = putResults(shard, 'b', [single(x, number)], {
+        groups: [to('a', of(x, 9)), to('c', of(x, 9))],
+      });
       return parseResults((await shard.run(call))[2]!, 2).groups;
     };
     const first = await send(1);
     expect(first).to.deep.equal(await send(2));
-    expect(first).to.deep.equal([`k${(await boxOf(shard, 'a')).intro}`, `k${(await boxOf(shard, 'c')).intro}`]);
+    expect(first).to.deep.equal([
+      `k${(await boxOf(shard, 'a')).intro}`,
+      `k${(await boxOf(shard, 'c')).intro}`,
+    ]);
     // one by one and in frames are counted alike
     expect(await boxOf(shard, 'a')).to.include({ chunks: 4, bytes: 2 * 18 + 2 * 2 });
   });
@@ -117,7 +134,9 @@ describe('put_results in frames', () => {
     await shard.run(claim(shard, 'a'));
     const x = await shard.held('a|x');
     shard.at = 100;
-    await shard.row(putResults(shard, 'a', [], { groups: [own('a', of(x, 1), of(x, 2))] }), { reply: ['OK', '', 'k'] });
+    await shard.row(putResults(shard, 'a', [], { groups: [own('a', of(x, 1), of(x, 2))] }), {
+      reply: ['OK', '', 'k'],
+    });
     expect(await callsField(shard, 'a|box')).to.equal(undefined);
   });
 
@@ -129,7 +148,7 @@ describe('put_results in frames', () => {
     await shard.row(call, {
       reply: ['OK', '', 'o'],
       rings: ['a: results 0 0'],
-      changes: { out: ['30001001: a [#60001.1 c1]'] },
+      changes: { out: ['30001000: a [#60001.1 c1]'] },
     });
   });
 
@@ -139,7 +158,7 @@ describe('put_results in frames', () => {
     await shard.row(putResults(shard, 'b', [], { groups: [to('a', of(x, 1))] }), {
       reply: ['OK', '', 'o'],
       rings: ['a: results 0 0'],
-      changes: { out: ['100001: a [#60001.1 c1]'], node: { a: 30_100 } },
+      changes: { out: ['100000: a [#60001.1 c1]'], node: { a: 30_100 } },
     });
   });
 
@@ -172,9 +191,12 @@ describe('put_results in frames', () => {
       }
       shard.at = 1_000;
       for (const mark of [z.fence, y.fence, NO_TICK, hexOf(parseInt(shard.runner('b').mark, 16) + 1, 14)])
-        await shard.row(putResults(shard, 'b', [single(x, 2, 'finished')], { groups: [to('a', of(x, 1))], mark }), {
-          reply: ['DOUBT'],
-        });
+        await shard.row(
+          putResults(shard, 'b', [single(x, 2, 'finished')], { groups: [to('a', of(x, 1))], mark }),
+          {
+            reply: ['DOUBT'],
+          },
+        );
     });
 
     it('is not known to a shard that lost calls: absent marks are no marks', async () => {
@@ -193,7 +215,10 @@ describe('put_results in frames', () => {
       expect(await status(shard, putResults(shard, 'b', [], { groups, last: 1 }))).to.equal('DOUBT');
       expect(await status(shard, putResults(shard, 'b', [], { groups, lane: 5 }))).to.equal('OK');
       for (const last of [0, 4, 6])
-        expect(await status(shard, putResults(shard, 'b', [], { groups, last, lane: 7 })), `${last}`).to.equal('DOUBT');
+        expect(
+          await status(shard, putResults(shard, 'b', [], { groups, last, lane: 7 })),
+          `${last}`,
+        ).to.equal('DOUBT');
       expect(await status(shard, putResults(shard, 'b', [], { groups, last: 5, lane: 7 }))).to.equal('OK');
     });
 
@@ -221,13 +246,28 @@ describe('put_results in frames', () => {
       await shard.run(claim(shard, 'b', { limit: 0 }, { epoch: 2 }));
       const { calls } = await shard.snapshot();
       expect([calls.get('b|held'), calls.get('b|taken')]).to.deep.equal([undefined, undefined]);
-      const call = putResults(shard, 'b', [], { groups: [to('a', of(x, 2))], last: 0, epoch: 2 });
-      expect(await status(shard, call)).to.equal('DOUBT');
+      const groups = [to('a', of(x, 2))];
+      expect(await status(shard, putResults(shard, 'b', [], { groups, last: 0, epoch: 2 }))).to.equal(
+        'DOUBT',
+      );
       // whichever script the owner comes with
       await shard.run(takeResults(shard, 'a', '', { epoch: 2 }));
       const after = await boxOf(shard, 'a');
       expect(after).to.deep.equal({ ...before, intro: after.intro });
       expect(after.intro > before.intro).to.equal(true);
+    });
+
+    it('goes with a new epoch, whichever call is its first', async () => {
+      const { shard, x, z } = await claimed();
+      const groups = [to('a', of(x, 1))];
+      expect(await status(shard, putResults(shard, 'b', [], { groups, epoch: 2 }))).to.equal('DOUBT');
+      await shard.run(put(shard, 'c', ['v']));
+      shard.at = 500;
+      const reply = await shard.run(claim(shard, 'b', {}, { epoch: 2 }));
+      const [granted] = parseClaims(reply[2]!);
+      expect(String(reply[2]).slice(0, 14)).to.equal(NO_TICK);
+      expect(granted!.fence > z.fence).to.equal(true);
+      expect(await callsField(shard, 'b|held')).to.equal(granted!.fence + NO_TICK);
     });
 
     it('does not hold after a rollback that undid a grant, nor after a grant on the history behind that', async () => {
@@ -267,7 +307,11 @@ describe('put_results in frames', () => {
     for (const [title, take] of ways) {
       it(`and ${title}, it cuts the chunks, and tells their runner`, async () => {
         const shard = new TestShard();
-        const items = ['x', 'y'].map((id) => ({ id, triesLeft: 1, ...(id === 'y' ? { deadline: 9_000 } : {}) }));
+        const items = ['x', 'y'].map((id) => ({
+          id,
+          triesLeft: 1,
+          ...(id === 'y' ? { deadline: 9_000 } : {}),
+        }));
         await shard.run(put(shard, 'a', items));
         await shard.run(claim(shard, 'b', {}, { at: 60 }));
         const [x, y] = [await shard.held('a|x'), await shard.held('a|y')];
@@ -276,8 +320,14 @@ describe('put_results in frames', () => {
         const groups = [to('a', of(x, 1), of(y, 1), of(x, 2), of(y, 2))];
         const reply = await shard.run(putResults(shard, 'b', [], { groups }));
         expect(parseResults(reply[2]!, 1)).to.deep.include({ told: [y.fence] });
-        const frames = (await shard.snapshot()).out.filter((member) => member.includes('|F')).map(parseFrameMail);
-        expect(frames.map(({ chunks }) => chunks.map(({ fence, number, payload }) => [fence, number, String(payload)]))).to.deep.equal([
+        const frames = (await shard.snapshot()).out
+          .filter((member) => member.includes('|F'))
+          .map(parseFrameMail);
+        expect(
+          frames.map(({ chunks }) =>
+            chunks.map(({ fence, number, payload }) => [fence, number, String(payload)]),
+          ),
+        ).to.deep.equal([
           [
             [x.fence, 1, 'c1'],
             [x.fence, 2, 'c2'],
@@ -292,9 +342,9 @@ describe('put_results in frames', () => {
 
     it('and reaped after their lease, it cuts the chunks of those that wait again', async () => {
       const { shard, x, y, z } = await claimed();
+      await shard.run(refresh(shard, 'd', {}, { at: 10_000 }));
       await shard.run(refresh(shard, 'b', { held: [x, z] }, { at: 20_000 }));
-      await shard.run(refresh(shard, 'a', {}, { at: 34_000 }));
-      await shard.run(refresh(shard, 'a', {}, { at: 45_000 }));
+      await shard.run(refresh(shard, 'd', {}, { at: 30_500 }));
       expect((await shard.requests()).get('a|y')!.fence).to.equal(NO_TICK);
       const groups = [to('a', of(x, 1), of(y, 1))];
       const reply = await shard.run(putResults(shard, 'b', [], { groups }));
@@ -305,13 +355,16 @@ describe('put_results in frames', () => {
       const { shard, x, y, z } = await claimed();
       await shard.run(cancel(shard, 'c', [z.ticket]));
       await shard.run(takeResults(shard, 'c', (await shard.snapshot()).state.get('tick')));
-      await shard.row(putResults(shard, 'b', [], { groups: [to('c', of(z, 1), of(z, 2)), to('a', of(x, 1), of(y, 1))] }), {
-        reply: ['OK', '', `told #60003`, 'k', 'k'],
-        rings: ['a: results 0 0'],
-        changes: {
-          out: ['100003: a [#60001.1 c1, #60002.1 c1]', '100000: c|z@2 b- cancelled '],
+      await shard.row(
+        putResults(shard, 'b', [], { groups: [to('c', of(z, 1), of(z, 2)), to('a', of(x, 1), of(y, 1))] }),
+        {
+          reply: ['OK', '', `told #60003`, 'k', 'k'],
+          rings: ['a: results 0 0'],
+          changes: {
+            out: ['100001: a [#60001.1 c1, #60002.1 c1]'],
+          },
         },
-      });
+      );
     });
 
     it('tells the caller of its own ones, and of silent ones', async () => {
@@ -363,7 +416,9 @@ describe('put_results in frames', () => {
         const chunks = [{ fence: x.fence, number, payload }];
         await shard.run(putResults(shard, 'b', [], { groups: [{ owner: 'a', chunks }] }));
       }
-      const mails = (await shard.snapshot()).out.filter((member) => member.includes('|F')).map(parseFrameMail);
+      const mails = (await shard.snapshot()).out
+        .filter((member) => member.includes('|F'))
+        .map(parseFrameMail);
       expect(mails.map(({ chunks }) => chunks)).to.deep.equal([
         [{ fence: x.fence, number: 1, payload }],
         [{ fence: x.fence, number: 2, payload }],
@@ -371,10 +426,12 @@ describe('put_results in frames', () => {
     });
 
     it('takes no frame once more were taken than are listed, until a call checks each result', async () => {
-      const shard = new TestShard();
-      const ids = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `${from + i}`);
+      const shard = new TestShard({ minLoad: 1 });
+      const ids = (from: number, count: number): string[] =>
+        Array.from({ length: count }, (_, i) => `${from + i}`);
       await shard.run(put(shard, 'a', ids(100, 257)));
-      await shard.run(claim(shard, 'b', { limit: 300 }));
+      const got = await shard.run(claim(shard, 'b', { limit: 300 }));
+      expect(parseClaims(got[2]!).length).to.equal(257);
       const all = await shard.requests();
       const of256 = ids(101, 256).map((id) => all.get(`a|${id}`)!.ticket);
       const first = all.get('a|100')!;
@@ -383,13 +440,19 @@ describe('put_results in frames', () => {
       expect((await callsField(shard, 'b|taken'))!.length).to.equal(256 * 14);
       const back = await saved(shard);
       const groups = [to('a', of(first, 1))];
-      expect(parseResults((await shard.run(putResults(shard, 'b', [], { groups })))[2]!, 1).told.length).to.equal(256);
+      expect(
+        parseResults((await shard.run(putResults(shard, 'b', [], { groups })))[2]!, 1).told.length,
+      ).to.equal(256);
       await back();
       await shard.run(cancel(shard, 'a', [first.ticket]));
       expect((await callsField(shard, 'b|taken'))!.slice(256 * 14)).to.equal('*');
       expect(await status(shard, putResults(shard, 'b', [], { groups, last: 0, lane: 1 }))).to.equal('DOUBT');
       const exact = putResults(shard, 'b', [single(first, 1)], { last: 0, lane: 1, form: 1 });
-      expect(parseResults((await shard.run(exact))[2]!)).to.deep.include({ form: 1, told: [], words: 'LOST' });
+      expect(parseResults((await shard.run(exact))[2]!)).to.deep.include({
+        form: 1,
+        told: [],
+        words: 'LOST',
+      });
       expect(await callsField(shard, 'b|taken')).to.equal(undefined);
     });
   });
@@ -400,28 +463,54 @@ describe('put_results in frames', () => {
       const groups = [to('c', of(z, 1)), to('a', of(x, 1), of(y, 1), of(x, 2))];
       await shard.run(cancel(shard, 'a', [(await shard.held('a|y')).ticket]));
       const before = await shard.snapshot();
-      await shard.row(putResults(shard, 'b', [single(x, 3, 'finished')], { groups, maxResults: 1 }), { reply: ['FULL'] });
+      await shard.row(putResults(shard, 'b', [single(x, 3, 'finished')], { groups, maxResults: 1 }), {
+        reply: ['FULL'],
+      });
       expect((await shard.snapshot()).calls).to.deep.equal(before.calls);
       // what is cut needs no room
-      expect(await status(shard, putResults(shard, 'b', [], { groups, maxResults: 2, last: 0 }))).to.equal('OK');
+      expect(await status(shard, putResults(shard, 'b', [], { groups, maxResults: 2, last: 0 }))).to.equal(
+        'OK',
+      );
       const more = [to('a', of(x, 3))];
-      expect(await status(shard, putResults(shard, 'b', [], { groups: more, maxResults: 2 }))).to.equal('FULL');
-      expect(await status(shard, putResults(shard, 'b', [], { groups: more, maxResults: 3, last: shard.runner('b').last }))).to.equal('OK');
+      expect(await status(shard, putResults(shard, 'b', [], { groups: more, maxResults: 2 }))).to.equal(
+        'FULL',
+      );
+      expect(
+        await status(
+          shard,
+          putResults(shard, 'b', [], { groups: more, maxResults: 3, last: shard.runner('b').last }),
+        ),
+      ).to.equal('OK');
+    });
+
+    it('takes a frame of which nothing is left, however full it is', async () => {
+      const { shard, x, y } = await claimed();
+      await shard.run(putResults(shard, 'b', [], { groups: [to('a', of(x, 1))] }));
+      await shard.run(cancel(shard, 'a', [y.ticket]));
+      const groups = [to('a', of(y, 1))];
+      expect(await status(shard, putResults(shard, 'b', [], { groups, maxResults: 0 }))).to.equal('OK');
     });
 
     it('answers FULL to a frame of more bytes than there is room for', async () => {
       const { shard, x } = await claimed();
       const groups = [to('a', of(x, 1, 'x'.repeat(84)))];
       expect(await status(shard, putResults(shard, 'b', [], { groups, maxBytes: 99 }))).to.equal('FULL');
-      expect(await status(shard, putResults(shard, 'b', [], { groups, maxBytes: 100, lane: 2 }))).to.equal('OK');
-      const byOne = (number: number, maxBytes: number): Call => putResults(shard, 'b', [single(x, number)], { maxBytes });
+      expect(await status(shard, putResults(shard, 'b', [], { groups, maxBytes: 100, lane: 2 }))).to.equal(
+        'OK',
+      );
+      const byOne = (number: number, maxBytes: number): Call =>
+        putResults(shard, 'b', [single(x, number)], { maxBytes });
       expect(parseResults((await shard.run(byOne(2, 101)))[2]!).words).to.equal('OK');
       expect(parseResults((await shard.run(byOne(3, 102)))[2]!).words).to.equal('OVERFLOW');
     });
 
     it('ends, one by one under the same number, what is beyond, and answers a late frame with that', async () => {
       const { shard, x, y } = await claimed();
-      const fast = putResults(shard, 'b', [], { groups: [to('a', of(x, 1), of(y, 1), of(x, 2))], maxResults: 2, lane: 4 });
+      const fast = putResults(shard, 'b', [], {
+        groups: [to('a', of(x, 1), of(y, 1), of(x, 2))],
+        maxResults: 2,
+        lane: 4,
+      });
       expect(await status(shard, fast)).to.equal('FULL');
       const items = [single(x, 1), single(y, 1), single(x, 2)];
       const exact = putResults(shard, 'b', items, { maxResults: 2, lane: 4, form: 1 });
@@ -465,7 +554,9 @@ describe('put_results in frames', () => {
       [head.replace(/0001a$/, 'xxxxa'), frame],
     ]) {
       const args = [...call.args.slice(0, -2), ...group];
-      const said = await shard.run({ ...call, args }).then(String, (error: unknown) => (error as Error).message);
+      const said = await shard
+        .run({ ...call, args })
+        .then(String, (error: unknown) => (error as Error).message);
       expect(said, String(group[0])).to.match(/a group is out of its range/);
     }
     expect((await shard.snapshot()).calls).to.deep.equal(before.calls);

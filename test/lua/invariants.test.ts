@@ -10,11 +10,24 @@ import { SHARD_TABLES, registryKeys } from '../../src/base/keys.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START } from './view.ts';
+import { hexOf } from './wire.ts';
 
 const TTL = 900_000;
 const EXPIRY = START + TTL + 30_000;
 
-/** x and y of `a` wait, z is run by `b`; a result of z is on its way. */
+/** A field of what `calls` says of the mailbox of `a` becomes another number. */
+async function setBox(
+  shard: TestShard,
+  redis: Redis,
+  field: number,
+  change: (value: number) => number,
+): Promise<unknown> {
+  const fields = (await redis.hget(shard.key('calls'), 'a|box'))!.match(/.{14}/g)!;
+  fields[field] = hexOf(change(parseInt(fields[field]!, 16)), 14);
+  return redis.hset(shard.key('calls'), 'a|box', fields.join(''));
+}
+
+/** x and y of `a` wait, z is run by `b`; a result of z is on its way, and two in a frame. */
 async function sound(): Promise<TestShard> {
   const shard = new TestShard();
   await shard.run(put(shard, 'a', ['z', 'x', 'y'], { claimsIn: 'never' }));
@@ -22,6 +35,8 @@ async function sound(): Promise<TestShard> {
   await shard.run(claim(shard, 'c', { limit: 1, alone: 1 }, { at: 60 }));
   const chunk = { ...(await shard.held('a|z')), number: 1, kind: 'chunk' as const, payload: Buffer.of(0xff) };
   await shard.run(putResults(shard, 'b', [chunk], { at: 60 }));
+  const chunks = [2, 3].map((number) => ({ fence: chunk.fence, number, payload: 'c' }));
+  await shard.run(putResults(shard, 'b', [], { groups: [{ owner: 'a', chunks }], at: 60 }));
   return shard;
 }
 
@@ -34,6 +49,56 @@ describe('the checker of the invariants', () => {
 
   type Damage = (shard: TestShard, redis: Redis) => Promise<unknown>;
   const rows: [title: string, invariant: number, message: RegExp, damage: Damage][] = [
+    [
+      'a claim that was taken away from its runner, which holds it',
+      6,
+      /was taken from b, which still holds it/,
+      async (s, r) => r.hset(s.key('calls'), 'b|taken', `${(await s.held('a|z')).fence}*`),
+    ],
+    [
+      'what was taken from a runner that is no fence',
+      6,
+      /what was taken from b is malformed/,
+      (s, r) => r.hset(s.key('calls'), 'b|taken', '*'),
+    ],
+    [
+      'a mark alone',
+      6,
+      /marks of b are malformed/,
+      (s, r) => r.hset(s.key('calls'), 'b|held', '0'.repeat(14)),
+    ],
+    [
+      'a box that is none',
+      6,
+      /box of a is malformed/,
+      (s, r) => r.hset(s.key('calls'), 'a|box', '0'.repeat(70)),
+    ],
+    ['more taken than put', 6, /more was taken than was put/, (s, r) => setBox(s, r, 4, () => 4)],
+    ['more bytes taken than put', 6, /more was taken than was put/, (s, r) => setBox(s, r, 5, () => 99)],
+    [
+      'chunks that wait and are counted as taken',
+      6,
+      /go back behind 1 chunks/,
+      (s, r) => setBox(s, r, 4, () => 1),
+    ],
+    [
+      'bytes that wait and are counted as taken',
+      6,
+      /go back behind 0 chunks, 1 bytes/,
+      (s, r) => setBox(s, r, 5, () => 1),
+    ],
+    [
+      'chunks that are not counted',
+      6,
+      /counts 2 chunks, 35 bytes, its last entry 3, 35/,
+      (s, r) => setBox(s, r, 2, (n) => n - 1),
+    ],
+    [
+      'bytes that are counted twice',
+      6,
+      /counts 3 chunks, 36 bytes, its last entry 3, 35/,
+      (s, r) => setBox(s, r, 3, (n) => n + 1),
+    ],
     ['a load that is too high', 1, /load of a is 3, and 2/, (s, r) => r.zincrby(s.key('load'), 1, 'a')],
     ['a negative load', 1, /load of d is -1, and none/, (s, r) => r.zadd(s.key('load'), -1, 'd')],
     ['a load of 0', 1, /load of d is 0, and none/, (s, r) => r.zadd(s.key('load'), 0, 'd')],

@@ -9,7 +9,11 @@ import type { ShardSnapshot } from '../../src/inspect/snapshot.ts';
 import { parseClaims, parseResults, type Call } from './wire.ts';
 
 const ofField = (calls: ReadonlyMap<string, string>, field: string): Map<string, string> =>
-  new Map([...calls].filter(([name]) => name.endsWith(`|${field}`)).map(([name, text]) => [name.split('|')[0]!, text]));
+  new Map(
+    [...calls]
+      .filter(([name]) => name.endsWith(`|${field}`))
+      .map(([name, text]) => [name.split('|')[0]!, text]),
+  );
 
 export function marksOf({ calls }: ShardSnapshot): Map<string, string> {
   return ofField(calls, 'held');
@@ -21,7 +25,11 @@ function isNew({ args }: Call, { calls }: ShardSnapshot): boolean {
 }
 
 /** The marks as they must be after a call: of a claim that grants the last fence, and the mark before. */
-export function marksBehind(call: Call, reply: readonly Buffer[], before: ShardSnapshot): Map<string, string> {
+export function marksBehind(
+  call: Call,
+  reply: readonly Buffer[],
+  before: ShardSnapshot,
+): Map<string, string> {
   const marks = marksOf(before);
   const node = String(call.args[0]);
   if (String(reply[0]) === 'EVICTED' || String(reply[0]) === 'STALE') return marks;
@@ -60,7 +68,10 @@ export function takenBehind(
     const { mark, told } = parseResults(reply[2]!);
     const isRebased = mark !== String(call.args[15]).slice(13);
     const left = isRebased ? [] : (taken.get(node) ?? []).filter((fence) => !told.includes(fence));
-    if (!isRebased) expect([...told].sort(), 'told').to.deep.equal((taken.get(node) ?? []).filter((fence) => fence <= mark));
+    if (!isRebased)
+      expect([...told].sort(), 'told').to.deep.equal(
+        (taken.get(node) ?? []).filter((fence) => fence <= mark),
+      );
     if (left.length === 0) taken.delete(node);
     else taken.set(node, left);
   }

@@ -1,5 +1,6 @@
 // What becomes of requests whose owner is silent: its time without a refresh is over, and nobody's outage explains it.
 import { expect } from 'chai';
+import { NO_TICK } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh } from './calls.ts';
 import { TestShard, connection, connections, wakeUps } from './support.ts';
 import { parseResults, type Held } from './wire.ts';
@@ -173,7 +174,7 @@ describe('the loss of an owner', () => {
     await shard.run(put(shard, 'a', [{ id: 'x', loss: 'abort' }]));
     await looks(shard, PACE, LEASE);
     const reply = await shard.run(claim(shard, 'b', {}, { at: LEASE + 1 }));
-    expect(reply.slice(2).map(String)).to.deep.equal(['', '-1', '-1', '-1']);
+    expect(reply.slice(2).map(String)).to.deep.equal([NO_TICK, '-1', '-1', '-1']);
   });
 
   it('ends what room is kept for', async () => {

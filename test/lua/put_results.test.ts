@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Tick, Ticket } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, takeResults } from './calls.ts';
 import { guards } from './guards.ts';
+import { START } from './view.ts';
 import { TestShard, connection, connections, statusWordsOf, type Call } from './support.ts';
 import { parseMail, parseResults, type ResultItem } from './wire.ts';
 
@@ -80,7 +81,8 @@ describe('put_results', () => {
     await shard.run(pushBack(shard, 'b', [x]));
     await shard.run(cancel(shard, 'a', [y.ticket]));
     const waiting = putResults(shard, 'b', [chunk(x, 1), chunk(y, 1), finished({ ...z, fence: x.fence }, 1)]);
-    await shard.row(waiting, { reply: ['OK', 'LOST LOST LOST'] });
+    const told = [x, y].map(({ fence }) => `told #${parseInt(fence, 16) - START * 1000}`);
+    await shard.row(waiting, { reply: ['OK', 'LOST LOST LOST', ...told] });
     await shard.run(claim(shard, 'd', {}, { at: 200 }));
     await shard.row(putResults(shard, 'b', [finished(x, 1)]), { reply: ['OK', 'LOST'] });
   });

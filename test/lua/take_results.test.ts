@@ -149,7 +149,9 @@ describe('take_results', () => {
     await send(4, 10);
     const waits = async (): Promise<string> => {
       const text = (await shard.snapshot()).calls.get('a|box')!;
-      const [, , chunks, bytes, taken, takenBytes] = text.match(/.{14}/g)!.map((field) => parseInt(field, 16));
+      const [, , chunks, bytes, taken, takenBytes] = text
+        .match(/.{14}/g)!
+        .map((field) => parseInt(field, 16));
       return `${chunks! - taken!} ${bytes! - takenBytes!}`;
     };
     const mails = (await shard.run(takeResults(shard, 'a'))).slice(3).map(parseMail);

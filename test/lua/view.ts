@@ -175,6 +175,7 @@ function changed(old: Record<string, unknown>, now: Record<string, unknown>): Re
 export function showReply(script: ShardScript, reply: readonly Buffer[], groups = 0): string[] {
   const [status, , third] = reply.map((part) => part.toString('latin1'));
   const rest = (from: number): string[] => reply.slice(from).map((part) => part.toString('latin1') || '-');
+  if (status === 'DOUBT' || status === 'FULL') return [status];
   if (reply.length < 3) return rest(0);
   switch (script) {
     case 'put_requests':
@@ -190,7 +191,12 @@ export function showReply(script: ShardScript, reply: readonly Buffer[], groups 
     }
     case 'put_results': {
       const { told, words, ...rest } = parseResults(reply[2]!, groups);
-      return [status!, words, ...told.map((fence) => `told #${ticks(fence)}`), ...rest.groups.map(([word]) => word!)];
+      return [
+        status!,
+        words,
+        ...told.map((fence) => `told #${ticks(fence)}`),
+        ...rest.groups.map(([word]) => word!),
+      ];
     }
     case 'reset':
       return [status!, `more ${third![0]!}`, ...parseTickets(reply[2]!, 1).map(showTicket)];

@@ -52,7 +52,7 @@ interface Claim {
   number: number;
   vouched: boolean;
   /** Under which it was introduced to its owner; empty: it was not. */
-  intro: Tick | '';
+  intro: Tick;
   ending: boolean;
 }
 
@@ -102,7 +102,11 @@ export class Process {
   readonly claims = new Map<Tick, Claim>();
   mark: Tick = NO_TICK;
   readonly #intros = new Map<string, Tick>();
-  readonly #lanes = { put: { number: 0, flies: false }, claim: { number: 0, flies: false }, result: { number: 0, flies: false } };
+  readonly #lanes = {
+    put: { number: 0, flies: false },
+    claim: { number: 0, flies: false },
+    result: { number: 0, flies: false },
+  };
   #last = 0;
   // as an owner
   #cursor = NO_TICK;
@@ -155,7 +159,15 @@ export class Process {
       for (const { ticket, fence } of parseClaims(reply[2]!)) {
         if (fence > this.mark) this.mark = fence;
         const { owner } = parseTicket(ticket);
-        this.claims.set(fence, { ticket, fence, owner, number: 0, vouched: isKnown, intro: '', ending: false });
+        this.claims.set(fence, {
+          ticket,
+          fence,
+          owner,
+          number: 0,
+          vouched: isKnown,
+          intro: '',
+          ending: false,
+        });
       }
     });
   }
@@ -220,7 +232,12 @@ export class Process {
     const number = this.#lanes.result.number;
     this.#lanes.result.flies = true;
     this.world.send({
-      ...{ process: this, script: 'put_results', own: resultArgs(bounds, terms, items, groups), layouts: [...layouts] },
+      ...{
+        process: this,
+        script: 'put_results',
+        own: resultArgs(bounds, terms, items, groups),
+        layouts: [...layouts],
+      },
       ...{ lane: 'result', number, epoch: this.epoch },
       again: () => {
         this.#lanes.result.number += 1;
@@ -228,10 +245,12 @@ export class Process {
       },
       answered: (reply) => {
         const status = String(reply[0]);
-        if (status === 'DOUBT' && this.mark !== sentMark && layouts.length === 1)
-          return this.#fly(chunks, finals, false, layouts);
-        if (status === 'DOUBT') this.#doubtAll();
-        if (status === 'DOUBT' || status === 'FULL') return this.#fly(chunks, finals, true, layouts);
+        if (status !== 'OK') {
+          const isFast = status === 'DOUBT' && this.mark !== sentMark && layouts.length === 1;
+          if (status === 'DOUBT' && !isFast) this.#doubtAll();
+          this.#fly(chunks, finals, !isFast, layouts);
+          return;
+        }
         this.#lanes.result.flies = false;
         this.#last = number;
         this.#learn(reply, layouts, sentMark);
@@ -331,7 +350,10 @@ export class Process {
     this.world.delivered += 1;
     const text = String(payload);
     if (!text.startsWith('its owner has no room'))
-      ok(text === `${this.shard}#${ticket}#${fence}#${number}`, `${text} is not of ${ticket} ${fence} ${number}`);
+      ok(
+        text === `${this.shard}#${ticket}#${fence}#${number}`,
+        `${text} is not of ${ticket} ${fence} ${number}`,
+      );
     const had = this.#had.get(ticket);
     if (had && (fence < had.fence || (fence === had.fence && number <= had.number))) return;
     const isNext = had === undefined || fence > had.fence || number === had.number + 1;
@@ -339,12 +361,7 @@ export class Process {
     this.#had.set(ticket, { fence, number });
   }
 
-  #onLane(
-    script: ShardScript,
-    lane: 'claim' | 'put',
-    own: Argument[],
-    answered: Message['answered'],
-  ): void {
+  #onLane(script: ShardScript, lane: 'claim' | 'put', own: Argument[], answered: Message['answered']): void {
     this.#lanes[lane].flies = true;
     const again = (): void => {
       this.#lanes[lane].number += 1;
@@ -384,6 +401,8 @@ export class FramesWorld {
   readonly #net: Message[] = [];
   /** Of each claim ever granted, by shard and fence. */
   readonly #tickets = new Map<string, Ticket>();
+  /** Each shard as the last call left it. */
+  readonly #stands = new Map<number, ShardSnapshot>();
   #now = START;
   #passed = 0;
   #ids = 0;
@@ -392,7 +411,8 @@ export class FramesWorld {
     [this.#client, this.#topic] = [client, topic];
     this.random = randomOf(seed);
     this.most = this.random() < 0.5 ? 6 : 1_000;
-    for (const shard of [0, 1]) for (const node of ['a', 'b', 'c']) this.processes.push(new Process(this, shard, node));
+    for (const shard of [0, 1])
+      for (const node of ['a', 'b', 'c']) this.processes.push(new Process(this, shard, node));
   }
 
   nextEpoch(node: string): number {
@@ -459,7 +479,7 @@ export class FramesWorld {
   }
 
   async #save(shard: number): Promise<void> {
-    const key = (table: string): string => `${shardKey(this.#topic, shard, table as 'out')}`;
+    const key = (table: string): string => shardKey(this.#topic, shard, table as 'out');
     for (const table of SHARD_TABLES) {
       await this.#client.del(`${key(table)}:saved`);
       await this.#client.call('COPY', key(table), `${key(table)}:saved`, 'REPLACE');
@@ -467,17 +487,20 @@ export class FramesWorld {
   }
 
   async #rollBack(shard: number): Promise<void> {
+    this.#stands.delete(shard);
     this.isLossy = true;
     this.counts.rollbacks += 1;
     for (const table of SHARD_TABLES) {
       const key = shardKey(this.#topic, shard, table);
-      if ((await this.#client.call('COPY', `${key}:saved`, key, 'REPLACE')) !== 1) await this.#client.del(key);
+      if ((await this.#client.call('COPY', `${key}:saved`, key, 'REPLACE')) !== 1)
+        await this.#client.del(key);
     }
     if (this.random() < 0.4) this.#now -= Math.floor(this.random() * 300);
   }
 
   async #lose(shard: number, tables: readonly (typeof SHARD_TABLES)[number][]): Promise<void> {
     this.isLossy = true;
+    this.#stands.delete(shard);
     await this.#client.del(...tables.map((table) => shardKey(this.#topic, shard, table)));
   }
 
@@ -497,9 +520,15 @@ export class FramesWorld {
       ...{ loadUnit: 'requests', stealAfter: 0, laneCall: lane === undefined ? '' : number },
     });
     const isResults = script === 'put_results';
-    const before = isResults ? await this.#snapshot(process.shard) : undefined;
-    const reply = await runScript(this.#client, 'auto', script, shardKeys(this.#topic, process.shard), [...args, ...own]);
+    const before = isResults
+      ? (this.#stands.get(process.shard) ?? (await this.#snapshot(process.shard)))
+      : undefined;
+    const reply = await runScript(this.#client, 'auto', script, shardKeys(this.#topic, process.shard), [
+      ...args,
+      ...own,
+    ]);
     const after = await this.#snapshot(process.shard);
+    this.#stands.set(process.shard, after);
     const broken = checkInvariants(after);
     ok(broken.length === 0, `${script} ${JSON.stringify(broken)}`);
     if (before) this.#check(message, reply, before, after);
@@ -547,7 +576,12 @@ export class FramesWorld {
   }
 
   /** Accepted is what was held before; what the answer tells as taken is what was cut. */
-  #check({ process, layouts, number, epoch }: Message, reply: readonly Buffer[], before: ShardSnapshot, after: ShardSnapshot): void {
+  #check(
+    { process, layouts, number, epoch }: Message,
+    reply: readonly Buffer[],
+    before: ShardSnapshot,
+    after: ShardSnapshot,
+  ): void {
     const status = String(reply[0]);
     if (status === 'DOUBT') this.counts.doubt += 1;
     if (status === 'FULL') this.counts.full += 1;
@@ -569,7 +603,10 @@ export class FramesWorld {
     for (const [owner, list] of fast) {
       for (const chunk of list) {
         const isTold = told.includes(chunk.claim.fence);
-        ok(holds(chunk) !== isTold, `${process.node} ${chunk.claim.ticket} ${chunk.claim.fence}: held ${!isTold}, and ${isTold ? 'cut' : 'accepted'}`);
+        ok(
+          holds(chunk) !== isTold,
+          `${process.node} ${chunk.claim.ticket} ${chunk.claim.fence}: held ${!isTold}, and ${isTold ? 'cut' : 'accepted'}`,
+        );
         if (!isTold && owner !== process.node)
           expected.set(owner, [...(expected.get(owner) ?? []), payloadOf(process.shard, chunk)]);
       }
@@ -591,6 +628,9 @@ export class FramesWorld {
         .map(parseFrameMail)
         .map(({ owner, chunks }) => [owner, chunks.map(({ payload }) => String(payload))]),
     );
-    ok(JSON.stringify([...stored].sort()) === JSON.stringify([...expected].sort()), 'what is stored is what was accepted');
+    ok(
+      JSON.stringify([...stored].sort()) === JSON.stringify([...expected].sort()),
+      'what is stored is what was accepted',
+    );
   }
 }

@@ -89,7 +89,15 @@ export class ShardModel extends ShardState {
   claim(
     bounds: ClaimBounds,
     observed: readonly Claim[],
-  ): { status: string; mark: Tick; claims: Claim[]; again: number; due: number; on: number; bodies: Buffer[] } {
+  ): {
+    status: string;
+    mark: Tick;
+    claims: Claim[];
+    again: number;
+    due: number;
+    on: number;
+    bodies: Buffer[];
+  } {
     this.visit();
     this.reap(REAPED_BY_CLAIM);
     const walk = pick(this, bounds);
@@ -192,7 +200,9 @@ export class ShardModel extends ShardState {
       const left = chunks.filter(({ fence }) => !told.includes(fence));
       if (left.length > 0) {
         this.fill(owner, left.length);
-        this.post(owner, { chunks: left.map(({ fence, number, payload }) => `${fence} ${number} ${String(payload)}`) });
+        this.post(owner, {
+          chunks: left.map(({ fence, number, payload }) => `${fence} ${number} ${String(payload)}`),
+        });
       }
       return (wasSilent ? 'o' : 'k') + seen.groups[i]!.slice(1);
     });

@@ -276,7 +276,8 @@ export class ShardState extends Idle<Request> {
 
   forget(name: string): void {
     const { mailboxes, boxes, idle, nodes, epochs, asks, rooms, marks, taken } = this;
-    for (const table of [mailboxes, boxes, idle, nodes, epochs, asks, rooms, marks, taken]) table.delete(name);
+    for (const table of [mailboxes, boxes, idle, nodes, epochs, asks, rooms, marks, taken])
+      table.delete(name);
     for (const lane of ['put', 'claim', 'result']) this.lanes.delete(`${name}|${lane}`);
   }
 

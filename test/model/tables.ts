@@ -51,7 +51,11 @@ export function realTables(snapshot: ShardSnapshot): Record<string, unknown> {
     const { owner } = headOf(member);
     mailboxes.set(owner, [...(mailboxes.get(owner) ?? []), mailOf(member)]);
   }
-  const [boxes, marks, taken] = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>()];
+  const [boxes, marks, taken] = [
+    new Map<string, string>(),
+    new Map<string, string>(),
+    new Map<string, string>(),
+  ];
   const [epochs, lanes, asks, rooms] = [
     new Map<string, number>(),
     new Map<string, number>(),

@@ -43,7 +43,13 @@ export class World extends Twin {
   begin(node: string): void {
     const epoch = (this.#epochs.get(node) ?? 0) + 1;
     this.#epochs.set(node, epoch);
-    const fresh = { lanes: { put: 0, claim: 0, result: 0 }, seen: new SeenTicks(), cursor: NO_TICK, mark: NO_TICK, last: 0 };
+    const fresh = {
+      lanes: { put: 0, claim: 0, result: 0 },
+      seen: new SeenTicks(),
+      cursor: NO_TICK,
+      mark: NO_TICK,
+      last: 0,
+    };
     const { ttls } = this.model.rules;
     const ttl = ttls[this.#begun++ % ttls.length]!;
     this.lives.push({ node, epoch, ttl, ...fresh, held: [], pending: [], told: new Set(), calls: [] });
@@ -135,16 +141,22 @@ export class World extends Twin {
   async take(life: Life, limit: number): Promise<void> {
     const { cursor } = life;
     const args = [cursor === NO_TICK ? '' : cursor, String(limit), '262144'];
-    const reply = await this.#call('take_results', life, undefined, args, (model, [status, , more, ...members]) => {
-      const confirmed = this.confirmed(life.node, cursor);
-      deepStrictEqual(String(status), confirmed === undefined ? 'BOX' : 'OK');
-      const mails = model.take(confirmed, cursor.slice(14), limit);
-      deepStrictEqual(members.map(mailOf), mails);
-      const left = model.mailboxes.get(life.node)?.length ?? 0;
-      // it may say that there is more when it just met its bound
-      ok(left <= mails.length || String(more) === '1', 'there is more');
-      return [String(more), ...members.map((member) => member.toString('latin1'))];
-    });
+    const reply = await this.#call(
+      'take_results',
+      life,
+      undefined,
+      args,
+      (model, [status, , more, ...members]) => {
+        const confirmed = this.confirmed(life.node, cursor);
+        deepStrictEqual(String(status), confirmed === undefined ? 'BOX' : 'OK');
+        const mails = model.take(confirmed, cursor.slice(14), limit);
+        deepStrictEqual(members.map(mailOf), mails);
+        const left = model.mailboxes.get(life.node)?.length ?? 0;
+        // it may say that there is more when it just met its bound
+        ok(left <= mails.length || String(more) === '1', 'there is more');
+        return [String(more), ...members.map((member) => member.toString('latin1'))];
+      },
+    );
     if (reply && String(reply[0]) === 'BOX') life.cursor = NO_TICK;
     for (const member of reply?.slice(3) ?? []) this.#receive(life, member);
   }
@@ -236,7 +248,15 @@ export class World extends Twin {
     refuse?: Call['refuse'],
   ): Promise<Buffer[] | undefined> {
     const number = lane === undefined ? 0 : (life.lanes[lane] += 1);
-    const call: Call = { script, life, number, own, foresee, ...(lane ? { lane } : {}), ...(refuse ? { refuse } : {}) };
+    const call: Call = {
+      script,
+      life,
+      number,
+      own,
+      foresee,
+      ...(lane ? { lane } : {}),
+      ...(refuse ? { refuse } : {}),
+    };
     life.calls.push(call);
     life.calls.splice(0, life.calls.length - MAX_REMEMBERED_CALLS);
     const reply = await this.send(call);

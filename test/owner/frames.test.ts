@@ -17,7 +17,11 @@ describe('results in frames', () => {
     await world.accepted('r');
     await world.accepted('s');
     const [r, s] = [ticketOf('r'), ticketOf('s')];
-    await take(world.shard, frameOf([5, 1, r], [6, 1, s], [5, 2], [5, 2], [6, 1]), mailOf(r, 'finished', 5, 3));
+    await take(
+      world.shard,
+      frameOf([5, 1, r], [6, 1, s], [5, 2], [5, 2], [6, 1]),
+      mailOf(r, 'finished', 5, 3),
+    );
     expect(world.told).to.deep.equal({ r: ['chunk', 'chunk', 'finished'], s: ['chunk'] });
   });
 
@@ -32,7 +36,12 @@ describe('results in frames', () => {
     await take(world.shard, frameOf([5, 6, lost], [5, 7]), frameOf([9, 1, stands], [9, 2]), frameOf([5, 8]));
     await turn();
     expect([world.shard.puts.length, world.shard.unanswered]).to.deep.equal([2, 0]);
-    expect(world.told.r, 'nothing was told of two attempts at once').to.deep.equal(['chunk', 'restart', 'chunk', 'chunk']);
+    expect(world.told.r, 'nothing was told of two attempts at once').to.deep.equal([
+      'chunk',
+      'restart',
+      'chunk',
+      'chunk',
+    ]);
   });
 
   it('of two shards with the same fence do not meet', async () => {

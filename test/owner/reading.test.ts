@@ -14,9 +14,9 @@ class Source implements Unread<number> {
     return this.items.shift();
   }
 
-  news(): Promise<void> {
+  whenNews(look: () => void): void {
     this.waits += 1;
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#waiting.push(look);
   }
 
   open(): void {
@@ -26,10 +26,14 @@ class Source implements Unread<number> {
 
   close(): void {
     this.readers -= 1;
+    this.wake();
   }
 
   wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+    const waiting = this.#waiting.splice(0);
+    queueMicrotask(() => {
+      for (const wake of waiting) wake();
+    });
   }
 
   give(...items: number[]): void {

@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import { cutPuts, cutUnits, unitsOf, type ResultUnit } from '../../src/protocol/cuts.ts';
-import { MAX_BYTES, MAX_ITEMS, type PutItem, type ResultItem, type SentClaim } from '../../src/protocol/wire.ts';
+import {
+  MAX_BYTES,
+  MAX_ITEMS,
+  type PutItem,
+  type ResultItem,
+  type SentClaim,
+} from '../../src/protocol/wire.ts';
 
 function putOf(bytes: number): PutItem {
   const rest = {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { hex } from '../../src/base/ticket.ts';
 import { fenceOf, readFrame, writeFrame } from '../../src/protocol/frames.ts';
 import { parseMail } from '../../src/protocol/replies.ts';
 import type { Payload } from '../../src/base/codec.ts';
@@ -67,6 +68,15 @@ describe('a frame', () => {
     );
   });
 
+  it('keeps halves of a character apart, as their sizes were', () => {
+    const chunks = ['a\ud83d', '\ude00b', '', 'c\ud83d', '\ude00'].map((payload, i) => ({
+      ...{ fence: hex(i, 14), number: i, payload, ticket: undefined },
+    }));
+    expect(read(written(chunks), 0, chunks.length)).to.deep.equal(
+      chunks.map((one) => ({ ...one, payload: Buffer.from(one.payload) })),
+    );
+  });
+
   it('is an entry of a mailbox, with its count in front', () => {
     const frame = written([
       { fence: '00000000000002', number: 7, payload: '|F|', ticket: 'b|t' },
@@ -77,9 +87,11 @@ describe('a frame', () => {
     const mail = parseMail(entry);
     if (!('entry' in mail)) throw new Error('it is a frame');
     expect([mail.tick, mail.totals, mail.count]).to.deep.equal(['00000000000004', totals, 2]);
-    expect(read(mail.entry, mail.from, mail.count).map(({ fence, ticket }) => [fence, ticket])).to.deep.equal([
-      ['00000000000002', 'b|t'],
-      ['00000000000003', undefined],
-    ]);
+    expect(read(mail.entry, mail.from, mail.count).map(({ fence, ticket }) => [fence, ticket])).to.deep.equal(
+      [
+        ['00000000000002', 'b|t'],
+        ['00000000000003', undefined],
+      ],
+    );
   });
 });

@@ -258,7 +258,7 @@ describe('a lane', () => {
 
     it('sends an item that was put together part by part, and refuses the part that breaks', async () => {
       const parts = {
-        of: (item: string): string[] => (item.length > 1 ? [...item] : []),
+        of: (item: string): string[] => (item.length > 1 ? Array.from(item) : []),
         join: (outcomes: (string | Error)[]): string =>
           outcomes.map((one) => (one instanceof Error ? '!' : one)).join(''),
       };

@@ -109,7 +109,9 @@ function bodyOf(args: readonly (string | Buffer)[]): string[] {
     if (typeof frame === 'string') chunks.push(`${count} of its own`);
     else
       readFrame(frame, 0, count, (n, number, payload, ticket) =>
-        chunks.push(`${parseInt(fenceOf(n), 16)}.${number} ${payload.toString()}${ticket ? ` ${ticket}` : ''}`),
+        chunks.push(
+          `${parseInt(fenceOf(n), 16)}.${number} ${payload.toString()}${ticket ? ` ${ticket}` : ''}`,
+        ),
       );
     lines.push(`${head.slice(18)} ${parseInt(head.slice(0, 14), 16)}: ${chunks.join(', ')}`);
   }

@@ -152,9 +152,7 @@ describe('streams', () => {
     const expiry = await fleet.redis.pexpiretime(fleet.key('shard'));
     const [undone] = await take(runner, 1);
     const restore = fleet.redis.multi();
-    tables.forEach((table, i) =>
-      restore.restore(fleet.key(table), expiry, before[i]!, 'REPLACE', 'ABSTTL'),
-    );
+    tables.forEach((table, i) => restore.restore(fleet.key(table), expiry, before[i]!, 'REPLACE', 'ABSTTL'));
     await restore.exec();
     const answers = await chunk([first!, undone!], 1);
     expect(answers).to.deep.equal(['ok', 'lost']);
@@ -192,11 +190,15 @@ describe('streams', () => {
     await owner.putRequests(requests('r', 2));
     const claims = await take(strict, 2);
     for (let i = 0; i < 20; i += 1) {
-      expect(await strict.putResults(claims.map(({ claim }) => ({ claim, output: i })))).to.deep.equal(['ok', 'ok']);
+      expect(await strict.putResults(claims.map(({ claim }) => ({ claim, output: i })))).to.deep.equal([
+        'ok',
+        'ok',
+      ]);
       await taken();
     }
     await finish(strict, claims);
-    for (const [, results] of await ended(owner, ['r0', 'r1'])) expect(outputs(results)).to.deep.equal(whole(20));
+    for (const [, results] of await ended(owner, ['r0', 'r1']))
+      expect(outputs(results)).to.deep.equal(whole(20));
   });
 
   it('are taken over in the middle: a successor is introduced to them, and gets the rest in order', async () => {
@@ -253,7 +255,8 @@ describe('batches() of a submission', () => {
     const { claim } = claimed!;
     const batches: number[][] = [];
     const read = (async () => {
-      for await (const batch of submission.batches()) batches.push(batch.map(({ output }) => output as number));
+      for await (const batch of submission.batches())
+        batches.push(batch.map(({ output }) => output as number));
     })();
     await runner.putResults(Array.from({ length: 50 }, (_, output) => ({ claim, output })));
     await waitUntil(() => batches.length > 0, 'the first has come');

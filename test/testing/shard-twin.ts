@@ -199,8 +199,9 @@ export class ShardTwin {
     const told = claims.map(({ body, ...claim }) => ({ ...claim, bodied: body !== undefined }));
     const bodies = claims.flatMap(({ body }) => body ?? []);
     // nothing is lost in memory, so no claim is ever in doubt
-    const { mark: _, ...foreseen } = this.model.claim(bounds, told);
-    deepStrictEqual({ status, claims: told, again: againMs, on: askOn, bodies, due: dueMs }, foreseen);
+    const foreseen = this.model.claim(bounds, told);
+    const { mark } = foreseen;
+    deepStrictEqual({ status, mark, claims: told, again: againMs, on: askOn, bodies, due: dueMs }, foreseen);
     const held = claims.map(({ ticket, fence }) => ({ ticket, fence }));
     life.held.push(...held);
     this.#claims.push(...held);

@@ -21,7 +21,9 @@ const ENDED_BY_CLAIM = 16;
 const ENDED_BY_REFRESH = 128;
 
 /** What is looked at of a result. */
-export type MemoryResult = Pick<wire.ResultItem, 'number' | 'kind' | 'payload' | 'bare'> & { claim: wire.Held };
+export type MemoryResult = Pick<wire.ResultItem, 'number' | 'kind' | 'payload' | 'bare'> & {
+  claim: wire.Held;
+};
 
 export class MemoryShard extends MemoryStore {
   readonly #epochs = new Map<string, Tick>();

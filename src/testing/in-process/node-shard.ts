@@ -80,7 +80,7 @@ export class NodeShard implements Shard {
 
   async putResults(items: readonly wire.ResultItem[]): Promise<ResultOutcome[]> {
     const sent = unitsOf(items).map((unit) =>
-      this.#results.push(unit).catch((error: SchedulerError) => unit.items.map(() => error)),
+      this.#results.push(unit).catch((error: unknown) => unit.items.map(() => error as SchedulerError)),
     );
     return (await Promise.all(sent)).flat();
   }
