@@ -1,5 +1,5 @@
 export { admit, type Budget } from './base/budget.ts';
-export { bytesCodec, jsonCodec, type Codec } from './base/codec.ts';
+export { bytesCodec, jsonCodec, type Codec, type CodecName } from './base/codec.ts';
 export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
 export type {
   LoadUnit,
@@ -10,6 +10,7 @@ export type {
   StealPolicy,
   WaitReplicas,
 } from './base/options.ts';
+export { tokensCodec, type TokenFields, type TokensCodecOptions } from './base/tokens-codec.ts';
 export type { SchedulerStats } from './node/stats.ts';
 export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
 export type { ScriptTally } from './observe/tally.ts';

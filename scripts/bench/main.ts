@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: what a request costs from its put to its result in the owner's hands, by turns with a bare bound.
- * Progress goes to stderr, the figures to stdout.
+ * `npm run bench -- codec` measures the codecs. Progress goes to stderr, the figures to stdout.
  */
 import { unless } from '../../src/base/clock.ts';
 import { writeMeasurements } from '../lib/measure/write.ts';
 import { findRedis } from '../lib/redis/find.ts';
 import { runTool, type Open } from '../lib/tool/process.ts';
+import { benchCodec, parseCodecOptions } from './codec.ts';
 import { parseOptions, type Options } from './options.ts';
 import { textOf } from './report.ts';
 import { withBench } from './session.ts';
@@ -36,4 +37,5 @@ async function bench(options: Options, open: Open): Promise<boolean> {
   return true;
 }
 
-await runTool(parseOptions, bench);
+if (process.argv[2] === 'codec') await runTool(parseCodecOptions, benchCodec);
+else await runTool(parseOptions, bench);

@@ -1,9 +1,10 @@
 /** The kinds of values that an option may have: what is allowed, in words, and the check of it. */
 import type { SchedulerEvents } from '../observe/events.ts';
 import { checkNames } from './call-options.ts';
-import type { Codec } from './codec.ts';
+import { jsonCodec, type Codec, type CodecName } from './codec.ts';
 import { ConfigError } from './errors.ts';
 import type { Settings, WaitReplicas } from './options.ts';
+import { tokensCodec } from './tokens-codec.ts';
 
 /** The settings of a node whose types of requests and outputs do not matter. */
 export type AnySettings = Settings<unknown, unknown>;
@@ -55,10 +56,24 @@ export function callable<T>(): Kind<T> {
   return kind('a function', (value) => typeof value === 'function');
 }
 
-export const codec = kind<Codec<unknown>>('an object with the functions encode and decode', (value) => {
-  const { encode, decode } = value as Partial<Codec<unknown>>;
-  return typeof encode === 'function' && typeof decode === 'function';
-});
+const CODECS: Readonly<Record<CodecName, () => Codec<unknown>>> = { json: jsonCodec, tokens: tokensCodec };
+const CODEC_NAMES = Object.keys(CODECS) as CodecName[];
+const OWN_CODEC = kind<Codec<unknown>>(
+  `one of ${CODEC_NAMES.join(', ')}, or an object with the functions encode and decode`,
+  (value) => {
+    const { encode, decode } = value as Partial<Codec<unknown>>;
+    return typeof encode === 'function' && typeof decode === 'function';
+  },
+);
+
+/** A name becomes the codec of that name. */
+export const codec: Kind<Codec<unknown>> = {
+  ...OWN_CODEC,
+  check(option, value) {
+    const name = CODEC_NAMES.find((known) => known === value);
+    return name === undefined ? OWN_CODEC.check(option, value) : CODECS[name]();
+  },
+};
 
 /** By shape, not by class: the user may have another copy of this package. */
 export const emitter = kind<SchedulerEvents>('a SchedulerEvents', (value) => {

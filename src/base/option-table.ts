@@ -251,13 +251,13 @@ export const OPTIONS: OptionTable = {
     kind: oneOf('auto', 'preloaded'),
   },
   codec: {
-    meaning: 'Encodes and decodes requests',
-    default: { shown: 'JSON', of: () => jsonCodec() },
+    meaning: 'Encodes and decodes requests: `json`, `tokens`, or a codec of your own',
+    default: { shown: '`json`', of: () => jsonCodec() },
     kind: codec,
   },
   outputCodec: {
-    meaning: 'Encodes and decodes outputs',
-    default: { shown: 'JSON', of: () => jsonCodec() },
+    meaning: 'Encodes and decodes outputs: `json`, `tokens`, or a codec of your own',
+    default: { shown: '`json`', of: () => jsonCodec() },
     kind: codec,
   },
   idOf: {

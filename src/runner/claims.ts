@@ -2,7 +2,7 @@
  * What this node holds. A claim is held from its answer to its final result, its give-back or its loss. Losing it fires
  * its `signal`.
  */
-import type { Payload } from '../base/codec.ts';
+import { copyOf, isAlone } from '../base/codec.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import type { Settings } from '../base/options.ts';
 import { parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
@@ -76,7 +76,7 @@ export class Claims<Request, Output> {
   open(shard: Shard, claimed: ClaimedTicket): ClaimedRequest<Request> | undefined {
     const { ticket, fence } = claimed;
     const { owner, id, tokens } = parseTicket(ticket);
-    const body = claimed.body ?? this.#own.payloadOf(ticket);
+    const body = this.#bodyOf(claimed);
     if (body === undefined) {
       // own by name, but not known to this process: ask for bodies again
       shard.forgetSince();
@@ -115,9 +115,19 @@ export class Claims<Request, Output> {
     return { afterMs: 0, ...options };
   }
 
-  #decode(claim: Claim, body: Payload): { value: Request } | undefined {
+  /**
+   * In memory that is the codec's, as it may give views on it: the owner's payload is put again as it was, and a body off the wire
+   * stands among other replies, unless it is so large that it came in pieces.
+   */
+  #bodyOf({ body, ticket }: ClaimedTicket): Buffer | undefined {
+    if (body !== undefined) return isAlone(body) ? body : copyOf(body);
+    const own = this.#own.payloadOf(ticket);
+    return own === undefined ? undefined : copyOf(own);
+  }
+
+  #decode(claim: Claim, body: Buffer): { value: Request } | undefined {
     try {
-      return { value: this.#settings.codec.decode(Buffer.from(body)) };
+      return { value: this.#settings.codec.decode(body) };
     } catch (error) {
       const reason = `the request could not be decoded: ${messageOf(error)}`;
       this.#outbox.fail(claim, reason).catch((unsent: unknown) => {

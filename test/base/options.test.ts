@@ -80,6 +80,20 @@ describe('settle', () => {
     expect(() => settle({ waitReplicas, commandTimeout: 899 })).to.throw(ConfigError, 'at least 3 x');
   });
 
+  it('makes a codec of the name of one', () => {
+    const value = { ids: Uint32Array.of(1) };
+    for (const option of ['codec', 'outputCodec'] as const) {
+      expect(settle({ [option]: 'json' })[option].encode(value)).to.equal('{"ids":{"0":1}}');
+      const tokens = settle({ [option]: 'tokens' })[option];
+      expect(tokens.decode(Buffer.from(tokens.encode(value)))).to.deep.equal(value);
+      for (const name of ['constructor', 'toString', 'Tokens'])
+        expect(() => settle({ [option]: name as 'json' })).to.throw(
+          ConfigError,
+          `${option} is "${name}"; allowed`,
+        );
+    }
+  });
+
   it('does not take what every object inherits for options', () => {
     for (const name of ['constructor', 'toString', '__proto__x'])
       expect(() => settle({ [name]: 1 })).to.throw(

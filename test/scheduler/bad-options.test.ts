@@ -39,8 +39,16 @@ const BAD_OPTIONS: readonly [option: string, values: readonly unknown[], allowed
   ['readTimeoutMs', [0, -1, Infinity], /an integer from 1 to /],
   ['maxBodyBytes', [0, 2 ** 40], /an integer from 1 to 536870912/],
   ['maxResultBytes', [0, 2 ** 40], /an integer from 1 to 536870912/],
-  ['codec', [{}, 'json', { encode: () => '' }], /an object with the functions encode and decode/],
-  ['outputCodec', [{}, { decode: () => 1 }], /an object with the functions encode and decode/],
+  [
+    'codec',
+    [{}, 'token', 'JSON', { encode: () => '' }],
+    /one of json, tokens, or an object with the functions encode and decode$/,
+  ],
+  [
+    'outputCodec',
+    [{}, 'bytes', '', { decode: () => 1 }],
+    /one of json, tokens, or an object with the functions encode and decode$/,
+  ],
   ['idOf', ['id', {}], /a function/],
   ['promptTokensOf', [3, 'length'], /a function/],
   ['events', ['all', {}, { on: () => 1 }], /a SchedulerEvents/],

@@ -100,6 +100,23 @@ for (const [name, open] of Object.entries(WORLDS)) {
       expect(String(await answer.result())).to.equal('xyz');
     });
 
+    it('gives each runner memory of its own, however large: what one changes, the next does not see', async () => {
+      const codecs = { idOf: () => 'r', promptTokensOf: () => 1, codec: bytesCodec };
+      const owner = await world.start<Uint8Array>('owner', codecs);
+      const runner = await world.start<Uint8Array>('runner', codecs);
+      for (const size of [3, 5_000, 100_000]) {
+        const answer = owner.submit(new Uint8Array(size).fill(7));
+        for (const attempt of [1, 2]) {
+          const [claimed] = await runner.getRequests(room(), PATIENT);
+          expect(new Set(claimed!.request), `${size} bytes, attempt ${attempt}`).to.deep.equal(new Set([7]));
+          claimed!.request.fill(0);
+          if (attempt === 1) await claimed!.giveBack();
+          else await runner.putResults([{ claim: claimed!.claim, finished: true }]);
+        }
+        expect(await answer.result()).to.equal(undefined);
+      }
+    });
+
     it('refuses what it must refuse, alone and with a code', async () => {
       const owner = await world.start('owner', { maxWaiting: 2, maxBodyBytes: 300, policy: 'none' });
       const bad = { request_id: '', prompt_token_ids: [] };
@@ -511,6 +528,26 @@ describe('InProcessRedis', () => {
       'no node stranger of the topic default',
     );
     expect(() => redis.kill({ topic: 'other', node: 'front' })).to.throw('no node front of the topic other');
+    await world.close();
+  });
+
+  it('gives a successor the results as they were sent, whatever its predecessor did with them', async () => {
+    const { redis, ...world } = inMemory();
+    const codecs = { outputCodec: bytesCodec };
+    const owner = await world.start<Prompt, Uint8Array>('owner', codecs);
+    const worker = await world.start<Prompt, Uint8Array>('worker', codecs);
+    await owner.putRequests([request('r')]);
+    const [claimed] = await worker.getRequests(room(), PATIENT);
+    await worker.putResults([{ claim: claimed!.claim, output: Buffer.from('abc') }]);
+    const outputsOf = async (node: Scheduler<Prompt, Uint8Array>): Promise<Uint8Array[]> => {
+      const results = (await node.getResults(PATIENT)).get('r')!;
+      return results.map(({ output }) => output!);
+    };
+    const [chunk] = await outputsOf(owner);
+    chunk!.fill(0);
+    redis.kill(owner);
+    const successor = await world.start<Prompt, Uint8Array>('owner', { ...codecs, takeover: true });
+    expect((await outputsOf(successor)).map(String)).to.deep.equal(['abc']);
     await world.close();
   });
 

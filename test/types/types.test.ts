@@ -29,6 +29,14 @@ const PUT = `
   const [claim, output] = ['c', { text: 't' }];
 `;
 
+const CODEC = `
+  import { Scheduler, tokensCodec, type Codec, type CodecName, type TokensCodecOptions } from 'sched-lua';
+  interface Prompt {
+    ids: Uint32Array; any: ArrayLike<number>; maybe?: Uint32Array | number[]; list: number[]; text: string;
+  }
+  declare const prompt: Prompt;
+`;
+
 /** Programs, and what the compiler says of those that are wrong. */
 const PROGRAMS: readonly [what: string, program: string, says?: RegExp][] = [
   [
@@ -94,6 +102,36 @@ const PROGRAMS: readonly [what: string, program: string, says?: RegExp][] = [
     'a misspelt option is found',
     `${START} void Scheduler.start({ leaseMS: 1 });`,
     /'leaseMS' does not exist/,
+  ],
+  [
+    'a codec has a name, and an array of token ids keeps its type',
+    `${CODEC} void Scheduler.start<Prompt, Uint32Array>({ codec: 'tokens', outputCodec: 'tokens' })
+      .then(async (node) => {
+        const [claimed] = await node.getRequests({} as never);
+        const ids: Uint32Array = claimed!.request.ids;
+        await node.putResults([{ claim: claimed!.claim, output: ids }]);
+      });`,
+  ],
+  ['a misspelt codec is found', `${CODEC} void Scheduler.start({ codec: 'token' });`, /not assignable/],
+  [
+    'a codec of tokens is one of its request',
+    `${CODEC} void Scheduler.start({ codec: tokensCodec<Prompt>() }).then((node) => node.putRequests([prompt]));`,
+  ],
+  [
+    'a field that may be a Uint32Array can be named',
+    `${CODEC} export const codec: Codec<Prompt> = tokensCodec<Prompt>({ fields: ['ids', 'any', 'maybe'] });
+      export const names: CodecName[] = ['json', 'tokens'];
+      export const options: TokensCodecOptions = { fields: ['of what is not known'] };`,
+  ],
+  [
+    'a field that is a plain array cannot: it would arrive as another',
+    `${CODEC} tokensCodec<Prompt>({ fields: ['list'] });`,
+    /not assignable/,
+  ],
+  [
+    'a field that is not there cannot',
+    `${CODEC} tokensCodec<Prompt>({ fields: ['idz'] });`,
+    /not assignable/,
   ],
   [
     'a failed one is not finished',

@@ -1,3 +1,4 @@
+import { copyOf } from '../../base/codec.ts';
 import { NO_TICK, type Tick } from '../../base/ticket.ts';
 import { MAX_BYTES, type Mail } from '../../protocol/wire.ts';
 
@@ -46,7 +47,8 @@ export class Mailboxes {
     for (const mail of all.slice(0, limit)) {
       bytes += mail.payload.length;
       if (mails.length > 0 && bytes > MAX_BYTES) break;
-      mails.push(mail);
+      // whoever takes it once more must not meet what was made of it
+      mails.push({ ...mail, payload: copyOf(mail.payload) });
     }
     return { mails, more: mails.length < all.length };
   }

@@ -3,7 +3,7 @@
  * Redis and its connections (remembered answers, leases by the clock, mending, expiry of tables) is not here: nothing is lost
  * in memory, and a claim stands as long as its node lives.
  */
-import { toBuffer } from '../../base/codec.ts';
+import { copyOf } from '../../base/codec.ts';
 import { MAX_TOKENS, NO_TICK, hex, joinTicket, type Tick, type Ticket } from '../../base/ticket.ts';
 import { givenBackArguments, type GivenBack } from '../../protocol/give-back.ts';
 import { EvictedReply } from '../../protocol/resend.ts';
@@ -52,7 +52,7 @@ export class MemoryShard extends MemoryStore {
     const answers = items.map((item): wire.PutAnswer => {
       const standing = this.requests.get(`${this.node}|${item.id}`);
       if (isFull) return { status: 'FULL', retryAfterMs };
-      const body = Buffer.from(toBuffer(item.payload));
+      const body = copyOf(item.payload);
       if (standing) return { status: 'DUPLICATE', ticket: standing.ticket, same: standing.body.equals(body) };
       if (Math.floor(item.deadlineMs) <= 0) return { status: 'EXPIRED' };
       isFull = this.line(this.node).length >= maxWaiting;
@@ -104,7 +104,8 @@ export class MemoryShard extends MemoryStore {
         triesLeft,
         triesSpent,
         arrival: arrivalOf(request),
-        ...(bodied ? { body } : {}),
+        // each runner has its own
+        ...(bodied ? { body: copyOf(body) } : {}),
       };
     });
     const silences = picking.picks.map(({ request }) =>
@@ -152,7 +153,7 @@ export class MemoryShard extends MemoryStore {
       const { owner } = request;
       // the caller delivers its own results by itself
       const isOwn = owner === this.node;
-      const result = { ticket, fence, number, kind, payload: Buffer.from(toBuffer(item.payload)) };
+      const result = { ticket, fence, number, kind, payload: copyOf(item.payload) };
       const story = storyOf(request);
       const untaken = this.mailboxes.untaken(owner);
       const isFull = untaken.count >= maxResults || untaken.bytes >= maxBytes;
