@@ -30,7 +30,12 @@ export const CELLS: readonly Cell[] = [
   lifecycles('put 1, room 64', { batch: 1, room: 64, window: 256 }, ['lists', 'bullmq', 'bullmq-events'], []),
   lifecycles('put 8, room 64', { batch: 8, room: 64, window: 512 }, 'all', ['lists', 'bullmq']),
   lifecycles('put 64, room 64', { batch: 64, room: 64, window: 1024 }, 'all', ['lists', 'bullmq']),
-  lifecycles('24 KB, put 8', { batch: 8, room: 64, window: 256, tokens: 3_600 }, ['lists', 'bullmq'], ['lists']),
+  lifecycles(
+    '24 KB, put 8',
+    { batch: 8, room: 64, window: 256, tokens: 3_600 },
+    ['lists', 'bullmq'],
+    ['lists'],
+  ),
   lifecycles('600 KB, put 1', { batch: 1, room: 8, window: 16, tokens: 90_000 }, ['lists', 'bullmq'], []),
   ...[1, 8, 64].map((streams) =>
     streamCell(`${streams} streams`, { streams }, ['lists', 'redis-streams', 'reference'], {
@@ -48,10 +53,15 @@ export const CELLS: readonly Cell[] = [
     quick: ['none cancelled'],
   }),
   ...[1, 8, 34, 64].map((streams) =>
-    streamCell(`${streams} streams at 30 ms`, { streams, pacedMs: 30 }, ['lists', 'redis-streams', 'reference'], {
-      beside: [['run', { by: 'run' }]],
-      quick: streams === 34 ? ['run'] : undefined,
-    }),
+    streamCell(
+      `${streams} streams at 30 ms`,
+      { streams, pacedMs: 30 },
+      ['lists', 'redis-streams', 'reference'],
+      {
+        beside: [['run', { by: 'run' }]],
+        quick: streams === 34 ? ['run'] : undefined,
+      },
+    ),
   ),
   streamCell('64 streams at 30 ms, 16 owners', { streams: 64, owners: 16, pacedMs: 30 }, ['lists'], {
     beside: [['one owner', { owners: 1 }]],
@@ -59,7 +69,7 @@ export const CELLS: readonly Cell[] = [
   {
     ...{ name: 'put to claim', unit: 'request', shows: ['wait'] },
     entries: [
-      { name: 'front', contender: 'ours', load: FRONT_WAIT },
+      { name: 'front', contender: 'ours', load: { ...FRONT_WAIT, idle: 1 } },
       { name: 'front, 500 idle', contender: 'ours', load: { ...FRONT_WAIT, idle: 500 } },
       { name: 'own', contender: 'ours', load: claims('own') },
       { name: 'steal', contender: 'ours', load: claims('steal') },
@@ -85,7 +95,10 @@ function lifecycles(
   const whole: Lifecycles = { kind: 'lifecycles', tokens: 128, ...load };
   return {
     ...{ name, unit: 'request', shows: ['cost'] },
-    entries: [{ name: 'ours', contender: 'ours', load: whole }, ...others(beside === 'all' ? all : beside, whole)],
+    entries: [
+      { name: 'ours', contender: 'ours', load: whole },
+      ...others(beside === 'all' ? all : beside, whole),
+    ],
     quick: quick.length === 0 ? [] : ['ours', ...quick],
   };
 }
@@ -94,7 +107,10 @@ function streamCell(
   name: string,
   load: Partial<Streams> & { streams: number },
   beside: readonly ContenderName[],
-  more: { beside?: readonly (readonly [name: string, load: Partial<Streams>])[]; quick?: readonly string[] | undefined },
+  more: {
+    beside?: readonly (readonly [name: string, load: Partial<Streams>])[];
+    quick?: readonly string[] | undefined;
+  },
 ): Cell {
   const whole: Streams = { kind: 'streams', owners: 1, by: 'calls', ...load };
   const bare = { ...whole, by: 'calls', owners: Math.max(1, whole.owners) } as const;

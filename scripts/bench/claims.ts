@@ -73,7 +73,7 @@ export class ClaimOwner implements Side {
     const from = now();
     await this.#put();
     const claimedAt = Number(await this.#result());
-    for (let left = before; left > 0; ) {
+    for (let left = before; left > 0;) {
       const claims = await this.#node.getRequests(budgetFor(left, TOKENS), { waitMs: WAIT_MS });
       left -= claims.length;
       await this.#finish(claims);
@@ -90,8 +90,7 @@ export class ClaimOwner implements Side {
   async #finish(claims: readonly { claim: string }[]): Promise<void> {
     if (claims.length === 0) throw new Error(`a request was not claimed within ${WAIT_MS} ms`);
     await finish(this.#node, claims);
-    for (let back = 0; back < claims.length; )
-      back += (await this.#node.getResults({ waitMs: WAIT_MS })).size;
+    for (let back = 0; back < claims.length;) back += (await this.#node.getResults({ waitMs: WAIT_MS })).size;
   }
 
   async #result(): Promise<unknown> {

@@ -90,7 +90,8 @@ export function rowOf(name: string, samples: readonly Sample[]): Row {
 function waitOf(samples: readonly Sample[]): Wait | undefined {
   const timed = samples.filter(({ waits, pings }) => waits.length > 0 && pings.length > 0);
   if (timed.length === 0) return undefined;
-  const micros = (key: 'waits' | 'pings'): number[] => timed.flatMap((one) => one[key]).map((ms) => ms * 1000);
+  const micros = (key: 'waits' | 'pings'): number[] =>
+    timed.flatMap((one) => one[key]).map((ms) => ms * 1000);
   const [waits, pings] = [micros('waits'), micros('pings')];
   const [p50, p99] = [quantile(waits, 0.5), quantile(waits, 0.99)];
   const [pingP50, pingP99] = [quantile(pings, 0.5), quantile(pings, 0.99)];

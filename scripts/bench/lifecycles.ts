@@ -70,7 +70,7 @@ export class LifecycleOwner implements Side {
       await sleep(pauseMs);
       await this.#notes.ping(this.#pings, true);
       await this.#port.put([this.#next(now())]);
-      for (let back = 0; back < 1; ) back += await this.#port.take!();
+      for (let back = 0; back < 1;) back += await this.#port.take!();
       total += 1;
     } while (performance.now() < end);
     return total;
@@ -135,13 +135,11 @@ export class LifecycleRunner implements Side {
       while (this.#active) {
         const claims = await this.#port.claim(this.#load.room);
         if (claims.length === 0) continue;
-        for (const { request, claimedAt } of claims) if (request.at > 0) this.#notes.waited(claimedAt - request.at);
+        for (const { request, claimedAt } of claims)
+          if (request.at > 0) this.#notes.waited(claimedAt - request.at);
         const sending = this.#port.finish(claims).then(() => this.#finished(claims.length));
         unanswered.add(sending);
-        sending.then(
-          () => unanswered.delete(sending),
-          () => undefined,
-        );
+        void sending.then(() => unanswered.delete(sending));
         if (unanswered.size >= FINISHES) await Promise.race(unanswered);
       }
       await Promise.all(unanswered);

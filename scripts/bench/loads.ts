@@ -13,7 +13,7 @@ export interface Lifecycles {
   tokens: number;
   /** Between a request's end and the next put: nobody is busy then, and how long a request waits is measured. */
   pauseMs?: number;
-  /** Nodes that wait for work, of which the request gets one. Default 1. */
+  /** Nodes that `run`, of which one gets the request. Missing: one node that calls `getRequests`. */
   idle?: number;
 }
 

@@ -50,7 +50,12 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     .option('--write-baseline', "put this run's ratios into the baseline", false)
     .option('--baseline <file>', 'another baseline than the committed one')
     .option('--picture <file>', 'write an SVG of the costs')
-    .option('--idle-nodes <n>', 'nodes of a fleet that has nothing to do, 0: none; quick: 0', integer(0, 1_000), 50)
+    .option(
+      '--idle-nodes <n>',
+      'nodes of a fleet that has nothing to do, 0: none; quick: 0',
+      integer(0, 1_000),
+      50,
+    )
     .option('--idle-seconds <s>', 'how long that fleet is watched', integer(1, 3_600), 10);
   const parsed = parse(program, args);
   if (!parsed) return undefined;

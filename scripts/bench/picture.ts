@@ -38,7 +38,8 @@ export function draw(cells: readonly CellFigures[]): string {
 }
 
 function lineOf({ name, rows }: CellFigures): Line | undefined {
-  const cost = (row: string): number | undefined => rows.find((one) => one.name === row)?.costs.redisMicros?.median;
+  const cost = (row: string): number | undefined =>
+    rows.find((one) => one.name === row)?.costs.redisMicros?.median;
   const lists = cost('lists');
   if (lists === undefined) return undefined;
   const marks = Object.keys(STYLES).flatMap((row) => {
@@ -68,7 +69,13 @@ function grid(ratio: number, x: (ratio: number) => number, bottom: number): stri
 function drawLine({ cell, marks }: Line, y: number, x: (ratio: number) => number): string {
   const label = `<text x="10" y="${at(y + 4)}">${escape(cell)}</text>`;
   // ours on top
-  return label + [...marks].reverse().map(({ name, ratio }) => mark(name, x(ratio), y)).join('');
+  return (
+    label +
+    [...marks]
+      .reverse()
+      .map(({ name, ratio }) => mark(name, x(ratio), y))
+      .join('')
+  );
 }
 
 function mark(name: string, x: number, y: number): string {

@@ -160,6 +160,6 @@ export class OwnStreams implements Side {
   }
 
   tell(): Told {
-    return { ...this.#writer.tell(), ...this.#reader.tell() };
+    return { ...this.#reader.tell(), pings: this.#writer.tell().pings };
   }
 }

@@ -73,7 +73,9 @@ export class Suite {
     const { rounds, seconds, idleNodes, idleSeconds } = this.#options;
     const figures: CellFigures[] = [];
     for (const [i, cell] of cells.entries()) {
-      this.#log(`[${i + 1}/${cells.length}] ${cell.name}: ${cell.entries.map(({ name }) => name).join(', ')}`);
+      this.#log(
+        `[${i + 1}/${cells.length}] ${cell.name}: ${cell.entries.map(({ name }) => name).join(', ')}`,
+      );
       figures.push(await this.#cell(cell));
     }
     const { mainThread } = await readServer(this.#control);
@@ -134,7 +136,11 @@ export class Suite {
   }
 }
 
-function sampleOf(round: Round, cost: { cpuMicros: number; sent: number; run: number }, longest?: number): Sample {
+function sampleOf(
+  round: Round,
+  cost: { cpuMicros: number; sent: number; run: number },
+  longest?: number,
+): Sample {
   const { count, micros, ownerMicros, runnerMicros, waits, pings } = round;
   return {
     ...{ count, perSecond: (count / micros) * 1e6, redisMicros: cost.cpuMicros / count },

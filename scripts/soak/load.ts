@@ -23,7 +23,13 @@ const BLOCKS = 1_000_000;
 /** As a chat's answer has tokens: 211 on average. */
 const CHUNKS = { least: 22, most: 400 };
 /** Of ten requests. */
-const ENDS: readonly End[] = ['finished', 'failed', 'cancelled', 'expired', ...Array<End>(6).fill('finished')];
+const ENDS: readonly End[] = [
+  'finished',
+  'failed',
+  'cancelled',
+  'expired',
+  ...Array<End>(6).fill('finished'),
+];
 /** The slowest that a planted drift makes a request. */
 const DRIFT_MS = 200;
 
@@ -112,7 +118,10 @@ export class Load {
     return { request_id: `r${number}`, prompt_token_ids: [1, 2, 3], chunks, end };
   }
 
-  async *#execute({ request, signal }: ClaimedRequest<SoakRequest>): AsyncGenerator<string, string, undefined> {
+  async *#execute({
+    request,
+    signal,
+  }: ClaimedRequest<SoakRequest>): AsyncGenerator<string, string, undefined> {
     if (this.#options.plant === 'leak') this.#leak.push(new Array(1_000).fill(request.request_id));
     if (this.#options.plant === 'drift' && request.chunks === 0) {
       const share = (performance.now() - this.#began) / (this.#options.seconds * 1000);

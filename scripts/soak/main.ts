@@ -48,7 +48,8 @@ async function soak(options: Options, open: Open): Promise<boolean> {
   if (options.plant === 'key') await keyspace.client.set(`${shardKey(topic, 0, 'shard')}:planted`, '1');
   const complaints = [...judge(samples), ...(await leftIn(keyspace))];
   const { ends, chunks } = load;
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...options, ends, chunks, samples, complaints })}\n`);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ ...options, ends, chunks, samples, complaints })}\n`);
   else process.stdout.write(`${textOf(load, complaints)}\n`);
   return complaints.length === 0;
 }
@@ -71,7 +72,7 @@ async function leftIn(keyspace: Keyspace): Promise<string[]> {
 
 function textOf({ ends, chunks }: Load, complaints: readonly string[]): string {
   const each = Object.entries(ends).map(([end, count]) => `${count} ${end}`);
-  const verdict = complaints.length === 0 ? ['Nothing grew, drifted or was left.'] : complaints;
+  const verdict = complaints.length === 0 ? ['Nothing grew, drifted or was left.'] : [...complaints];
   return [`${each.join(', ')}; ${chunks} chunks`, ...verdict].join('\n');
 }
 

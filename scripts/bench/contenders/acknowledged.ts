@@ -14,7 +14,9 @@ export const acknowledged: Contender = {
       // one command each: as many at a time as come together
       claim: async (room) => {
         const moved = await Promise.all(
-          Array.from({ length: Math.min(room, batch) }, () => client.lmove(requests, running, 'LEFT', 'RIGHT')),
+          Array.from({ length: Math.min(room, batch) }, () =>
+            client.lmove(requests, running, 'LEFT', 'RIGHT'),
+          ),
         );
         const claims = moved.flatMap((one) => (one === null ? [] : [claimedOf(one)]));
         if (claims.length === 0) await look();

@@ -36,7 +36,9 @@ export const lists: Contender = {
     const client = openClient(place.redis);
     const { pacedMs } = place.load as Streams;
     const read = async (): Promise<Sent[]> =>
-      (await pop(client, mailboxesOf(place), MOST, pacedMs !== undefined)).map((one) => JSON.parse(one) as Sent);
+      (await pop(client, mailboxesOf(place), MOST, pacedMs !== undefined)).map(
+        (one) => JSON.parse(one) as Sent,
+      );
     return readerWith(place, read, () => client.disconnect());
   },
   writer: (place) => {

@@ -9,8 +9,25 @@ import {
   type SchedulerOptions,
 } from '../../../src/index.ts';
 import { now } from '../../lib/harness/history.ts';
-import { chunkOf, OUTPUT, requestsOf, type BenchRequest, type Chunk, type Lifecycles, type Streams } from '../loads.ts';
-import type { Claimed, Contender, Heard, OwnerPort, Place, ReaderPort, RunnerPort, WriterPort } from './port.ts';
+import {
+  chunkOf,
+  OUTPUT,
+  requestsOf,
+  type BenchRequest,
+  type Chunk,
+  type Lifecycles,
+  type Streams,
+} from '../loads.ts';
+import type {
+  Claimed,
+  Contender,
+  Heard,
+  OwnerPort,
+  Place,
+  ReaderPort,
+  RunnerPort,
+  WriterPort,
+} from './port.ts';
 
 export type BenchNode = Scheduler<BenchRequest, Chunk | string>;
 
@@ -39,8 +56,8 @@ export const ours: Contender = {
     };
   },
   runner: async (place) => {
-    const { room, tokens, idle = 1 } = place.load as Lifecycles;
-    if (idle > 1) return idleNodes(place, idle);
+    const { room, tokens, idle } = place.load as Lifecycles;
+    if (idle !== undefined) return idleNodes(place, idle);
     const node = await startNode(place.redis, place.topic, 'runner');
     const budget = budgetFor(room, tokens);
     return {
@@ -76,7 +93,11 @@ export function budgetFor(batch: number, tokens: number): Budget {
   };
 }
 
-export async function finish(node: BenchNode, claims: readonly { claim: string }[], output = OUTPUT): Promise<void> {
+export async function finish(
+  node: BenchNode,
+  claims: readonly { claim: string }[],
+  output = OUTPUT,
+): Promise<void> {
   const answers = await node.putResults(claims.map(({ claim }) => ({ claim, output, finished: true })));
   const bad = answers.find((answer) => answer !== 'ok');
   if (bad) throw new Error(`a result was answered ${bad}`);

@@ -50,8 +50,7 @@ export const redisStreams: Contender = {
   },
   reader: (place) => {
     const reader = readerOf(place, mailboxesOf(place));
-    const read = async (): Promise<Sent[]> =>
-      (await reader.read()).map((one) => JSON.parse(one) as Sent);
+    const read = async (): Promise<Sent[]> => (await reader.read()).map((one) => JSON.parse(one) as Sent);
     return readerWith(place, read, () => reader.close());
   },
   writer: (place) => {

@@ -46,5 +46,6 @@ export const reference: Contender = {
 async function start<Reply>({ redis, topic }: Place, node: string): Promise<Reference<BenchRequest, Reply>> {
   const scheduler = new Reference<BenchRequest, Reply>({ redis, topic, node });
   await scheduler.start();
+  void scheduler.loop(() => scheduler.stayAlive());
   return scheduler;
 }

@@ -20,7 +20,7 @@ export function readerWith(
   return {
     open: (_, heard) => {
       const readAll = async (): Promise<void> => {
-        for (let left = streams; left > 0; ) {
+        for (let left = streams; left > 0;) {
           for (const sent of await read()) {
             if (sent.end) left -= 1;
             if (sent.end) heard.end(sent.stream);

@@ -1,7 +1,11 @@
 /** What the pictures of the tools have in common: SVG that reads on light and on dark. */
 
 /** @param size of the picture, in its own units */
-export function svgOf(title: string, size: { width: number; height: number; left: number }, parts: readonly string[]): string {
+export function svgOf(
+  title: string,
+  size: { width: number; height: number; left: number },
+  parts: readonly string[],
+): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escape(title)}" ` +
       `font-family="system-ui, sans-serif" font-size="13">`,

@@ -46,7 +46,15 @@ describe('npm run bench', () => {
     const all = ['ours', 'lists', 'acknowledged', 'redis-streams', 'bullmq', 'bullmq-events', 'reference'];
     expect(rows.map(({ name }) => name)).to.deep.equal(all);
     for (const { name, costs } of rows)
-      for (const cost of ['count', 'perSecond', 'redisMicros', 'ownerMicros', 'runnerMicros', 'sent', 'run'] as const)
+      for (const cost of [
+        'count',
+        'perSecond',
+        'redisMicros',
+        'ownerMicros',
+        'runnerMicros',
+        'sent',
+        'run',
+      ] as const)
         expect(costs[cost]?.min, `${cost} of ${name}`).to.be.greaterThan(0);
     expect(ratios.map(({ of, to }) => [of, to])).to.deep.equal(all.slice(1).map((name) => ['ours', name]));
     for (const { to, redisCpu, clientCpu, rate } of ratios)

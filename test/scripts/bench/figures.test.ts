@@ -32,7 +32,12 @@ const costs = figuresOf(
 );
 const waits = figuresOf(
   BOTH,
-  new Map([['ours', [sample(2, { waits: [0.2, 0.3, 0.4], pings: [0.1] }), sample(2, { waits: [0.5], pings: [0.1] })]]]),
+  new Map([
+    [
+      'ours',
+      [sample(2, { waits: [0.2, 0.3, 0.4], pings: [0.1] }), sample(2, { waits: [0.5], pings: [0.1] })],
+    ],
+  ]),
 );
 
 describe('the figures of the bench', () => {
@@ -41,7 +46,10 @@ describe('the figures of the bench', () => {
     expect(ours!.costs.redisMicros).to.deep.equal({ median: 30, min: 20, max: 90 });
     expect(ours!.costs.longestMicros!.median).to.equal(1_500);
     expect(costs.rows[1]!.costs).to.not.have.property('longestMicros');
-    expect(costs.ratios.map(({ of, to }) => `${of} / ${to}`)).to.deep.equal(['ours / lists', 'ours / bullmq']);
+    expect(costs.ratios.map(({ of, to }) => `${of} / ${to}`)).to.deep.equal([
+      'ours / lists',
+      'ours / bullmq',
+    ]);
     expect(costs.ratios[0]!.redisCpu).to.deep.equal({ median: 3, min: 2, max: 9 });
     expect(costs.ratios[0]!.rate).to.deep.equal({ median: 1, min: 0.25, max: 1 });
     expect(costs.ratios[1]!.redisCpu.median).to.equal(0.5);
@@ -118,7 +126,8 @@ describe('the baseline of the bench', () => {
 
   it('is committed with the ratios of the quick table, and with none of a cell that is gone', () => {
     const committed = Object.keys(readBaseline());
-    const names = (cell: CellFigures['name']): string[] => committed.filter((name) => name.startsWith(`${cell}: `));
+    const names = (cell: CellFigures['name']): string[] =>
+      committed.filter((name) => name.startsWith(`${cell}: `));
     for (const cell of cellsOf({ quick: true })) {
       const [, ...others] = cell.entries;
       const waiting = cell.shows.includes('wait') ? cell.entries.length : 0;
@@ -142,8 +151,13 @@ describe('the cells of the bench', () => {
     const quick = cellsOf({ quick: true });
     expect(quick.length).to.be.within(8, CELLS.length - 1);
     for (const { name, quick: wanted, entries } of CELLS)
-      expect(entries.map((one) => one.name), name).to.include.members([...wanted]);
-    expect(cellsOf({ quick: false, only: /^put 8/ }).map(({ name }) => name)).to.deep.equal(['put 8, room 64']);
+      expect(
+        entries.map((one) => one.name),
+        name,
+      ).to.include.members([...wanted]);
+    expect(cellsOf({ quick: false, only: /^put 8/ }).map(({ name }) => name)).to.deep.equal([
+      'put 8, room 64',
+    ]);
   });
 });
 
@@ -156,7 +170,10 @@ describe('the options of the bench', () => {
 
   it('refuse a pattern that is none, or names no cell', () => {
     expect(() => parseOptions(['--only', '('])).to.throw(UsageError, /Allowed is a regular expression/);
-    expect(() => parseOptions(['--only', 'nothing'])).to.throw(UsageError, '--only: no cell is named /nothing/');
+    expect(() => parseOptions(['--only', 'nothing'])).to.throw(
+      UsageError,
+      '--only: no cell is named /nothing/',
+    );
   });
 });
 
@@ -184,6 +201,8 @@ describe('the loads of the bench', () => {
     expect(long.next()).to.equal(4);
     long.fail(new Error('broken'));
     expect(long.next()).to.equal(0);
-    expect(await long.over.catch((error: unknown) => error)).to.be.an('error').with.property('message', 'broken');
+    expect(await long.over.catch((error: unknown) => error))
+      .to.be.an('error')
+      .with.property('message', 'broken');
   });
 });

@@ -9,7 +9,12 @@ import { redisUrl, waitUntil } from '../../support/server.ts';
 const SAMPLES = 20;
 
 function samples(make: (i: number) => Partial<Sample>): Sample[] {
-  return Array.from({ length: SAMPLES }, (_, i) => ({ heapMb: 20, chunkP99Ms: 2, requestP99Ms: 5, ...make(i) }));
+  return Array.from({ length: SAMPLES }, (_, i) => ({
+    heapMb: 20,
+    chunkP99Ms: 2,
+    requestP99Ms: 5,
+    ...make(i),
+  }));
 }
 
 describe('the judge of the soak', () => {
@@ -78,7 +83,10 @@ describe('npm run soak', () => {
     it(`fails when there is a ${plant}`, async function () {
       this.timeout(90_000);
       const { code, complaints } = await run('--plant', plant);
-      expect(complaints.filter((one) => found.test(one)), complaints.join('; ')).to.have.length(1);
+      expect(
+        complaints.filter((one) => found.test(one)),
+        complaints.join('; '),
+      ).to.have.length(1);
       expect(code).to.equal(1);
     });
 
