@@ -24,7 +24,7 @@ export interface Options {
 }
 
 const NAME = 'bench';
-const QUICK = { seconds: 0.2, idleNodes: 0 };
+const QUICK = { seconds: 0.15, idleNodes: 0 };
 
 /**
  * Undefined: help was asked for, and printed.
@@ -44,7 +44,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     .option('--quick', 'the smaller table, in short rounds: under a minute', false)
     .option('--only <pattern>', 'cells whose names match this regular expression', pattern)
     .option('--rounds <n>', 'rounds of each entry, by turns', integer(1, 1000), 5)
-    .option('--seconds <s>', 'length of a round; quick: 0.2', positive(3600), 1)
+    .option('--seconds <s>', 'length of a round; quick: 0.15', positive(3600), 1)
     .option('--check', 'compare the ratios with the baseline', false)
     .option('--slack <factor>', 'a ratio may be so many times its baseline', positive(100), 1.5)
     .option('--write-baseline', "put this run's ratios into the baseline", false)

@@ -103,7 +103,8 @@ export class Suite {
         this.#pairs.push(pair);
         pairs.push([entry, pair]);
       }
-      for (const [entry, pair] of pairs) await this.#round(entry, pair, WARM_MS);
+      const warmMs = Math.min(WARM_MS, 2_000 * this.#options.seconds);
+      for (const [entry, pair] of pairs) await this.#round(entry, pair, warmMs);
       const least = cell.shows.includes('wait') ? PACED_LEAST_MS : 0;
       const ms = Math.max(least, this.#options.seconds * 1000);
       for (let round = 0; round < this.#options.rounds; round += 1)

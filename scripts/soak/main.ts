@@ -62,7 +62,7 @@ function heapMb(): number {
 }
 
 /** What is left in Redis when all has ended. */
-async function leftIn(keyspace: Keyspace): Promise<string[]> {
+async function leftIn(keyspace: Keyspace): Promise<readonly string[]> {
   for (let waited = 0; ; waited += LOOK_MS) {
     const { complaints } = await keyspace.leftovers();
     if (complaints.length === 0 || waited >= REST_MS) return complaints;
@@ -72,7 +72,7 @@ async function leftIn(keyspace: Keyspace): Promise<string[]> {
 
 function textOf({ ends, chunks }: Load, complaints: readonly string[]): string {
   const each = Object.entries(ends).map(([end, count]) => `${count} ${end}`);
-  const verdict = complaints.length === 0 ? ['Nothing grew, drifted or was left.'] : [...complaints];
+  const verdict = complaints.length === 0 ? ['Nothing grew, drifted or was left.'] : complaints;
   return [`${each.join(', ')}; ${chunks} chunks`, ...verdict].join('\n');
 }
 

@@ -13,7 +13,7 @@ export const acknowledged: Contender = {
     return {
       // one command each: as many at a time as come together
       claim: async (room) => {
-        const moved = await Promise.all(
+        const moved: (string | null)[] = await Promise.all(
           Array.from({ length: Math.min(room, batch) }, () =>
             client.lmove(requests, running, 'LEFT', 'RIGHT'),
           ),

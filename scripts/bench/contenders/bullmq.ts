@@ -24,7 +24,7 @@ export const bullmqEvents: Contender = {
     const news = new Gathered<string>();
     events.on('completed', ({ jobId }) => news.add(jobId));
     return {
-      put: owner.put,
+      put: (requests) => owner.put(requests),
       take: async () => (await news.next()).length,
       close: async () => {
         await events.close();
@@ -41,7 +41,7 @@ function ownerOf(place: Place): OwnerPort {
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
   });
   return {
-    put: async (requests) => void (await queue.addBulk(requests.map((data) => ({ name: 'r', data })))),
+    put: (requests) => queue.addBulk(requests.map((data) => ({ name: 'r', data }))),
     close: () => queue.close(),
   };
 }

@@ -17,7 +17,7 @@ export const lists: Contender = {
   owner: (place) => {
     const client = openClient(place.redis);
     return {
-      put: async (requests) => void (await client.rpush(requestsOf(place), ...requests.map(text))),
+      put: (requests) => client.rpush(requestsOf(place), ...requests.map(text)),
       take: async () => (await pop(client, [resultsOf(place)], MOST, waits(place))).length,
       close: () => client.disconnect(),
     };
@@ -27,8 +27,7 @@ export const lists: Contender = {
     return {
       claim: async (room) =>
         (await pop(client, [requestsOf(place)], room, waits(place))).map((one) => claimedOf(one)),
-      finish: async (claims) =>
-        void (await client.rpush(resultsOf(place), ...claims.map(() => JSON.stringify(OUTPUT)))),
+      finish: (claims) => client.rpush(resultsOf(place), ...claims.map(() => JSON.stringify(OUTPUT))),
       close: () => client.disconnect(),
     };
   },
@@ -48,7 +47,7 @@ export const lists: Contender = {
       const mail = keys.map((): string[] => []);
       for (const one of sent) mail[one.stream % keys.length]!.push(JSON.stringify(one));
       await Promise.all(
-        mail.map((some, owner) => (some.length > 0 ? client.rpush(keys[owner]!, ...some) : undefined)),
+        mail.flatMap((some, owner) => (some.length > 0 ? [client.rpush(keys[owner]!, ...some)] : [])),
       );
     };
     return writerWith(place, send, () => client.disconnect());

@@ -195,7 +195,7 @@ async function readerOf({ redis, topic, load }: Place, own?: BenchNode): Promise
         }),
       );
     },
-    cancel: async (stream) => void (await nodeOf(stream).cancel(ids[stream]!)),
+    cancel: (stream) => nodeOf(stream).cancel(ids[stream]!),
     close: async () => {
       if (!own) await Promise.all(nodes.map((node) => node.close()));
       await shared?.close();

@@ -25,7 +25,7 @@ export interface Place {
 
 /** Puts requests and takes their results. */
 export interface OwnerPort {
-  put(requests: readonly BenchRequest[]): Promise<void>;
+  put(requests: readonly BenchRequest[]): Promise<unknown>;
   /** How many results came, after a wait for some. Missing: who puts does not hear of results. */
   take?(): Promise<number>;
   close(): Promise<void> | void;
@@ -44,7 +44,7 @@ export interface Claimed {
 export interface RunnerPort {
   /** At most `room`, after a wait for some. */
   claim(room: number): Promise<readonly Claimed[]>;
-  finish(claims: readonly Claimed[]): Promise<void>;
+  finish(claims: readonly Claimed[]): Promise<unknown>;
   close(): Promise<void> | void;
 }
 
@@ -59,7 +59,7 @@ export interface ReaderPort {
   /** Opens a round's streams: 0, 1 … */
   open(round: number, heard: Heard): Promise<void>;
   /** Missing: it cannot. */
-  cancel?(stream: number): Promise<void>;
+  cancel?(stream: number): Promise<unknown>;
   close(): Promise<void> | void;
 }
 
@@ -74,10 +74,10 @@ export interface WriterPort {
 
 /** What there is to make of one contender; a missing one cannot carry such a load. */
 export interface Contender {
-  owner?(place: Place): OwnerPort | Promise<OwnerPort>;
-  runner?(place: Place): RunnerPort | Promise<RunnerPort>;
-  reader?(place: Place): ReaderPort | Promise<ReaderPort>;
-  writer?(place: Place): WriterPort | Promise<WriterPort>;
+  owner?: (place: Place) => OwnerPort | Promise<OwnerPort>;
+  runner?: (place: Place) => RunnerPort | Promise<RunnerPort>;
+  reader?: (place: Place) => ReaderPort | Promise<ReaderPort>;
+  writer?: (place: Place) => WriterPort | Promise<WriterPort>;
 }
 
 /** Who looks into a list in vain looks again after so long. */

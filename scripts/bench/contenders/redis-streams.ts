@@ -23,7 +23,10 @@ export const redisStreams: Contender = {
         await Promise.all(requests.map((one) => client.xadd(requestsOf(place), '*', 'r', text(one))));
       },
       take: async () => (await reader.read()).length,
-      close: () => (client.disconnect(), reader.close()),
+      close: () => {
+        client.disconnect();
+        reader.close();
+      },
     };
   },
   runner: async (place) => {
@@ -45,7 +48,10 @@ export const redisStreams: Contender = {
           client.xdel(requests, ...ids),
         ]);
       },
-      close: () => (client.disconnect(), blocking.disconnect()),
+      close: () => {
+        client.disconnect();
+        blocking.disconnect();
+      },
     };
   },
   reader: (place) => {

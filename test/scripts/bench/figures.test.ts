@@ -164,7 +164,7 @@ describe('the cells of the bench', () => {
 describe('the options of the bench', () => {
   it('are five rounds of a second, and shorter ones in the quick form unless told otherwise', () => {
     expect(parseOptions([])).to.include({ rounds: 5, seconds: 1, slack: 1.5, idleNodes: 50, check: false });
-    expect(parseOptions(['--quick'])).to.include({ rounds: 5, seconds: 0.2, idleNodes: 0 });
+    expect(parseOptions(['--quick'])).to.include({ rounds: 5, seconds: 0.15, idleNodes: 0 });
     expect(parseOptions(['--quick', '--seconds', '2'])).to.include({ seconds: 2, idleNodes: 0 });
   });
 
