@@ -5,9 +5,9 @@ import type { Entry } from './cells.ts';
 import type { Role } from './contenders/port.ts';
 import type { Did, SideOrder, SideSettings } from './process.ts';
 
-/** Idle nodes start one after the other. */
-const START_MS = 60_000;
-const CLOSE_MS = 10_000;
+/** There may be hundreds of nodes in one. */
+const START_MS = 180_000;
+const CLOSE_MS = 30_000;
 
 /** What one round had. */
 export interface Round {

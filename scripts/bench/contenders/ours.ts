@@ -112,6 +112,9 @@ function claimedOf({ request, claim }: ClaimedRequest<BenchRequest>): Claimed {
   return { request, claim, claimedAt: now() };
 }
 
+/** What idle nodes do by themselves: that of hundreds would keep their one process busy, which no real node is. */
+const RARELY = { pollMs: 60_000, leaseMs: 300_000, keepAliveMs: 300_000 } as const;
+
 /** Nodes that all wait for work, in one process. */
 async function idleNodes({ redis, topic }: Place, count: number): Promise<RunnerPort> {
   const claims: Claimed[] = [];
@@ -119,16 +122,21 @@ async function idleNodes({ redis, topic }: Place, count: number): Promise<Runner
   const served: Promise<void>[] = [];
   const nodes: BenchNode[] = [];
   const connections: Awaited<ReturnType<typeof connect>>[] = [];
-  for (let i = 0; i < count; i += 1) {
-    if (i % PER_CONNECTION === 0) connections.push(await connect(redis));
-    const node = await startNode(connections.at(-1)!, topic, `runner-${i}`);
-    nodes.push(node);
-    const handler = (request: ClaimedRequest<BenchRequest>): string => {
-      claims.push(claimedOf(request));
-      wake();
-      return OUTPUT;
-    };
-    served.push(node.run(handler, { budget: budgetFor(8, 128) }));
+  const handler = (request: ClaimedRequest<BenchRequest>): string => {
+    claims.push(claimedOf(request));
+    wake();
+    return OUTPUT;
+  };
+  while (nodes.length < count) {
+    const connection = await connect(redis);
+    connections.push(connection);
+    const some = Array.from({ length: Math.min(PER_CONNECTION, count - nodes.length) }, (_, i) =>
+      startNode(connection, topic, `runner-${nodes.length + i}`, RARELY),
+    );
+    for (const node of await Promise.all(some)) {
+      nodes.push(node);
+      served.push(node.run(handler, { budget: budgetFor(8, 128) }));
+    }
   }
   return {
     claim: async () => {

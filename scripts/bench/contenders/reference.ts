@@ -1,4 +1,7 @@
-/** The reference's algorithm; its runner has nothing of its own, and steals. */
+/**
+ * The reference's algorithm. Its runner takes from the owner's own queue: a peer that is not loaded is not looked at, so another
+ * node would leave the last requests where they are.
+ */
 import { now } from '../../lib/harness/history.ts';
 import { Reference } from '../../lib/reference/reference.ts';
 import { OUTPUT, type BenchRequest } from '../loads.ts';
@@ -7,7 +10,7 @@ import { readerWith, writerWith, type Sent } from './sent.ts';
 
 export const reference: Contender = {
   owner: async (place) => {
-    const node = await start<string>(place, 'owner');
+    const node = await start<string>(place);
     return {
       put: (requests) => node.put(requests),
       take: async () => (await node.takeReplies()).length,
@@ -15,7 +18,7 @@ export const reference: Contender = {
     };
   },
   runner: async (place) => {
-    const node = await start<string>(place, 'runner');
+    const node = await start<string>(place);
     return {
       claim: async (room) =>
         (await node.get(room, (popped) => popped.length)).map((request) => ({
@@ -26,7 +29,7 @@ export const reference: Contender = {
     };
   },
   reader: async (place) => {
-    const node = await start<Sent>(place, 'owner');
+    const node = await start<Sent>(place);
     return readerWith(
       place,
       () => node.takeReplies(),
@@ -34,7 +37,7 @@ export const reference: Contender = {
     );
   },
   writer: async (place) => {
-    const node = await start<Sent>(place, 'runner');
+    const node = await start<Sent>(place);
     return writerWith(
       place,
       (sent) => node.reply('owner', ...sent),
@@ -43,9 +46,11 @@ export const reference: Contender = {
   },
 };
 
-async function start<Reply>({ redis, topic }: Place, node: string): Promise<Reference<BenchRequest, Reply>> {
-  const scheduler = new Reference<BenchRequest, Reply>({ redis, topic, node });
-  await scheduler.start();
-  void scheduler.loop(() => scheduler.stayAlive());
+async function start<Reply>({ redis, topic, role }: Place): Promise<Reference<BenchRequest, Reply>> {
+  const scheduler = new Reference<BenchRequest, Reply>({ redis, topic, node: 'owner' });
+  if (role === 'owner') {
+    await scheduler.start();
+    void scheduler.loop(() => scheduler.stayAlive());
+  }
   return scheduler;
 }
