@@ -23,7 +23,7 @@ const CONNECT_MS = 10_000;
 /** All entries run so long before anything counts: code is compiled, connections and scripts are there. */
 const WARM_MS = 300;
 /** A paced round has at least so many iterations, or requests. */
-const PACED_LEAST_MS = 500;
+const PACED_LEAST_MS = 300;
 
 export class Suite {
   readonly #server: RedisServer;
@@ -103,7 +103,7 @@ export class Suite {
         this.#pairs.push(pair);
         pairs.push([entry, pair]);
       }
-      const warmMs = Math.min(WARM_MS, 2_000 * this.#options.seconds);
+      const warmMs = Math.min(WARM_MS, 1_000 * this.#options.seconds);
       for (const [entry, pair] of pairs) await this.#round(entry, pair, warmMs);
       const least = cell.shows.includes('wait') ? PACED_LEAST_MS : 0;
       const ms = Math.max(least, this.#options.seconds * 1000);

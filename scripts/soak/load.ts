@@ -31,7 +31,7 @@ const ENDS: readonly End[] = [
   ...Array<End>(6).fill('finished'),
 ];
 /** The slowest that a planted drift makes a request. */
-const DRIFT_MS = 200;
+const DRIFT_MS = 1_500;
 
 export class Load {
   /** How requests ended. */
@@ -125,7 +125,7 @@ export class Load {
     if (this.#options.plant === 'leak') this.#leak.push(new Array(1_000).fill(request.request_id));
     if (this.#options.plant === 'drift' && request.chunks === 0) {
       const share = (performance.now() - this.#began) / (this.#options.seconds * 1000);
-      await sleep(Math.min(DRIFT_MS, DRIFT_MS * share));
+      await sleep(DRIFT_MS * Math.min(1, share) ** 2);
     }
     for (let left = request.chunks; left > 0 && !this.#isOver && !signal.aborted; left -= 1) {
       await sleep(ITERATION_MS);
