@@ -181,8 +181,8 @@ describe('the loads of the bench', () => {
   it('are requests of some size, the same ones in every run, under ids of their own', () => {
     expect(requestsOf(128)(5, 'owner')).to.deep.equal(requestsOf(128)(5, 'owner'));
     expect(requestsOf(128)(5, 'owner').id).not.to.equal(requestsOf(128)(6, 'owner').id);
-    expect(bytesOf(3_600)).to.be.within(23_000, 25_500);
-    expect(bytesOf(90_000)).to.be.within(570_000, 630_000);
+    expect(bytesOf(4_000)).to.be.within(23_000, 25_500);
+    expect(bytesOf(97_000)).to.be.within(570_000, 630_000);
   });
 
   it('are fed for a time, a window at once, and are over when all are back', async () => {
