@@ -79,12 +79,8 @@ function readerOf({ redis }: Place, keys: readonly string[]) {
   const last = new Map(keys.map((key) => [key, '0']));
   return {
     read: async (): Promise<string[]> => {
-      const read = (await client.xread(
-        ...(['COUNT', MOST, 'BLOCK', BLOCK_MS, 'STREAMS', ...last.keys(), ...last.values()] as [
-          ...['COUNT', number, 'BLOCK', number, 'STREAMS'],
-          ...string[],
-        ]),
-      )) as [string, Entries][] | null;
+      const where = [...last.keys(), ...last.values()];
+      const read = await client.xread('COUNT', MOST, 'BLOCK', BLOCK_MS, 'STREAMS', ...where);
       return (read ?? []).flatMap(([key, entries]) => {
         last.set(key, entries.at(-1)![0]);
         return entries.map(([, fields]) => fields[1]!);
