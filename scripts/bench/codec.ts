@@ -9,7 +9,6 @@ import { median } from '../lib/measure/statistics.ts';
 import { writeMeasurements } from '../lib/measure/write.ts';
 import { integer, list, parse } from '../lib/tool/arguments.ts';
 import { newTool } from '../lib/tool/usage.ts';
-import { bodiesOf } from './payloads.ts';
 
 interface Options {
   json: boolean;
@@ -18,6 +17,10 @@ interface Options {
   rounds: number;
   ms: number;
 }
+
+/** Different prompts in one run. */
+const PROMPTS = 64;
+const VOCABULARY = 128_000;
 
 /** Requests in flight at a time. */
 const IN_FLIGHT = 64;
@@ -71,8 +74,20 @@ export function benchCodec(options: Options): Promise<boolean> {
   return Promise.resolve(true);
 }
 
+/** Bodies of LLM requests with prompts of so many tokens, the same ones in every run. */
+function bodiesOf(tokens: number): { prompt_token_ids: number[] }[] {
+  let state = tokens;
+  // Park and Miller's generator: it only has to vary the digits
+  const token = (): number => (state = (state * 48_271) % 2_147_483_647) % VOCABULARY;
+  return Array.from({ length: PROMPTS }, (_, i) => ({
+    request_id: `cmpl-${i.toString(16).padStart(32, '0')}`,
+    prompt_token_ids: Array.from({ length: tokens }, token),
+    sampling: { max_tokens: 512, temperature: 0.7, top_p: 0.95 },
+  }));
+}
+
 function measure(tokens: number, { rounds, ms }: Options): Run {
-  const plain = bodiesOf(tokens, 'json') as { prompt_token_ids: number[] }[];
+  const plain = bodiesOf(tokens);
   const typed = plain.map((body) => ({ ...body, prompt_token_ids: Uint32Array.from(body.prompt_token_ids) }));
   const sides = (Object.keys(SIDES) as Side[]).map((side) => {
     const { isTyped, codec } = SIDES[side];

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/redis/run-script.ts';
 import { measureCost } from '../lib/measure/meter.ts';
-import { budgetFor, startNode, type BenchScheduler } from './ours.ts';
+import { budgetFor, startNode, type BenchNode } from './contenders/ours.ts';
 
 export interface IdleFleet {
   nodes: number;
@@ -17,10 +17,6 @@ export interface IdleFleet {
 /** The first looks into the shards belong to the start. */
 const SETTLE_MS = 2_000;
 
-export function idleTopic(topic: string): string {
-  return `${topic}-idle`;
-}
-
 export async function measureIdleFleet(
   redis: string,
   topic: string,
@@ -28,10 +24,10 @@ export async function measureIdleFleet(
   options: { nodes: number; seconds: number; signal: AbortSignal },
 ): Promise<IdleFleet> {
   const { nodes, seconds, signal } = options;
-  const fleet: BenchScheduler[] = [];
+  const fleet: BenchNode[] = [];
   try {
     for (let i = 0; i < nodes; i += 1) {
-      const node = await startNode(redis, topic, `node-${i}`, 'json');
+      const node = await startNode(redis, topic, `node-${i}`);
       fleet.push(node);
       void node.run(() => undefined, { budget: budgetFor(8, 1) });
     }

@@ -1,40 +1,41 @@
 /**
- * `npm run bench`: what a request costs from its put to its result in the owner's hands, by turns with a bare bound.
+ * `npm run bench`: what a request and a streamed chunk cost, and how long they take, by turns with other ways to do the same.
  * `npm run bench -- codec` measures the codecs. Progress goes to stderr, the figures to stdout.
  */
-import { unless } from '../../src/base/clock.ts';
+import { writeFileSync } from 'node:fs';
 import { writeMeasurements } from '../lib/measure/write.ts';
 import { findRedis } from '../lib/redis/find.ts';
 import { runTool, type Open } from '../lib/tool/process.ts';
+import { complaintsOf, ratiosOf, readBaseline, writeBaseline } from './baseline.ts';
+import { cellsOf } from './cells.ts';
 import { benchCodec, parseCodecOptions } from './codec.ts';
 import { parseOptions, type Options } from './options.ts';
+import { draw } from './picture.ts';
 import { textOf } from './report.ts';
-import { withBench } from './session.ts';
-import { runSuite } from './suite.ts';
+import { Suite } from './suite.ts';
 
 function log(line: string): void {
   process.stderr.write(`bench: ${line}\n`);
 }
 
 async function bench(options: Options, open: Open): Promise<boolean> {
+  const { check, baseline, slack, json, picture, quick, only } = options;
+  // a bad one is told before an hour has passed
+  const allowed = check ? readBaseline(baseline) : undefined;
   const server = await findRedis({ log });
   open.add(() => server.stop());
   log(server.description);
-  const stop = new AbortController();
-  const running = withBench(
-    server,
-    options.codec,
-    (reason) => stop.abort(reason),
-    (sides) => unless(stop.signal, runSuite(sides, server.kind, options, stop.signal, log)),
-  );
-  open.add(async () => {
-    stop.abort(new Error('interrupted'));
-    await running.catch(() => undefined);
-  });
-  const report = await running;
-  process.stdout.write(`${options.json ? JSON.stringify(report) : textOf(report)}\n`);
+  const suite = new Suite(server, options, log);
+  open.add(() => suite.end());
+  const report = await suite.measure(cellsOf(options));
+  const ratios = ratiosOf(report.cells);
+  const complaints = allowed ? complaintsOf(ratios, allowed, slack) : [];
+  process.stdout.write(`${json ? JSON.stringify({ ...report, ratios, complaints }) : textOf(report)}\n`);
+  for (const complaint of complaints) log(complaint);
+  if (options.writeBaseline) writeBaseline(ratios, !only && !quick, baseline);
+  if (picture !== undefined) writeFileSync(picture, draw(report.cells));
   if (options.write) writeMeasurements('bench', textOf(report));
-  return true;
+  return complaints.length === 0;
 }
 
 if (process.argv[2] === 'codec') await runTool(parseCodecOptions, benchCodec);

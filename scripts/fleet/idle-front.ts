@@ -6,7 +6,7 @@
 import { Scheduler, type Budget, type StealPolicy } from '../../src/index.ts';
 import { sleep } from '../../src/base/clock.ts';
 import { median } from '../lib/measure/statistics.ts';
-import { newTopic, removeKeys } from './topics.ts';
+import { newTopic, removeKeys } from '../lib/redis/topics.ts';
 
 /** Medians, real ms. */
 export interface IdleDelay {
@@ -34,7 +34,7 @@ export class IdleFront {
   readonly #redis: string;
   readonly #policy: StealPolicy;
   /** The front and its engine; the owner has none to share with. */
-  readonly #topics = { front: newTopic(), owner: newTopic() };
+  readonly #topics = { front: newTopic('fleet'), owner: newTopic('fleet') };
   readonly #schedulers: Scheduler<Asked>[] = [];
   #started: Promise<unknown> = Promise.resolve();
   #ended = false;

@@ -1,4 +1,5 @@
 /** The p99 of the queueing delay against the load, a line a policy, as an SVG that reads on light and on dark. */
+import { at, svgOf } from '../lib/measure/svg.ts';
 import type { Policy } from './options.ts';
 import type { RunReport } from './report.ts';
 
@@ -39,16 +40,10 @@ export function draw(runs: readonly RunReport[]): string {
   const among = fronts === 0 ? 'owners' : `${fronts} fronts`;
   const owners = skew === null ? `${among} round robin` : `${Math.round(skew * 100)} % at one node`;
   const title = `p99 queueing delay, ${nodes} nodes, ${owners}, ${trace.split('/').at(-1)!}`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)}" ` +
-      `font-family="system-ui, sans-serif" font-size="13">`,
-    '<style>text { fill: #57606a } .grid { stroke: #8b949e; stroke-opacity: .3 } ' +
-      '@media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }</style>',
-    `<text x="${BOX.left}" y="22" font-size="15">${escape(title)}</text>`,
+  return svgOf(title, { width: WIDTH, height: HEIGHT, left: BOX.left }, [
     ...grid(loads, decades, x, yOf),
     ...lines.map((line, i) => drawLine(line, x, yOf, labels[i]!)),
-    '</svg>\n',
-  ].join('\n');
+  ]);
 }
 
 function linesOf(runs: readonly RunReport[]): Line[] {
@@ -118,12 +113,4 @@ function spread(values: readonly number[]): number[] {
     if (i > 0) places[label] = Math.max(places[label]!, places[order[i - 1]!]! + LABEL_GAP);
   });
   return places;
-}
-
-function at(value: number): string {
-  return value.toFixed(1);
-}
-
-function escape(text: string): string {
-  return text.replace(/[<>&"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

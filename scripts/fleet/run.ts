@@ -15,7 +15,7 @@ import type { Ask, LivePolicy } from './options.ts';
 import { startFront, startOurs } from './ours.ts';
 import { startReference } from './reference-node.ts';
 import { ShorterOfTwo } from './shorter-of-two.ts';
-import { newTopic, removeKeys } from './topics.ts';
+import { newTopic, removeKeys } from '../lib/redis/topics.ts';
 
 export interface LiveOptions {
   policy: LivePolicy;
@@ -57,7 +57,7 @@ const LOOK_MS = 100;
 const NO_NEWS_MS = 60_000;
 
 export class LiveRun {
-  readonly topic = newTopic();
+  readonly topic = newTopic('fleet');
   readonly #options: LiveOptions;
   readonly #redis: string;
   readonly #progress: Progress;

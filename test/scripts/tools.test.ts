@@ -4,9 +4,10 @@ import * as bench from '../../scripts/bench/options.ts';
 import * as chaos from '../../scripts/chaos/options.ts';
 import * as demo from '../../scripts/demo/options.ts';
 import * as fleet from '../../scripts/fleet/options.ts';
+import * as soak from '../../scripts/soak/options.ts';
 import { UsageError } from '../../src/cli/output.ts';
 
-const TOOLS = { bench, chaos, demo, fleet };
+const TOOLS = { bench, chaos, demo, fleet, soak };
 
 /** What is written to stdout meanwhile. */
 function written(act: () => unknown): string {

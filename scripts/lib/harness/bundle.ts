@@ -5,7 +5,7 @@ import { build, buildSync, type BuildOptions, type Plugin } from 'esbuild';
 
 // what its CommonJS parts ask for at run time
 const REQUIRE =
-  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.filename);";
+  "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.filename);";
 
 /** How every program is put into one file. */
 export const ONE_FILE = {

@@ -25,7 +25,7 @@ export interface Cost {
 }
 
 /** Our own INFO, and what a private server never sees: commands that are not the load's. */
-const NOT_LOAD = new Set(['info', 'ping', 'config|get', 'client|setinfo', 'subscribe']);
+const NOT_LOAD = /^(info|ping|subscribe|hello|config\|.*|client\|.*)$/;
 const SCRIPT_CALLS = ['evalsha', 'eval'];
 
 export async function readServer(client: Client): Promise<Reading> {
@@ -40,15 +40,19 @@ export async function readServer(client: Client): Promise<Reading> {
   return { cpuMicros: Math.round(cpu * 1e6), mainThread, calls };
 }
 
-/** What happened between two readings. `scripted`: every command came by a script. */
-export function costOf(before: Reading, after: Reading, scripted: boolean): Cost {
+/**
+ * What happened between two readings.
+ * @param scripted every command came by a script; or a list of those that did not
+ */
+export function costOf(before: Reading, after: Reading, scripted: boolean | readonly string[]): Cost {
+  const direct = scripted === true ? [] : scripted;
   let sent = 0;
   let run = 0;
   for (const [name, count] of Object.entries(after.calls)) {
-    if (NOT_LOAD.has(name)) continue;
+    if (NOT_LOAD.test(name)) continue;
     const calls = count - (before.calls[name] ?? 0);
     run += calls;
-    if (!scripted || SCRIPT_CALLS.includes(name)) sent += calls;
+    if (direct === false || SCRIPT_CALLS.includes(name) || direct.includes(name)) sent += calls;
   }
   return { cpuMicros: after.cpuMicros - before.cpuMicros, sent, run };
 }
@@ -62,6 +66,40 @@ export async function measureCost<T>(client: Client, scripted: boolean, act: () 
   const after = await readServer(client);
   const pings = (after.calls.ping ?? 0) - (before.calls.ping ?? 0);
   return { result, micros, clientMicros: user + system, cost: costOf(before, after, scripted), pings };
+}
+
+/**
+ * The longest command of a server of our own: what tells it makes the server forget all that it has counted.
+ * Undefined: this server cannot tell.
+ */
+export class Longest {
+  readonly #client: Client;
+  #isTold = true;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** Before what is measured, and before its first reading. */
+  async begin(): Promise<void> {
+    if (!this.#isTold) return;
+    try {
+      await this.#client.config('SET', 'latency-tracking-info-percentiles', '100');
+      await this.#client.config('RESETSTAT');
+    } catch {
+      // Redis knows it since 7.0
+      this.#isTold = false;
+    }
+  }
+
+  /** µs since `begin`; a script counts whole. */
+  async read(): Promise<number | undefined> {
+    if (!this.#isTold) return undefined;
+    const info = await this.#client.info('latencystats');
+    const longest = info.matchAll(/^latency_percentiles_usec_([^:]+):p100=([\d.]+)/gm);
+    const micros = [...longest].filter(([, name]) => !NOT_LOAD.test(name!)).map(([, , most]) => Number(most));
+    return micros.length === 0 ? undefined : Math.max(...micros);
+  }
 }
 
 export async function readVersion(client: Client): Promise<Version> {

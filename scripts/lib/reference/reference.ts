@@ -119,8 +119,11 @@ export class Reference<Request extends Element, Reply> {
     return popped.slice(0, admitted);
   }
 
-  async reply(owner: string, reply: Reply): Promise<void> {
-    await this.#push(`${this.#topic}.resp.${owner}`, [JSON.stringify(reply)]);
+  async reply(owner: string, ...replies: readonly Reply[]): Promise<void> {
+    await this.#push(
+      `${this.#topic}.resp.${owner}`,
+      replies.map((reply) => JSON.stringify(reply)),
+    );
   }
 
   /** Waits for results; none when the time is over. */

@@ -68,7 +68,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: SAME_EXPIRY,
   },
   {
-    file: 'lua/lib/enter.lua',
+    file: 'lua/lib/new_epoch.lua',
     before: 'known',
     after: 'true',
     why: 'only saves the HDEL of lanes that a new node has not',

@@ -1,11 +1,13 @@
-/** Topics of the experiment: each is used once, and leaves no key behind. */
+/** Topics of a tool's run: each is used once, and leaves no key behind. */
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 
-export function newTopic(): string {
-  return `fleet-${randomBytes(6).toString('hex')}`;
+/** @param tool of which it is */
+export function newTopic(tool: string): string {
+  return `${tool}-${randomBytes(6).toString('hex')}`;
 }
 
+/** Removes all keys with this topic in their names. */
 export async function removeKeys(redis: string, topic: string): Promise<void> {
   const client = new Redis(redis);
   try {
