@@ -14,6 +14,9 @@ import { draw } from './picture.ts';
 import { textOf } from './report.ts';
 import { Suite } from './suite.ts';
 
+/** So often cells are measured again that exceed their baseline. */
+const AGAIN = 2;
+
 function log(line: string): void {
   process.stderr.write(`bench: ${line}\n`);
 }
@@ -29,7 +32,15 @@ async function bench(options: Options, open: Open): Promise<boolean> {
   open.add(() => suite.end());
   const report = await suite.measure(cellsOf(options));
   const ratios = ratiosOf(report.cells);
-  const complaints = allowed ? complaintsOf(ratios, allowed, slack) : [];
+  let complaints = allowed ? complaintsOf(ratios, allowed, slack) : [];
+  // what a busy machine did to one measurement it seldom does to three
+  for (let again = 0; allowed && complaints.length > 0 && again < AGAIN; again += 1) {
+    const cells = cellsOf(options).filter(({ name }) =>
+      complaints.some((one) => one.startsWith(`${name}: `)),
+    );
+    const { cells: measured } = await suite.measure(cells);
+    complaints = complaintsOf(ratiosOf(measured), allowed, slack);
+  }
   process.stdout.write(`${json ? JSON.stringify({ ...report, ratios, complaints }) : textOf(report)}\n`);
   for (const complaint of complaints) log(complaint);
   if (options.writeBaseline) writeBaseline(ratios, !only && !quick, baseline);
