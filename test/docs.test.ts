@@ -29,6 +29,7 @@ const HEADINGS = [
     'Dead',
     'What does not fit',
     'Lanes',
+    'Frames',
     'Wake-ups',
     'Slow readers',
     'Late binding',

@@ -101,6 +101,18 @@ describe('streams', () => {
     expect(others.map(({ id }) => outputs(results.get(id)))).to.deep.equal([whole(2), whole(2)]);
   });
 
+  it('tell a runner what was taken from it by the next call of any stream, though no message came', async () => {
+    await owner.putRequests(requests('r', 2));
+    const [silent, other] = await take(runner, 2);
+    await chunk([silent!, other!], 0);
+    const [, fence] = silent!.claim.split('.');
+    await fleet.redis.hset(fleet.key('calls'), 'runner|taken', fence!);
+    expect(await chunk([other!], 1)).to.deep.equal(['ok']);
+    expect([silent!.signal.aborted, other!.signal.aborted]).to.deep.equal([true, false]);
+    await finish(runner, [other!]);
+    await owner.cancel(silent!.id);
+  });
+
   it('refuse what is sent of a cancelled request, and of no other', async () => {
     await owner.putRequests(requests('r', 3));
     const claims = await take(runner, 3);
