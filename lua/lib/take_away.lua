@@ -17,7 +17,7 @@ local function take_away(lost)
     local field = runner .. '|taken'
     local stored = call('HMGET', tables.CALLS, runner .. '|held', field)
     local taken = (stored[2] or '') .. tokens
-    if stored[1] and sub(stored[2] or '', -1) ~= CAPPED then
+    if stored[1] then
       call('HSET', tables.CALLS, field, #taken > MOST_TAKEN and sub(taken, 1, MOST_TAKEN) .. CAPPED or taken)
     end
   end

@@ -250,10 +250,13 @@ describe('put_results in frames', () => {
       expect(await status(shard, putResults(shard, 'b', [], { groups, last: 0, epoch: 2 }))).to.equal(
         'DOUBT',
       );
-      // whichever script the owner comes with
-      await shard.run(takeResults(shard, 'a', '', { epoch: 2 }));
+      // also if the owner comes with a call that writes its box
+      const [entry] = (await shard.snapshot()).out
+        .filter((member) => member.includes('|F'))
+        .map(parseFrameMail);
+      await shard.run(takeResults(shard, 'a', entry!.tick + entry!.totals, { epoch: 2 }));
       const after = await boxOf(shard, 'a');
-      expect(after).to.deep.equal({ ...before, intro: after.intro });
+      expect(after).to.deep.equal({ chunks: before.chunks - 1, bytes: 0, intro: after.intro });
       expect(after.intro > before.intro).to.equal(true);
     });
 
@@ -381,6 +384,12 @@ describe('put_results in frames', () => {
       const { shard, x, y } = await claimed();
       await shard.run(putResults(shard, 'b', [single(x, 1, 'finished'), single(y, 1)], { maxResults: 0 }));
       expect(await callsField(shard, 'b|taken')).to.equal(undefined);
+    });
+
+    it('tells a runner whose claim another node ended under its fence', async () => {
+      const { shard, x } = await claimed();
+      await shard.run(putResults(shard, 'd', [single(x, 1, 'finished')]));
+      expect(await callsField(shard, 'b|taken')).to.equal(x.fence);
     });
 
     it('tells only of those up to the mark: the caller does not know a later claim yet', async () => {

@@ -78,10 +78,14 @@ describe('reset', () => {
     await shard.run(putResults(shard, 'b', chunks));
     await shard.run(put(shard, 'a', ['v', 'w', 'x', 'y', 'z']));
     const told: [string, number, number, number][] = [];
+    // chunks that the box counts: it is told at the end
+    const counted: number[] = [];
     for (let i = 0; i < 5; i += 1) {
       const reply = await shard.run(reset(shard, 'a', [], { slice: 2 }));
       const { waiting, out } = await shard.view();
       told.push([String(reply[2])[0]!, parseTickets(reply[2]!, 1).length, waiting.length, out.length]);
+      const [, , all, , taken] = (await shard.snapshot()).calls.get('a|box')!.match(/.{14}/g)!;
+      counted.push(parseInt(all!, 16) - parseInt(taken!, 16));
     }
     expect(told).to.deep.equal([
       ['1', 2, 3, 5],
@@ -90,6 +94,7 @@ describe('reset', () => {
       ['0', 0, 0, 0],
       ['0', 0, 0, 0],
     ]);
+    expect(counted).to.deep.equal([7, 7, 7, 0, 0]);
   });
 
   it('takes nothing off the load of what its slice leaves for a named ticket that has ended', async () => {

@@ -169,6 +169,33 @@ describe('take_results', () => {
     expect(await waits()).to.equal('0 0');
   });
 
+  const counted: [title: string, waits: number, totals: (of: (n: number) => string) => string][] = [
+    ['its own totals', 2, (of) => of(2)],
+    ['totals of another box', 3, (of) => '0'.repeat(14) + of(2).slice(14)],
+    ['totals beyond what was put', 3, (of) => of(2).slice(0, 14) + 'f'.repeat(28)],
+    ['totals before what was taken', 3, (of) => of(2).slice(0, 14) + '0'.repeat(28)],
+    ['no totals', 3, () => ''],
+  ];
+  for (const [title, waits, totals] of counted) {
+    it(`counts what waits by ${title}, and believes no others`, async () => {
+      const { shard, send } = await claimed();
+      await send(4, 10);
+      const mails = (await shard.run(takeResults(shard, 'a'))).slice(3).map(parseMail);
+      const of = (n: number): string => mails[n - 1]!.totals!;
+      await shard.run(takeResults(shard, 'a', mails[0]!.tick + of(1)));
+      const box = async (): Promise<number> => {
+        const [, , chunks, , taken] = (await shard.snapshot()).calls.get('a|box')!.match(/.{14}/g)!;
+        return parseInt(chunks!, 16) - parseInt(taken!, 16);
+      };
+      expect(await box()).to.equal(3);
+      await shard.run(takeResults(shard, 'a', mails[1]!.tick + totals(of)));
+      expect(await box()).to.equal(waits);
+      // a cursor that does not stand says nothing
+      await shard.run(takeResults(shard, 'a', mails[1]!.tick + of(3)));
+      expect(await box()).to.equal(waits);
+    });
+  }
+
   guards('take_results', (shard, node, options) => takeResults(shard, node, '', options));
   statusWordsOf('take_results');
 });
