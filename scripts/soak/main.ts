@@ -31,8 +31,10 @@ async function soak(options: Options, open: Open): Promise<boolean> {
   open.add(() => removeKeys(server.url, topic));
   const keyspace = new Keyspace(server.url, topic, 1);
   open.add(() => keyspace.close());
-  const load = await Load.start(server.url, topic, options);
-  open.add(() => load.end());
+  // an interrupt may come while it starts
+  const starting = Load.start(server.url, topic, options);
+  open.add(() => starting.then((one) => one.end()).catch(() => undefined));
+  const load = await starting;
   const samples: Sample[] = [];
   load.begin();
   for (let i = 0; i < SAMPLES; i += 1) {
