@@ -9,6 +9,8 @@ const RECORD = join(CACHE, 'test-ms.json');
 
 /** Those that took more than 5 s each when nothing was recorded yet, the longest first. */
 export const KNOWN_TO_BE_LONG: readonly string[] = [
+  'test/scripts/bench/bench.test.ts',
+  'test/scripts/soak/soak.test.ts',
   'test/scripts/fleet/fleet.test.ts',
   'test/scripts/chaos/chaos.test.ts',
   'test/recovery/partial-outage.test.ts',
