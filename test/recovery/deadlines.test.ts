@@ -127,7 +127,7 @@ describe('a deadline', function () {
       const cut = await fleet.start('cut', { ...STILL, redis: await proxy.open() });
       const runner = await fleet.start('runner', { ...STILL, minLoadScore: 1 });
       const told: Result[] = [];
-      const over = read(cut.submit(request('r'), { deadlineMs: 1_500 })).then((all) => told.push(...all));
+      const over = read(cut.submit(request('r'), { deadlineMs: 6_000 })).then((all) => told.push(...all));
       const [claim] = await take(runner, 1);
       proxy.trap('silence', () => true);
       expect(await runner.putResults([{ claim: claim!.claim, finished: true }])).to.deep.equal(['ok']);

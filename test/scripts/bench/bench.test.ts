@@ -85,7 +85,8 @@ describe('npm run bench', () => {
     const { cells, ratios } = await run('^34 streams|^put to claim', '--quick');
     for (const { name, rows } of cells)
       for (const row of rows) {
-        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(10);
+        // one a round, however slow the machine is
+        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(3);
         expect(row.wait!.pings.median).to.be.greaterThan(0.5);
         expect(row.wait!.p99).to.be.at.least(row.wait!.p50);
       }
