@@ -86,7 +86,7 @@ describe('npm run bench', () => {
     for (const { name, rows } of cells)
       for (const row of rows) {
         // one a round, however slow the machine is
-        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(3);
+        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(2);
         expect(row.wait!.pings.median).to.be.greaterThan(0.5);
         expect(row.wait!.p99).to.be.at.least(row.wait!.p50);
       }
