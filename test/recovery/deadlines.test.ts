@@ -127,8 +127,10 @@ describe('a deadline', function () {
       const cut = await fleet.start('cut', { ...STILL, redis: await proxy.open() });
       const runner = await fleet.start('runner', { ...STILL, minLoadScore: 1 });
       const told: Result[] = [];
-      const over = read(cut.submit(request('r'), { deadlineMs: 6_000 })).then((all) => told.push(...all));
+      const over = read(cut.submit(request('r'), { deadlineMs: 3_000 })).then((all) => told.push(...all));
       const [claim] = await take(runner, 1);
+      // a runner may have the request before its owner has the answer to the put
+      await waitUntil(() => cut.stats().requests.unanswered === 0, 'its put has been answered');
       proxy.trap('silence', () => true);
       expect(await runner.putResults([{ claim: claim!.claim, finished: true }])).to.deep.equal(['ok']);
       await over;
