@@ -5,7 +5,7 @@ import type { Client } from '../../src/redis/run-script.ts';
 import { now } from '../lib/harness/history.ts';
 import { budgetFor, finish, startNode, type BenchNode } from './contenders/ours.ts';
 import { requestsOf, type BenchRequest, type Claims } from './loads.ts';
-import { Notes, type Side, type Told } from './side.ts';
+import { Notes, bystander, type Side, type Told } from './side.ts';
 
 const TOKENS = 128;
 const WAIT_MS = 10_000;
@@ -118,13 +118,10 @@ export async function idlePeer(redis: string, topic: string): Promise<Side> {
   const node = await startNode(redis, topic, 'peer', STEALING);
   const served = node.run(() => String(now()), { budget: budgetFor(1, TOKENS) });
   return {
-    open: () => Promise.resolve(),
-    follow: () => Promise.resolve(),
-    end: () => Promise.resolve(),
+    ...bystander(),
     close: async () => {
       await node.close();
       await served;
     },
-    tell: () => ({ count: 0, waits: [], pings: [] }),
   };
 }

@@ -73,7 +73,7 @@ export interface CellFigures {
   ratios: Ratio[];
 }
 
-export function figureOf(values: readonly number[]): Figure {
+function figureOf(values: readonly number[]): Figure {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
@@ -104,7 +104,7 @@ function waitOf(samples: readonly Sample[]): Wait | undefined {
 }
 
 /** Of the same rounds. */
-export function ratioOf(
+function ratioOf(
   [of, first]: readonly [string, readonly Sample[]],
   [to, other]: readonly [string, readonly Sample[]],
 ): Ratio {

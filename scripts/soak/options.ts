@@ -3,7 +3,7 @@ import { integer, parse, positive } from '../lib/tool/arguments.ts';
 import { newTool } from '../lib/tool/usage.ts';
 
 /** Faults that must be found: a tool that cannot fail proves nothing. */
-export const PLANTS = ['leak', 'key', 'drift'] as const;
+const PLANTS = ['leak', 'key', 'drift'] as const;
 export type Plant = (typeof PLANTS)[number];
 
 /** What the user asked for. */

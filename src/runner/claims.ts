@@ -14,6 +14,7 @@ import type { ClaimedTicket } from '../protocol/wire.ts';
 import { Claim } from './claim.ts';
 import { Outbox, type OwnRequests, type ResultStatus, type RunnerResult } from './outbox.ts';
 import { checkGiveBack } from './retry.ts';
+import { Returned } from './returned.ts';
 
 /** A request to execute. */
 export interface ClaimedRequest<Request> {
@@ -42,9 +43,6 @@ export interface ClaimedRequest<Request> {
   giveBack(options?: GiveBackOptions): Promise<void>;
 }
 
-/** More requests than an engine fails at a time; what is forgotten is once more given back without a pause. */
-const MAX_RETURNED = 10_000;
-
 export class Claims<Request, Output> {
   readonly #byKey = new Map<string, Claim>();
   readonly #membership: Membership;
@@ -53,8 +51,7 @@ export class Claims<Request, Output> {
   readonly #outbox: Outbox<Output>;
   readonly #teller: Teller;
   #leftToOthers = 0;
-  /** What the caller of `getRequests` gave back since this node sent its last result: its engine, if it has one, does nothing. */
-  readonly #returned = new Set<Ticket>();
+  readonly #returned = new Returned();
 
   constructor(membership: Membership, settings: Settings<Request, Output>, own: OwnRequests, teller: Teller) {
     this.#membership = membership;
@@ -103,16 +100,9 @@ export class Claims<Request, Output> {
         return claim.isHalted;
       },
       claim: key,
-      giveBack: async (options = {}) => this.#giveBack(claim, this.#returning(claim, checkGiveBack(options))),
+      giveBack: async (options = {}) =>
+        this.#giveBack(claim, this.#returned.pausing(ticket, checkGiveBack(options))),
     };
-  }
-
-  /** A loop around a broken engine gets what it gives back, and nothing else: from the second time on it waits. */
-  #returning({ ticket }: Claim, options: GiveBackOptions): GiveBackOptions {
-    if (this.#returned.has(ticket)) return options;
-    if (this.#returned.size >= MAX_RETURNED) this.#returned.clear();
-    this.#returned.add(ticket);
-    return { afterMs: 0, ...options };
   }
 
   /**
@@ -215,7 +205,7 @@ export class Claims<Request, Output> {
   /** The claim that a result is of, if it has not ended. */
   #claimOf(item: RunnerResult<Output>): Claim | undefined {
     const claim = this.#byKey.get(item.claim);
-    if (this.#returned.size > 0) this.#returned.clear();
+    this.#returned.forget();
     return claim?.ending === false ? claim : undefined;
   }
 

@@ -95,7 +95,7 @@ export interface Wish {
   deadBytes: number;
 }
 
-export const LOST_ONLY: Wish = { dead: 'lost', deadBytes: 65_536 };
+const LOST_ONLY: Wish = { dead: 'lost', deadBytes: 65_536 };
 
 export function putArgs(
   maxWaiting: number,

@@ -35,7 +35,7 @@ const TTL = 900_000;
 const WIDE = 2 ** 31;
 
 /** Numbers from 0 to 1 by a seed. */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -103,7 +103,7 @@ export async function finish(
   if (bad) throw new Error(`a result was answered ${bad}`);
 }
 
-export function checkFinal(results: readonly Result[]): void {
+function checkFinal(results: readonly Result[]): void {
   const kinds = results.map(({ kind }) => kind).join(' ');
   if (kinds !== 'finished') throw new Error(`a request got the results: ${kinds}`);
 }

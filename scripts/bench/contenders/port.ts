@@ -6,10 +6,8 @@ import type { BenchRequest, Chunk, Load } from '../loads.ts';
 
 export type Role = 'owner' | 'runner';
 
-export const CONTENDERS = [
-  ...(['ours', 'lists', 'acknowledged', 'redis-streams', 'bullmq', 'bullmq-events', 'reference'] as const),
-];
-export type ContenderName = (typeof CONTENDERS)[number];
+export type ContenderName =
+  'ours' | 'lists' | 'acknowledged' | 'redis-streams' | 'bullmq' | 'bullmq-events' | 'reference';
 
 /** Where, and with what. */
 export interface Place {
