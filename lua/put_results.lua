@@ -47,8 +47,10 @@ local list = count > 0 and require('lib.groups')(FIRST, count, fields)
 local doubt, told, set, left, stays = false, '', nil, '', true
 
 local function open(calls, is_new)
-  local held, taken = not is_new and calls[3] or NO_MARK .. NO_MARK, calls[4] or ''
-  local answered = calls[2] and sub(calls[2], 1, 12) or NO_CALL
+  local held, taken, answered = NO_MARK .. NO_MARK, '', NO_CALL
+  if not is_new then
+    held, taken, answered = calls[3] or held, calls[4] or '', calls[2] and sub(calls[2], 1, 12) or NO_CALL
+  end
   doubt = answered ~= last or mark ~= sub(held, 1, 14) and mark ~= sub(held, 15) or sub(taken, -1) == '*'
   if count > 0 and (doubt or mark == NO_MARK) then
     return { 'DOUBT', format('%014x', shard.tick) }

@@ -122,8 +122,8 @@ export class Load {
     request,
     signal,
   }: ClaimedRequest<SoakRequest>): AsyncGenerator<string, string, undefined> {
-    if (this.#options.plant === 'leak') this.#leak.push(new Array(5_000).fill(request.request_id));
-    if (this.#options.plant === 'drift' && request.chunks === 0) {
+    if (this.#options.plant.includes('leak')) this.#leak.push(new Array(5_000).fill(request.request_id));
+    if (this.#options.plant.includes('drift') && request.chunks === 0) {
       const share = (performance.now() - this.#began) / (this.#options.seconds * 1000);
       await sleep(DRIFT_MS * Math.min(1, share) ** 2);
     }

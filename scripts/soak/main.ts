@@ -47,7 +47,7 @@ async function soak(options: Options, open: Open): Promise<boolean> {
     );
   }
   await load.end();
-  if (options.plant === 'key') await keyspace.client.set(`${shardKey(topic, 0, 'shard')}:planted`, '1');
+  if (options.plant.includes('key')) await keyspace.client.set(`${shardKey(topic, 0, 'shard')}:planted`, '1');
   const complaints = [...judge(samples), ...(await leftIn(keyspace))];
   const { ends, chunks } = load;
   if (options.json)

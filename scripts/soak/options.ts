@@ -14,7 +14,7 @@ export interface Options {
   /** Requests without chunks, per second. */
   rate: number;
   seed: number;
-  plant?: Plant;
+  plant: readonly Plant[];
 }
 
 /**
@@ -34,6 +34,8 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     .option('--streams <n>', 'streams at a time, a chunk each every 30 ms', integer(1, 10_000), 34)
     .option('--rate <n>', 'requests without chunks, per second', integer(1, 100_000), 200)
     .option('--seed <n>', 'how long each stream is', integer(0, 2 ** 32 - 1), 1)
-    .addOption(new Option('--plant <fault>', 'a fault that must be found').choices([...PLANTS]));
+    .addOption(
+      new Option('--plant <faults...>', 'faults that must be found').choices([...PLANTS]).default([], 'none'),
+    );
   return parse(program, args)?.opts<Options>();
 }

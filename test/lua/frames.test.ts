@@ -260,6 +260,16 @@ describe('put_results in frames', () => {
       expect(after.intro > before.intro).to.equal(true);
     });
 
+    it('is none for a new epoch, and its first call with results makes none: it has no earlier call to doubt', async () => {
+      const { shard, x, y } = await claimed();
+      await shard.run(putResults(shard, 'b', [], { groups: [to('a', of(x, 1))] }));
+      await shard.run(cancel(shard, 'a', [y.ticket]));
+      const first = putResults(shard, 'b', [single(x, 2)], { mark: NO_TICK, last: 0, epoch: 2 });
+      const answer = parseResults((await shard.run(first))[2]!);
+      expect(answer).to.deep.include({ mark: NO_TICK, told: [], words: 'OK' });
+      expect(await callsField(shard, 'b|held')).to.equal(undefined);
+    });
+
     it('goes with a new epoch, whichever call is its first', async () => {
       const { shard, x, z } = await claimed();
       const groups = [to('a', of(x, 1))];

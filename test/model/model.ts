@@ -183,7 +183,7 @@ export class ShardModel extends ShardState {
     return isFull ? 'FULL' : undefined;
   }
 
-  /** @param observed the answer: intros, and the mark that it made */
+  /** @param observed the answer: intros, the mark that it made, and the order of what it tells */
   putResults(
     items: readonly ResultItem[],
     groups: readonly Group[],
@@ -192,8 +192,9 @@ export class ShardModel extends ShardState {
     observed: Buffer,
   ): string {
     const doubt = this.#isInDoubt(terms, false);
-    const told = doubt ? [] : this.#told(terms.mark, false);
     const seen = parseResults(observed, groups.length);
+    // those that one call took away stand in any order
+    const told = doubt ? [] : inOrderOf(seen.told, this.#told(terms.mark, false));
     const posted = groups.map(({ owner, own, chunks }, i) => {
       if (own) return `k${NO_TICK}`;
       const wasSilent = (this.nodes.get(owner) ?? 0) < this.now;
@@ -334,4 +335,11 @@ export class ShardModel extends ShardState {
     if (!left) this.emptied();
     return { more: waiting.length === slice || left, dropped: all.map(({ ticket }) => ticket) };
   }
+}
+
+/** Those of `all`, in the order of `seen` as far as they are there. */
+function inOrderOf(seen: readonly Tick[], all: readonly Tick[]): Tick[] {
+  return [...new Set(seen)]
+    .filter((one) => all.includes(one))
+    .concat(all.filter((one) => !seen.includes(one)));
 }

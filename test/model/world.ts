@@ -30,6 +30,7 @@ import { mailOf } from './tables.ts';
 import { Twin, type Call, type Lane, type Life } from './twin.ts';
 
 const MAX_REMEMBERED_CALLS = 12;
+const MOST_DRAINING_CALLS = 2_000;
 
 export class World extends Twin {
   readonly lives: Life[] = [];
@@ -217,15 +218,19 @@ export class World extends Twin {
   async drain(): Promise<void> {
     this.begin('drain');
     const life = this.lives.at(-1)!;
+    let calls = 0;
+    const count = (): void => ok((calls += 1) < MOST_DRAINING_CALLS, `still not empty after ${calls} calls`);
     for (const jump of [200_000, 1, 200_000]) {
       this.pass(jump);
       for (let more = true; more;) {
+        count();
         await this.refresh(life, [], [], 64);
         more = this.model.overdue(this.now) > 0;
       }
     }
     for (const one of this.lives) {
       for (let left = 1; left > 0; left = this.model.mailboxes.get(one.node)?.length ?? 0) {
+        count();
         await this.take(one, 64);
         if ((this.model.epochs.get(one.node) ?? 0) > one.epoch) break;
       }

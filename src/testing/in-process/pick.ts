@@ -65,7 +65,10 @@ class Policies<R extends Request> extends Walk<R> {
     const { entropy, patience } = this.bounds;
     if (this.picks.length > 0 || entropy % TURNS !== 0) return;
     const [own] = this.lines.line(node);
-    const peers = this.lines.heads().filter(([owner]) => owner !== node);
+    const peers = this.lines
+      .heads()
+      .sort(byScore)
+      .filter(([owner]) => owner !== node);
     const passages = peers.map(([owner]) => this.passageOf(owner));
     for (let looks = 0; looks < LONGEST && !this.hasEnough(); looks += 1) {
       const oldest = this.#oldestOf(passages, now - patience);
@@ -104,11 +107,14 @@ class Policies<R extends Request> extends Walk<R> {
     return [...new Set(names)].filter((owner) => owner !== node).slice(0, HEADS);
   }
 
-  /** Of those that may be stolen from, and wait since then at least, the one whose next request is first. */
+  /**
+   * Of those that may be stolen from, and wait since then at least, the one whose next request is first; of equals, the one
+   * whose head was first before the call.
+   */
   #oldestOf(passages: readonly Passage<R>[], since = Infinity): Passage<R> | undefined {
     const open = passages.filter(({ ahead }) => ahead.length > 0 && !this.isTaken(ahead[0]!));
     const candidates = open.filter((peer) => this.#isStealable(peer, since));
-    return candidates.sort((a, b) => byScore([a.owner, orderOf(a)], [b.owner, orderOf(b)]))[0];
+    return candidates.sort((a, b) => orderOf(a) - orderOf(b))[0];
   }
 
   #isStealable({ ahead, stays }: Passage<R>, since: number): boolean {

@@ -32,7 +32,7 @@ describe('npm run bench', () => {
 
   /** Far too short to measure anything: that each entry goes all the way, and is told of. */
   async function run(only: string, ...more: string[]): Promise<Said> {
-    const args = ['--only', only, '--rounds', '2', '--seconds', '0.05', '--idle-nodes', '0', '--json'];
+    const args = ['--only', only, '--rounds', '1', '--seconds', '0.05', '--idle-nodes', '0', '--json'];
     const bench = start([...args, ...more]);
     expect(await bench.over, bench.said.stderr).to.equal(0);
     expect(await benchKeys()).to.deep.equal([]);
@@ -85,8 +85,8 @@ describe('npm run bench', () => {
     const { cells, ratios } = await run('^34 streams|^put to claim', '--quick');
     for (const { name, rows } of cells)
       for (const row of rows) {
-        // one a round, however slow the machine is
-        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(2);
+        // one, however slow the machine is
+        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(1);
         expect(row.wait!.pings.median).to.be.greaterThan(0.5);
         expect(row.wait!.p99).to.be.at.least(row.wait!.p50);
       }

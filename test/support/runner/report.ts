@@ -46,6 +46,10 @@ export class Report {
     ];
     if (failures.length > 0) this.#print('\nFailures:');
     for (const [i, failure] of failures.entries()) this.#print(`\n${i + 1}) ${failure}`);
+    // again, as a build server may show the end only: a seed may be in it
+    for (const report of this.#reports)
+      if (count(report.outcomes).failed > 0 && report.output.trim() !== '')
+        this.#print(`\nWhat ${report.file} said:\n${report.output.trimEnd().replace(/^/gm, '    | ')}`);
     const tests = outcomes.map(({ title, ms }) => ({ name: title, ms }));
     const files = this.#reports.map(({ file, ms }) => ({ name: file, ms }));
     this.#printSlowest('tests', tests);

@@ -57,6 +57,8 @@ describe('npm test', function () {
     expect(text).to.match(/^\d\) a file that fails\n +has a test that fails:\n/m);
     expect(text).to.match(/- {2}"answer": 41\n +\+ {2}"answer": 42/);
     expect(text).to.match(/at .*fixtures\/failing\.ts:5/);
+    // once more at the end, which is all that some build servers show
+    expect(text).to.match(/^Failures:\n[^]*^What .*failing\.ts said:\n +\| seed 7$/m);
     expect(text).to.match(
       /crashing\.ts:\n +the process of its worker ended \(SIGKILL\), during: a file that crashes has a test that ends/,
     );
