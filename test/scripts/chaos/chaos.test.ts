@@ -7,8 +7,8 @@ import { conclude } from '../../../scripts/chaos/report.ts';
 import { runChaos, type ChaosOptions, type Outcome } from '../../../scripts/chaos/run.ts';
 
 /** Enough for every kind of fault to strike. */
-const SECONDS = 12;
-const TWIN_SECONDS = 6;
+const SECONDS = 11;
+const TWIN_SECONDS = 5;
 /** Longer than anything may wait. */
 const STRANDED_SECONDS = 4;
 const SEED = 7;
@@ -16,7 +16,7 @@ const SEED = 7;
 async function chaos(options: Partial<ChaosOptions>): Promise<{ outcome: Outcome; report: string }> {
   const lines: string[] = [];
   const outcome = await runChaos({
-    ...{ algorithm: 'ours', seconds: SECONDS, seed: SEED, faults: FAULT_NAMES, perSecond: 50 },
+    ...{ algorithm: 'ours', seconds: SECONDS, seed: SEED, faults: FAULT_NAMES, perSecond: 30 },
     ...{ setup: drawSetup(SEED), tell: (line) => void lines.push(line), ...options },
   });
   return { outcome, report: `${lines.join('\n')}\n${conclude(outcome)}` };
