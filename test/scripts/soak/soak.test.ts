@@ -76,7 +76,7 @@ describe('npm run soak', () => {
 
   it('fails when there is a leak, a key or a drift, and tells of each', async function () {
     this.timeout(90_000);
-    const { code, complaints } = await run('--plant', 'leak', 'key', 'drift');
+    const { code, complaints } = await run('--rate', '50', '--plant', 'leak', 'key', 'drift');
     const found: Readonly<Record<Plant, RegExp>> = {
       leak: /^the heap grew from /,
       key: /:planted is left$/,
