@@ -11,7 +11,8 @@
 -- ARGV[14] max_results  chunks of one owner that may wait in the shard
 -- ARGV[15] max_bytes    bytes of chunks of one owner that may wait; the one that goes beyond is the last
 -- ARGV[16] terms        form (1 hex digit: which form of the call with this number it is), last (12 hex digits: number of
---                       the last call on this lane whose answer the caller has), mark (14)
+--                       the last call on this lane whose answer the caller has), mark (14), carried (4: an entry of at
+--                       most so many bytes goes with the wake-up, if little waits and its owner need not ask anyway)
 -- ARGV[17] groups       how many. They follow, two arguments each: intro (14, as the caller knows it), count of chunks (4
 --                       hex digits), owner; and the frame (lib/cut.lua), empty if the owner is the caller
 -- ARGV[18..] ticket fence number kind dead payload  of each other result, behind the groups. number: 8 hex digits, from 1;
@@ -32,17 +33,17 @@ local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
 local max_results, max_bytes, terms, count = tonumber(ARGV[14]), tonumber(ARGV[15]), ARGV[16], tonumber(ARGV[17])
-local FIRST, WIDTH, NO_MARK, NO_CALL = 18, 6, '00000000000000', '000000000000'
+local FIRST, WIDTH, ROOMY, NO_MARK, NO_CALL = 18, 6, 0.9, '00000000000000', '000000000000'
 local KINDS = { chunk = true, finished = true, done = true, failed = true }
-local form, last, mark, taken_field = sub(terms, 1, 1), sub(terms, 2, 13), sub(terms, 14), caller.node .. '|taken'
-assert(max_results >= 0 and max_bytes >= 0 and #terms == 27 and count >= 0
+local form, last, mark, carried = sub(terms, 1, 1), sub(terms, 2, 13), sub(terms, 14, 27), tonumber(sub(terms, 28), 16)
+assert(max_results >= 0 and max_bytes >= 0 and #terms == 31 and carried and count >= 0
   and count <= bounds.ITEMS and count % 1 == 0, 'an argument is out of its range')
 local first = FIRST + 2 * count
 local claims = #ARGV >= first and require('lib.named')(first, WIDTH, (#ARGV - first + 1) / WIDTH)
 for at = first, #ARGV, WIDTH do
   assert(#ARGV[at + 2] == 8 and KINDS[ARGV[at + 3]], 'a result without number or kind')
 end
-local fields = { '', '', caller.node .. '|held', taken_field }
+local fields = { '', '', caller.node .. '|held', caller.node .. '|taken' }
 local list = count > 0 and require('lib.groups')(FIRST, count, fields)
 local doubt, told, set, left, stays = false, '', nil, '', true
 
@@ -69,6 +70,7 @@ local function open(calls, is_new)
       if one.count > 0 and (one.count > chunks or #one.frame > bytes) then
         return { 'FULL', format('%014x', shard.tick) }
       end
+      one.carried = not claims and chunks > ROOMY * max_results and bytes > ROOMY * max_bytes and carried or 0
     end
   end
   if call('PEXPIREAT', tables.OUT, shard.expiry) == 0 then
@@ -80,21 +82,19 @@ local refused = enter('result', open, fields)
 if refused then
   return refused
 end
-local news, rung, words = '', {}, ''
+local news, rung = '', {}
 if count > 0 then
   news, rung = require('lib.post_frames')(list)
 end
-if claims then
-  words = require('lib.exact_results')(claims, first, max_results, max_bytes, rung)
-end
+local words = claims and require('lib.exact_results')(claims, first, max_results, max_bytes, rung) or ''
 if doubt then
   mark = shard.next_tick()
   shard.remember(fields[3], mark .. mark)
 end
 if not stays and left == '' then
-  call('HDEL', tables.CALLS, taken_field)
+  call('HDEL', tables.CALLS, fields[4])
 elseif not stays then
-  shard.remember(taken_field, left)
+  shard.remember(fields[4], left)
 end
 local answer = form .. mark .. format('%04x', #told / 14) .. told .. news .. words
 return leave('result', { 'OK', format('%014x', shard.tick), answer })

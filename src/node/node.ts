@@ -8,6 +8,7 @@ import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
 import type { Membership } from '../protocol/membership.ts';
 import type { EngineDown } from '../protocol/registration.ts';
+import { parseCarried } from '../protocol/replies.ts';
 import type { LocalClaims } from '../protocol/shard-calls.ts';
 import type { Shard } from '../protocol/shard.ts';
 import type { Shards } from '../protocol/shards.ts';
@@ -156,7 +157,12 @@ export class Node<Request, Output> {
     const empty = (shard: Shard): void => this.#quietly('take_results', this.owner.mailbox(shard).empty());
     return {
       claim: (number, delayMs) => this.claimer.ring(number, delayMs),
-      results: (number) => empty(this.#shards.get(number)),
+      results: (number, entry) => {
+        const shard = this.#shards.get(number);
+        const mail = entry && parseCarried(entry, this.membership.name);
+        if (mail) this.owner.mailbox(shard).carried(mail);
+        else empty(shard);
+      },
       refresh: (number) => this.#quietly('refresh', this.#heartbeat.refresh(this.#shards.get(number))),
       halt: (number, fence, ms) => this.claims.halt(number, fence, ms),
       subscribed: () => {

@@ -8,8 +8,8 @@ import type { Listener } from '../redis/subscriptions.ts';
 export interface Rings {
   /** Work waits in this shard, or will be free to take in `delayMs`. */
   claim(shard: number, delayMs: number): void;
-  /** Results wait in this shard's mailbox. */
-  results(shard: number): void;
+  /** Results wait in this shard's mailbox; `entry`: what came, which waits there, too. */
+  results(shard: number, entry?: Buffer): void;
   /** A claim of this node in this shard was cancelled: refresh. */
   refresh(shard: number): void;
   /** The reader of a claim's results is behind: wait with its next chunk for so long; 0: go on. */
@@ -21,6 +21,9 @@ export interface Rings {
 type What = 'claim' | 'results' | 'refresh' | 'halt';
 /** What, the number of the shard, ms; of a halt the fence of its claim. */
 const RING = /^(?:(claim|results|refresh) (\d{1,5}) (\d{1,15})|(halt) (\d{1,5}) (\d{1,15}) ([0-9a-f]{14}))$/;
+/** Results with their entry behind it, which is no text. */
+const CARRIED = /^results (\d{1,5}) 0 /;
+const MOST_BEFORE_ENTRY = 'results 12345 0 '.length;
 /** The longest time of a Node.js timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -74,8 +77,17 @@ export class Wakeup implements Listener {
     return new SchedulerError('CONFIG', 'subscribe', message, { cause });
   }
 
-  hear(message: string): void {
-    const [, ring, ringShard, ringMs, halt, haltShard, haltMs, fence] = RING.exec(message) ?? [];
+  hear(message: Buffer): void {
+    const [before, number] = CARRIED.exec(message.toString('latin1', 0, MOST_BEFORE_ENTRY)) ?? [];
+    if (before !== undefined) {
+      const shard = Number(number);
+      if (!this.#options.isShard(shard)) return;
+      this.#options.teller.heard('ring')?.({ what: 'results', shard, delayMs: 0 });
+      this.#rings.results(shard, message.subarray(before.length));
+      return;
+    }
+    const [, ring, ringShard, ringMs, halt, haltShard, haltMs, fence] =
+      RING.exec(message.toString('latin1')) ?? [];
     const what = (ring ?? halt) as What | undefined;
     if (what === undefined) return;
     const shard = Number(ringShard ?? haltShard);

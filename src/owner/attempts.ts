@@ -17,6 +17,12 @@ export class Attempts {
     this.#midway = midway;
   }
 
+  /** Whether it is the next one, or was before: it can be judged although others may still come before it. */
+  isNext(fence: Tick, number: number): boolean {
+    const last = fence > this.#fence ? 0 : this.#number;
+    return fence < this.#fence || number <= last + 1;
+  }
+
   /** @param mail with `hasHole`, results in front of it were given up */
   judge(mail: { fence: Tick; number: number; kind: MailKind; hasHole?: boolean }): Verdict {
     if (mail.fence === NO_TICK) return 'take';

@@ -128,6 +128,11 @@ export class Delivery<Output> {
     this.#pendings.end(pending, result);
   }
 
+  /** Whether nothing is missing in front of this result of a pending request. */
+  isNext({ ticket, fence, number }: Delivered): boolean {
+    return this.#pendings.withTicket(ticket)?.attempts.isNext(fence, number) === true;
+  }
+
   #stranger(shard: Shard, mail: Delivered): Pending<Output> | undefined {
     if (this.#disowned.has(mail.ticket)) return undefined;
     const early = this.#early.get(shard);

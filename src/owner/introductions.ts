@@ -7,6 +7,7 @@ import { monotonic } from '../base/clock.ts';
 import { NO_TICK, type Tick, type Ticket } from '../base/ticket.ts';
 import { fenceOf, readFrame } from '../protocol/frames.ts';
 import type { FrameMail, Mail } from '../protocol/wire.ts';
+import type { MailboxReader } from './mailbox.ts';
 
 /** What its runner has said of a claim. */
 interface Known {
@@ -34,11 +35,20 @@ export interface IntroductionRules {
   readonly leaseMs: number;
 }
 
+/** Whose results they are. */
+export interface IntroducedRequests {
+  /** A request of this ticket waits for results here. */
+  isPending(ticket: Ticket): boolean;
+  /** Nothing is missing in front of this result of a pending request. */
+  isNext(mail: Mail): boolean;
+  /** Told each result with its ticket. */
+  deliver(mail: Mail): void;
+}
+
 /** Of one shard: another one may give the same fence. */
-export class Introductions {
+export class Introductions implements MailboxReader {
   readonly #rules: IntroductionRules;
-  readonly #isPending: (ticket: Ticket) => boolean;
-  readonly #deliver: (mail: Mail) => void;
+  readonly #requests: IntroducedRequests;
   readonly #known = new Map<number, Known>();
   readonly #fences = new Map<Ticket, number>();
   readonly #waiting = new Map<number, Waiting>();
@@ -46,21 +56,33 @@ export class Introductions {
   #bytes = 0;
   #sweptAt = monotonic();
 
-  /** @param isPending a request of this ticket waits for results here; `deliver`: told each result with its ticket */
-  constructor(
-    rules: IntroductionRules,
-    isPending: (ticket: Ticket) => boolean,
-    deliver: (mail: Mail) => void,
-  ) {
+  constructor(rules: IntroductionRules, requests: IntroducedRequests) {
     this.#rules = rules;
-    this.#isPending = isPending;
-    this.#deliver = deliver;
+    this.#requests = requests;
   }
 
   take(one: Mail | FrameMail): void {
     if ('entry' in one) this.#frame(one);
     else this.#mail(one);
     this.#sweep(monotonic());
+  }
+
+  /**
+   * A frame that a wake-up carried, which waits in the mailbox, too: its chunks are delivered as far as it is known who is meant and
+   * nothing is missing in front of them. Answers whether all were.
+   */
+  takeEarly({ tick, entry, from, count }: FrameMail): boolean {
+    let isWhole = true;
+    readFrame(entry, from, count, (fence, number, payload, ticket) => {
+      const known =
+        this.#known.get(fence) ?? (ticket === undefined ? undefined : this.#introduce(fence, ticket));
+      const mail =
+        known &&
+        ({ tick, ticket: known.ticket, fence: known.fence, number, kind: 'chunk', payload } as const);
+      if (mail && !known.hasHole && this.#requests.isNext(mail)) this.#requests.deliver(mail);
+      else isWhole = false;
+    });
+    return isWhole;
   }
 
   /** A result that says its ticket. */
@@ -88,7 +110,7 @@ export class Introductions {
     if (now - this.#sweptAt < leaseMs) return;
     this.#sweptAt = now;
     for (const [fence, { ticket, at }] of this.#known) {
-      if (now - at < leaseMs || this.#isPending(ticket)) continue;
+      if (now - at < leaseMs || this.#requests.isPending(ticket)) continue;
       this.#known.delete(fence);
       this.#fences.delete(ticket);
     }
@@ -110,7 +132,7 @@ export class Introductions {
       mail.hasHole = true;
       known.hasHole = false;
     }
-    this.#deliver(mail);
+    this.#requests.deliver(mail);
   }
 
   /** What waited for it is delivered. */

@@ -5,6 +5,8 @@ import { MAX_ITEMS, type FrameMail, type Halt, type Mail } from '../protocol/wir
 
 /** Results are taken off the server by the next call's cursor; if none follows, by one sent this much later. */
 const ACKNOWLEDGE_MS = 100;
+/** After so many entries that wake-ups carried they are taken off the server. */
+const MOST_CARRIED = 16;
 
 /** One who waits until what was in Redis at its call has been delivered. */
 interface Look {
@@ -15,9 +17,16 @@ interface Look {
 }
 
 /** This node's mailbox in one shard: one take at a time, and again if it was rung meanwhile. */
+/** Where results go. */
+export interface MailboxReader {
+  take(mail: Mail | FrameMail): void;
+  /** What waits in Redis, too. Answers whether all of it is dealt with, so that it need not be read again. */
+  takeEarly(mail: FrameMail): boolean;
+}
+
 export class Mailbox {
   readonly #shard: Shard;
-  readonly #deliver: (mail: Mail | FrameMail) => void;
+  readonly #reader: MailboxReader;
   readonly #halts: () => readonly Halt[];
   readonly #acknowledge: Alarm;
   /** Tick of the last entry that this process has. */
@@ -26,6 +35,8 @@ export class Mailbox {
   #totals = '';
   /** The cursor that Redis knows. */
   #taken: Tick = NO_TICK;
+  /** Entries behind the cursor that were dealt with. */
+  readonly #early = new Set<Tick>();
   #looks: Look[] = [];
   /** Never rejects. */
   #taking: Promise<void> | undefined;
@@ -33,13 +44,9 @@ export class Mailbox {
   #closed = false;
 
   /** @param halts asked with every call: what runners of this shard are to be told */
-  constructor(
-    shard: Shard,
-    deliver: (mail: Mail | FrameMail) => void,
-    halts: () => readonly Halt[] = () => [],
-  ) {
+  constructor(shard: Shard, reader: MailboxReader, halts: () => readonly Halt[] = () => []) {
     this.#shard = shard;
-    this.#deliver = deliver;
+    this.#reader = reader;
     this.#halts = halts;
     this.#acknowledge = new Alarm(() => void this.empty().catch(() => undefined));
   }
@@ -47,6 +54,15 @@ export class Mailbox {
   /** How far this process has read: a tick, and then what is handed back of the counts. */
   get cursor(): string {
     return this.#tick + this.#totals;
+  }
+
+  /** A wake-up carried this entry: it is delivered at once, and taken off the server with others. */
+  carried(mail: FrameMail): void {
+    if (this.#closed || mail.tick <= this.#tick || this.#early.has(mail.tick)) return;
+    const isDone = this.#reader.takeEarly(mail);
+    if (isDone) this.#early.add(mail.tick);
+    if (!isDone || this.#early.size >= MOST_CARRIED) void this.empty().catch(() => undefined);
+    else this.#acknowledge.within(ACKNOWLEDGE_MS);
   }
 
   /**
@@ -74,6 +90,7 @@ export class Mailbox {
 
   /** Takes no more, and removes from Redis what this process was told: a successor is not told again. */
   async leave(): Promise<void> {
+    if (this.#early.size > 0) await this.empty();
     this.close();
     await this.#taking;
     const { cursor } = this;
@@ -112,12 +129,18 @@ export class Mailbox {
       if (mail.tick <= this.#tick) continue;
       this.#tick = mail.tick;
       if (mail.totals !== undefined) this.#totals = mail.totals;
-      this.#deliver(mail);
+      if (!this.#early.delete(mail.tick)) this.#reader.take(mail);
     }
     if (more) this.#again = true;
+    else this.#forgetEarly();
     const isSeen = ({ upTo }: Look): boolean => !more || upTo <= this.#tick;
     const earlier = this.#looks.splice(0, begun);
     this.#looks.unshift(...earlier.filter((look) => !isSeen(look)));
     for (const look of earlier) if (isSeen(look)) look.resolve();
+  }
+
+  /** What was not found up to here has gone from Redis. */
+  #forgetEarly(): void {
+    for (const tick of this.#early) if (tick <= this.#tick) this.#early.delete(tick);
   }
 }

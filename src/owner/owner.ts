@@ -191,12 +191,7 @@ export class Owner<Output> {
   mailbox(shard: Shard): Mailbox {
     let mailbox = this.#mailboxes.get(shard);
     if (!mailbox) {
-      const introductions = this.#introductions(shard);
-      mailbox = new Mailbox(
-        shard,
-        (one) => introductions.take(one),
-        () => this.#readers.halts(shard),
-      );
+      mailbox = new Mailbox(shard, this.#introductions(shard), () => this.#readers.halts(shard));
       this.#mailboxes.set(shard, mailbox);
     }
     return mailbox;
@@ -206,10 +201,13 @@ export class Owner<Output> {
     const { maxResults, maxUnreadBytes, leaseMs } = this.#rules;
     return new Introductions(
       { maxResults, maxBytes: UNREAD_TIMES * maxUnreadBytes, leaseMs },
-      (ticket) => this.#pendings.withTicket(ticket) !== undefined,
-      (mail) => {
-        this.#teller.taken(shard, mail);
-        this.deliver(shard, mail);
+      {
+        isPending: (ticket) => this.#pendings.withTicket(ticket) !== undefined,
+        isNext: (mail) => this.#delivery.isNext(mail),
+        deliver: (mail) => {
+          this.#teller.taken(shard, mail);
+          this.deliver(shard, mail);
+        },
       },
     );
   }

@@ -79,6 +79,14 @@ export function readFrame(entry: Buffer, from: number, count: number, tell: Read
   }
 }
 
+/** Whether it is the frame that it seems to be: anybody who may publish can send any bytes. */
+export function isWhole(entry: Buffer, from: number, count: number): boolean {
+  let end = from + HEAD * count;
+  if (!(count > 0) || end > entry.length) return false;
+  for (let at = from; at < from + HEAD * count; at += HEAD) end += entry.readUInt32BE(at + 12);
+  return end === entry.length;
+}
+
 /** The fence of a frame as it stands everywhere else. */
 export function fenceOf(number: number): Tick {
   return hex(number, 14);

@@ -1,5 +1,6 @@
 /** How the replies of a shard's scripts are read, and the records in them. Pure. */
 import { NO_TICK, joinTicket, type Tick, type Ticket } from '../base/ticket.ts';
+import { isWhole } from './frames.ts';
 import type {
   CancelAnswer,
   ClaimAnswer,
@@ -66,6 +67,16 @@ function parseFrame(entry: Buffer, tick: Tick, from: number): FrameMail {
   const head = entry.toString('latin1', from, from + TOTALS + 4);
   const count = parseInt(head.slice(TOTALS), 16);
   return { tick, totals: head.slice(0, TOTALS), entry, from: from + TOTALS + 4, count };
+}
+
+/** An entry that a wake-up carried. Undefined: it is no frame of this owner. */
+export function parseCarried(entry: Buffer, owner: string): FrameMail | undefined {
+  const from = Buffer.byteLength(owner) + 1 + TICK + 2;
+  const head = entry.toString('latin1', 0, from + TOTALS + 4);
+  if (!/^\|[0-9a-f]{14}\|F[0-9a-f]{46}$/.test(head.slice(from - TICK - 3)) || !head.startsWith(owner))
+    return undefined;
+  const frame = parseFrame(entry, head.slice(from - TICK - 2, from - 2), from);
+  return isWhole(entry, frame.from, frame.count) ? frame : undefined;
 }
 
 function parseResult(entry: Buffer, tick: Tick, from: number): Mail {

@@ -34,6 +34,8 @@ export interface CallContext {
   readonly intros: Map<string, Tick>;
   /** After so many ms a claim is introduced again. */
   readonly introduceMs: number;
+  /** Entries of at most so many bytes go with the wake-ups of their owners. */
+  readonly carriedBytes: number;
   /** On the monotonic clock. */
   readonly now: number;
 }
@@ -50,11 +52,13 @@ export class ResultForm {
   readonly #groupOf: number[] = [];
   readonly #exact: (string | Buffer)[] = [];
   readonly #node: string;
+  readonly #carried: string;
 
   /** @param way `frames`: chunks of claims that are vouched for; `exact`: no frames; `hollow`: of no claim, and without content */
   constructor(items: readonly ResultItem[], way: 'frames' | 'exact' | 'hollow', context: CallContext) {
     this.#items = items;
     this.#node = context.node;
+    this.#carried = hex(context.carriedBytes, 4);
     this.#at = context.now;
     this.mark = context.grants.mark;
     const byOwner = new Map<string, number>();
@@ -94,7 +98,7 @@ export class ResultForm {
   /** What `put_results` is told behind its limits. @param form its number; `last`: of the last call that was answered */
   arguments(form: number, last: string): (string | Buffer)[] {
     const args: (string | Buffer)[] = [
-      `${form.toString(16)}${last}${this.mark}`,
+      `${form.toString(16)}${last}${this.mark}${this.#carried}`,
       String(this.#groups.length),
     ];
     for (const { owner, intro, items, titles } of this.#groups) {

@@ -27,6 +27,8 @@ export interface ResultLaneOptions extends Pick<
   /** Chunks, and bytes of them, that may wait for an owner. */
   readonly limits: readonly [string, string];
   readonly introduceMs: number;
+  /** Entries of at most so many bytes go with the wake-ups of their owners. */
+  readonly carriedBytes: number;
   readonly send: (call: LaneCall, args: readonly Argument[]) => Promise<Buffer[]>;
   /** Redis has taken this claim from the node. */
   readonly taken: (fence: Tick) => void;
@@ -126,9 +128,10 @@ export class ResultLane {
   }
 
   #context(): CallContext {
-    const { grants, introduceMs } = this.#options;
+    const { grants, introduceMs, carriedBytes } = this.#options;
     if (this.#intros.size > MAX_INTROS) this.#intros.clear();
-    return { grants, introduceMs, node: this.#options.node(), intros: this.#intros, now: monotonic() };
+    const node = this.#options.node();
+    return { grants, introduceMs, carriedBytes, node, intros: this.#intros, now: monotonic() };
   }
 
   #answer(flight: Flight, units: readonly ResultUnit[], reply: readonly Buffer[]): ResultAnswer[][] {

@@ -57,6 +57,8 @@ export class RedisShard {
       ...{ ...lane, grants: this.#grants, node: () => context.membership.name },
       limits: [String(maxResults), String(wire.boxBytes(context.rules))],
       introduceMs: leaseMs / 3,
+      // each node of a Cluster hears every wake-up
+      carriedBytes: 'nodes' in context.client ? 0 : wire.CARRIED_BYTES,
       send: (call, args) => this.#calls.run('put_results', call, args),
       taken: (fence) => context.localClaims?.taken(number, fence),
     });

@@ -8,6 +8,8 @@ export const MAX_ITEMS = 128;
 export const MAX_BYTES = 256 * 1024;
 /** A claim takes no more, whatever the engine has room for (lua/lib/bounds.lua): the next claim takes the rest. */
 export const MAX_CLAIMS = 1_000;
+/** An entry of results of at most so many bytes goes with the wake-up of its owner, too (lua/README.md#carried-frames). */
+export const CARRIED_BYTES = 4_096;
 /** How many times the bytes at which its runner is asked to wait may wait for a reader. */
 export const UNREAD_TIMES = 16;
 /** Bytes of chunks that may wait for an owner in a shard, at least. */

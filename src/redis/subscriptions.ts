@@ -8,7 +8,7 @@ import { verdictOf } from './verdicts.ts';
 
 export interface Listener {
   readonly channel: string;
-  hear(message: string): void;
+  hear(message: Buffer): void;
   /** After the connection broke, or after a refusal: messages may have been missed. */
   subscribedAgain(): void;
   /** Redis refused to subscribe again. Told once, and asked for again until it does not. */
@@ -28,8 +28,8 @@ export class Subscriptions {
   constructor(client: Redis, silenceMs: () => number) {
     this.#client = client;
     this.#silenceMs = silenceMs;
-    client.on('message', (channel: string, message: string) => {
-      for (const listener of this.#byChannel.get(channel) ?? []) listener.hear(message);
+    client.on('messageBuffer', (channel: Buffer, message: Buffer) => {
+      for (const listener of this.#byChannel.get(channel.toString()) ?? []) listener.hear(message);
     });
     client.on('ready', () => {
       for (const listeners of this.#byChannel.values())

@@ -67,9 +67,18 @@ export function putResults(
   items: readonly ResultItem[],
   options: Options & ResultsOptions = {},
 ): Call {
-  const { maxResults = 1_000, maxBytes = 2 ** 26, form = 0, last, mark, groups = [], ...rest } = options;
+  const {
+    maxResults = 1_000,
+    maxBytes = 2 ** 26,
+    form = 0,
+    last,
+    mark,
+    carried = 0,
+    groups = [],
+    ...rest
+  } = options;
   const known = shard.runner(node);
-  const terms = { form, last: last ?? known.last, mark: mark ?? known.mark };
+  const terms = { form, last: last ?? known.last, mark: mark ?? known.mark, carried };
   return shard.call('put_results', node, resultArgs({ maxResults, maxBytes }, terms, items, groups), rest);
 }
 
@@ -80,6 +89,7 @@ interface ResultsOptions {
   /** Default: as the node's answers say. */
   last?: number;
   mark?: Tick;
+  carried?: number;
   groups?: readonly Group[];
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { SHARD_TABLES } from '../../src/base/keys.ts';
 import { NO_TICK, type Tick, type Ticket } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh, reset, takeResults } from './calls.ts';
-import { TestShard, connection, connections, type Call } from './support.ts';
+import { TestShard, connection, connections, wakeUps, type Call } from './support.ts';
 import {
   hexOf,
   parseClaims,
@@ -89,6 +89,41 @@ describe('put_results in frames', () => {
     const bytes = 3 * 16 + 3 * 2 + 4 + x.ticket.length;
     expect(await boxOf(shard, 'a')).to.include({ chunks: 3, bytes });
     expect(await boxOf(shard, 'c')).to.include({ chunks: 1, bytes: 18 });
+  });
+
+  it('lets the wake-up carry the entry, if it is small and little waits', async () => {
+    const { shard, x, y, z } = await claimed();
+    const carry = async (owner: string, options: object, ...chunks: FrameChunk[]): Promise<string[]> => {
+      await wakeUps();
+      await shard.run(putResults(shard, 'b', [], { groups: [to(owner, ...chunks)], ...options }));
+      const last = (await shard.snapshot()).out
+        .filter((entry) => entry.toString().startsWith(`${owner}|`))
+        .at(-1)!;
+      return (await wakeUps()).map((ring) => ring.replace(last.toString('latin1'), `<${last.length} bytes>`));
+    };
+    const fence = of(x, 1, 'é|\u0000');
+    const size = 'a|'.length + 14 + '|F'.length + 46 + 16 + 4;
+    expect(await carry('a', { carried: size }, fence)).to.deep.equal([`a: results 0 0 <${size} bytes>`]);
+    expect(await carry('a', { carried: size - 1 }, of(x, 2, 'é|\u0000'))).to.deep.equal(['a: results 0 0']);
+    expect(await carry('a', {}, of(x, 3))).to.deep.equal(['a: results 0 0']);
+    // three wait, and there is room for a tenth of them beyond
+    const some = { carried: 4_096 };
+    expect(await carry('a', { ...some, maxResults: 30 }, of(x, 4))).to.deep.equal(['a: results 0 0']);
+    expect(await carry('a', { ...some, maxResults: 41 }, of(y, 1))).to.have.lengthOf(1);
+    expect((await carry('a', { ...some, maxResults: 61 }, of(y, 2)))[0]).to.match(
+      /^a: results 0 0 <\d+ bytes>$/,
+    );
+    expect(await carry('a', { ...some, maxBytes: 500 }, of(y, 3))).to.deep.equal(['a: results 0 0']);
+    expect((await carry('c', { ...some, maxBytes: 500 }, of(z, 1)))[0]).to.match(
+      /^c: results 0 0 <\d+ bytes>$/,
+    );
+  });
+
+  it('lets no wake-up carry an entry in a call with results that are checked: their owner asks for them', async () => {
+    const { shard, x, y } = await claimed();
+    const groups = [to('a', of(x, 1))];
+    await shard.run(putResults(shard, 'b', [single(y, 1, 'finished')], { groups, carried: 4_096 }));
+    expect(await wakeUps()).to.deep.equal(['a: results 0 0']);
   });
 
   it('ends requests in the same call, behind the frames, and rings their owner once', async () => {

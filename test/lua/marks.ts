@@ -41,7 +41,7 @@ export function marksBehind(
     if (last) marks.set(node, last.fence + on);
   } else if (call.script === 'put_results' && reply.length > 2) {
     const { mark } = parseResults(reply[2]!);
-    const sent = String(call.args[15]).slice(13);
+    const sent = String(call.args[15]).slice(13, 27);
     if (mark !== sent) marks.set(node, mark + mark);
   }
   return marks;
@@ -66,7 +66,7 @@ export function takenBehind(
   if (isNew(call, before)) taken.delete(node);
   if (call.script === 'put_results' && reply.length > 2) {
     const { mark, told } = parseResults(reply[2]!);
-    const isRebased = mark !== String(call.args[15]).slice(13);
+    const isRebased = mark !== String(call.args[15]).slice(13, 27);
     const left = isRebased ? [] : (taken.get(node) ?? []).filter((fence) => !told.includes(fence));
     if (!isRebased)
       expect([...told].sort(), 'told').to.deep.equal(

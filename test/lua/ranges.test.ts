@@ -61,7 +61,7 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
   put_results: [
     ['max_results', [-1], [0]],
     ['max_bytes', [-1], [0]],
-    ['terms', ['', hex(26), hex(28)], [hex(27)]],
+    ['terms', ['', hex(30), hex(32)], [hex(31)]],
     ['groups', [-1, 0.5, ITEMS + 1], [0]],
     ['number', [hex(7), hex(9)], [`${hex(7)}1`]],
     ['kind', ['', 'cancelled'], ['chunk', 'finished', 'failed']],

@@ -90,8 +90,10 @@ export function connections(url: () => string = redisUrl): void {
   before(async () => {
     client = openClient(url());
     ears = new Redis(url());
-    ears.on('pmessage', (_pattern, channel: string, message: string) => {
-      heard.push(`${channel.slice(channel.lastIndexOf(':wake:') + 6)}: ${message}`);
+    // one character a byte: an entry that a wake-up carries is no text
+    ears.on('pmessageBuffer', (_pattern: Buffer, to: Buffer, message: Buffer) => {
+      const channel = to.toString();
+      heard.push(`${channel.slice(channel.lastIndexOf(':wake:') + 6)}: ${message.toString('latin1')}`);
     });
     // of this run only: others may use the server too
     wake = wakePrefix(freshTopic().replace(/\d+$/, '*'));

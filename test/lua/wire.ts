@@ -184,6 +184,8 @@ export interface Terms {
   /** Number of the last call of the lane that was answered; 0: none. */
   last: number;
   mark: Tick;
+  /** Entries of at most so many bytes go with the wake-up; default: none. */
+  carried?: number;
 }
 
 /** Heads of 16 bytes: token 7, number 4, flags 1, length 4; then the bodies, with the ticket behind its length if flag 1. */
@@ -219,7 +221,7 @@ export function parseFrame(frame: Buffer, count: number): FrameChunk[] {
 
 export function resultArgs(
   { maxResults, maxBytes }: { maxResults: number; maxBytes: number },
-  { form, last, mark }: Terms,
+  { form, last, mark, carried = 0 }: Terms,
   items: readonly ResultItem[],
   groups: readonly Group[] = [],
 ): Argument[] {
@@ -231,7 +233,7 @@ export function resultArgs(
     ...[ticket, fence, hexOf(number, 8), kind, dead ? '1' : '0'],
     payload,
   ]);
-  const terms = hexOf(form, 1) + hexOf(last, 12) + mark;
+  const terms = hexOf(form, 1) + hexOf(last, 12) + mark + hexOf(carried, 4);
   return [String(maxResults), String(maxBytes), terms, String(groups.length), ...sent, ...each];
 }
 

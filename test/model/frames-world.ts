@@ -115,6 +115,8 @@ export class Process {
   readonly #ticketOf = new Map<Tick, Ticket>();
   readonly #held = new Map<Tick, FrameChunk[]>();
   readonly #had = new Map<Ticket, { fence: Tick; number: number }>();
+  /** Entries behind the cursor that wake-ups carried, and that were dealt with. */
+  readonly #early = new Set<Tick>();
 
   constructor(world: FramesWorld, shard: number, node: string) {
     [this.world, this.shard, this.node] = [world, shard, node];
@@ -323,6 +325,7 @@ export class Process {
     ok(mail.owner === this.node, 'it is of this mailbox');
     if (mail.tick <= this.#cursor) return;
     this.#cursor = mail.tick + (mail.totals ?? this.#cursor.slice(14));
+    if (this.#early.delete(mail.tick)) return;
     if (!('chunks' in mail)) {
       if (mail.fence === NO_TICK) return;
       this.#introduce(mail.fence, mail.ticket);
@@ -335,6 +338,23 @@ export class Process {
       if (ticket !== undefined) this.#deliver(ticket, chunk);
       else this.#held.set(chunk.fence, [...(this.#held.get(chunk.fence) ?? []), chunk]);
     }
+  }
+
+  /** A wake-up carried an entry: what is next of it is delivered at once, and the rest is left to a take. */
+  hear(entry: Buffer): void {
+    const { tick, chunks } = parseFrameMail(entry);
+    if (tick <= this.#cursor || this.#early.has(tick)) return;
+    let isWhole = true;
+    for (const chunk of chunks) {
+      if (chunk.ticket !== undefined) this.#introduce(chunk.fence, chunk.ticket);
+      const ticket = this.#ticketOf.get(chunk.fence);
+      const { fence, number } = this.#had.get(ticket ?? '') ?? { fence: NO_TICK, number: 0 };
+      const isNext = chunk.fence < fence || chunk.number <= (chunk.fence > fence ? 0 : number) + 1;
+      if (ticket !== undefined && isNext) this.#deliver(ticket, chunk);
+      else isWhole = false;
+    }
+    if (isWhole) this.#early.add(tick);
+    this.world.counts.early += 1;
   }
 
   #introduce(fence: Tick, ticket: Ticket): void {
@@ -399,11 +419,13 @@ export class FramesWorld {
   isOver = false;
   steps = 0;
   delivered = 0;
-  readonly counts = { fast: 0, cut: 0, exact: 0, doubt: 0, full: 0, rollbacks: 0, late: 0 };
+  readonly counts = { fast: 0, cut: 0, exact: 0, doubt: 0, full: 0, rollbacks: 0, late: 0, early: 0 };
   readonly #client: Client;
   readonly #topic: string;
   readonly #epochs = new Map<string, number>();
   readonly #net: Message[] = [];
+  /** Wake-ups on their way, each with its entry. */
+  readonly #rings: { shard: number; node: string; entry: Buffer }[] = [];
   /** Of each claim ever granted, by shard and fence. */
   readonly #tickets = new Map<string, Ticket>();
   /** Each shard as the last call left it. */
@@ -439,6 +461,7 @@ export class FramesWorld {
 
   async step(): Promise<void> {
     this.#pass(Math.floor(this.random() * 3));
+    if (this.random() < 0.5) this.#ring();
     const draw = this.random();
     if (this.#net.length > 0 && (draw < 0.62 || this.#net.length > 60)) {
       const first = this.random() < 0.6 ? 0 : Math.floor(this.random() * Math.min(12, this.#net.length));
@@ -451,6 +474,17 @@ export class FramesWorld {
       return;
     }
     await this.#act(process, this.random());
+  }
+
+  /** A wake-up comes, perhaps late and perhaps again; a process that was taken over hears it, too. */
+  #ring(): void {
+    const at = Math.floor(this.random() ** 2 * this.#rings.length);
+    const ring = this.#rings[at];
+    if (!ring) return;
+    if (this.random() < 0.9) this.#rings.splice(at, 1);
+    for (const process of [...this.processes, ...this.old])
+      if (process.shard === ring.shard && process.node === ring.node && !process.isOver)
+        process.hear(ring.entry);
   }
 
   #replace(process: Process): void {
@@ -628,6 +662,9 @@ export class FramesWorld {
     else this.counts.exact += 1;
     if (fast.size > 0 && told.length > 0) this.counts.cut += 1;
     const seen = new Set(before.out.map(String));
+    for (const entry of after.out)
+      if (isFrame(entry) && !seen.has(String(entry)) && this.random() < 0.8)
+        this.#rings.push({ shard: process.shard, node: parseFrameMail(entry).owner, entry });
     const stored = new Map(
       after.out
         .filter((member) => isFrame(member) && !seen.has(String(member)))

@@ -27,6 +27,16 @@ describe('the rule of delivery', () => {
     expect(judged(new Attempts(), '5.2', '5.1', '5.3', '5.2')).to.deep.equal(['gap', 'take', 'gap', 'take']);
   });
 
+  it('can be asked whether one is next, or was: what is not must not be judged before others came', () => {
+    const attempts = new Attempts();
+    const isNext = (fence: string, number: number): boolean =>
+      attempts.isNext(fence.padStart(14, '0'), number);
+    expect([isNext('5', 1), isNext('5', 2)]).to.deep.equal([true, false]);
+    judged(attempts, '5.1', '5.2');
+    expect([isNext('5', 2), isNext('5', 3), isNext('5', 4)]).to.deep.equal([true, true, false]);
+    expect([isNext('4', 9), isNext('6', 1), isNext('6', 2)]).to.deep.equal([true, true, false]);
+  });
+
   it('takes a failure though numbers are missing, and no other final', () => {
     expect(judged(new Attempts(), '5.1', '5.4 failed')).to.deep.equal(['take', 'take']);
     expect(judged(new Attempts(), '5.1', '5.4 finished')).to.deep.equal(['take', 'gap']);

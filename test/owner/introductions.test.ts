@@ -19,10 +19,13 @@ describe('introductions', () => {
   const make = (maxResults = 100, maxBytes = 100): Introductions =>
     new Introductions(
       { maxResults, maxBytes, leaseMs: LEASE },
-      (ticket) => pending.has(ticket),
-      ({ ticket, fence, number, kind, hasHole }) => {
-        const what = kind === 'chunk' ? '' : ` ${kind}`;
-        told.push(`${ticket} ${parseInt(fence, 16)}.${number}${hasHole ? '!' : ''}${what}`);
+      {
+        isPending: (ticket) => pending.has(ticket),
+        isNext: ({ number }) => number !== 9,
+        deliver: ({ ticket, fence, number, kind, hasHole }) => {
+          const what = kind === 'chunk' ? '' : ` ${kind}`;
+          told.push(`${ticket} ${parseInt(fence, 16)}.${number}${hasHole ? '!' : ''}${what}`);
+        },
       },
     );
   const lease = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LEASE + 5));
@@ -44,6 +47,14 @@ describe('introductions', () => {
     introductions.take(frameOf([5, 9], [6, 2]));
     introductions.take(frameOf([5, 10, 't'], [5, 11]));
     expect(told).to.deep.equal(['u 6.1', 'u 6.2', 't 5.7', 't 5.8', 't 5.9', 't 5.10', 't 5.11']);
+  });
+
+  it('let nothing wait of a frame that came early: what nobody introduced, or is not next, is left in the mailbox', () => {
+    expect(introductions.takeEarly(frameOf([5, 1, 't'], [5, 2]))).to.equal(true);
+    expect(introductions.takeEarly(frameOf([6, 1], [5, 3]))).to.equal(false);
+    expect(introductions.takeEarly(frameOf([5, 9], [5, 10]))).to.equal(false);
+    introductions.take(frameOf([6, 1, 'u']));
+    expect(told).to.deep.equal(['t 5.1', 't 5.2', 't 5.3', 't 5.10', 'u 6.1']);
   });
 
   it('are made by each result that says its ticket, also by a final, which comes behind what waited', () => {

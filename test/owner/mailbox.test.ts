@@ -1,6 +1,12 @@
 import { expect } from 'chai';
-import { Mailbox } from '../../src/owner/mailbox.ts';
-import { MAX_ITEMS, type Halt, type Mail, type TakenAnswer } from '../../src/protocol/wire.ts';
+import { Mailbox, type MailboxReader } from '../../src/owner/mailbox.ts';
+import {
+  MAX_ITEMS,
+  type FrameMail,
+  type Halt,
+  type Mail,
+  type TakenAnswer,
+} from '../../src/protocol/wire.ts';
 import type { Shard } from '../../src/protocol/shard.ts';
 import { hex } from '../../src/base/ticket.ts';
 import { waitUntil } from '../support/server.ts';
@@ -8,13 +14,20 @@ import { openAfter } from '../support/alone.ts';
 
 const HALT: Halt = { ticket: 't', fence: 'f', ms: 1 };
 
+function readerOf(
+  take: (mail: Mail | FrameMail) => unknown = () => undefined,
+  takeEarly: (mail: FrameMail) => boolean = () => true,
+): MailboxReader {
+  return { take: (mail) => void take(mail), takeEarly };
+}
+
 describe('a mailbox', () => {
   it('asks Redis again for every call that comes after its last answer, in whatever microtask', async () => {
     // found by the demo: a refresh answered in the same read as a take said "unknown", and the final was not looked for
     for (let ticks = 0; ticks < 12; ticks += 1) {
       const answers: ((answer: TakenAnswer) => void)[] = [];
       const takeResults: Shard['takeResults'] = () => new Promise((resolve) => answers.push(resolve));
-      const mailbox = new Mailbox({ takeResults } as unknown as Shard, () => undefined);
+      const mailbox = new Mailbox({ takeResults } as unknown as Shard, readerOf());
       void mailbox.empty();
       answers[0]!({ mails: [], more: false });
       for (let i = 0; i < ticks; i += 1) await Promise.resolve();
@@ -41,6 +54,9 @@ describe('a mailbox', () => {
     let log: string[];
     let answers: TakenAnswer[];
     let mailbox: Mailbox;
+    /** Whether all of what is carried can be delivered at once. */
+    let isWhole: boolean;
+    const frame = (n: number): FrameMail => ({ tick: tick(n), totals: '', count: 1 }) as FrameMail;
 
     beforeEach(() => {
       [log, answers] = [[], []];
@@ -48,9 +64,13 @@ describe('a mailbox', () => {
         log.push(`take ${parseInt(cursor, 16)}${limit === 0 ? '!' : ''}`);
         return Promise.resolve(answers.shift() ?? { mails: [], more: false });
       };
-      mailbox = new Mailbox({ takeResults, tick: tick(3) } as unknown as Shard, (one) => {
-        log.push(`told ${parseInt(one.tick, 16)}`);
-      });
+      const told = (one: Mail | FrameMail): number => log.push(`told ${parseInt(one.tick, 16)}`);
+      isWhole = true;
+      const early = (one: FrameMail): boolean => {
+        log.push(`early ${parseInt(one.tick, 16)}`);
+        return isWhole;
+      };
+      mailbox = new Mailbox({ takeResults, tick: tick(3) } as unknown as Shard, readerOf(told, early));
     });
     afterEach(() => mailbox.close());
 
@@ -62,11 +82,7 @@ describe('a mailbox', () => {
         return Promise.resolve({ mails: [], more: false });
       };
       const shard = { takeResults, tick: tick(3) } as unknown as Shard;
-      const teller = new Mailbox(
-        shard,
-        () => undefined,
-        () => halts.shift()!,
-      );
+      const teller = new Mailbox(shard, readerOf(), () => halts.shift()!);
       await teller.empty();
       await waitUntil(() => told.length === 2, 'the rest is told');
       teller.close();
@@ -91,7 +107,7 @@ describe('a mailbox', () => {
         if ((rings += 1) < 200) void flowing.empty();
         return { mails: [mail(rings)], more: false };
       };
-      const flowing = new Mailbox({ takeResults, tick: tick(0) } as unknown as Shard, () => undefined);
+      const flowing = new Mailbox({ takeResults, tick: tick(0) } as unknown as Shard, readerOf());
       const first = flowing.empty();
       await new Promise((resolve) => setImmediate(resolve));
       await flowing.empty();
@@ -108,7 +124,7 @@ describe('a mailbox', () => {
 
     it('tells all who wait for it that Redis refuses', async () => {
       const refusing = { takeResults: () => Promise.reject(new Error('NOPERM')), tick: tick(0) };
-      const refused = new Mailbox(refusing as unknown as Shard, () => undefined);
+      const refused = new Mailbox(refusing as unknown as Shard, readerOf());
       const outcomes = await Promise.allSettled([refused.empty(), refused.empty()]);
       expect(outcomes.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected']);
       await refused.empty().then(
@@ -165,7 +181,7 @@ describe('a mailbox', () => {
         { mails: [mail(2)], more: true },
         { isBox: true, mails: [mail(3)], more: false },
       ];
-      const counted = new Mailbox({ takeResults, tick: tick(9) } as unknown as Shard, () => undefined);
+      const counted = new Mailbox({ takeResults, tick: tick(9) } as unknown as Shard, readerOf());
       await counted.empty();
       await counted.empty();
       counted.close();
@@ -200,6 +216,52 @@ describe('a mailbox', () => {
       expect(mailbox.isClosed).to.equal(true);
       await new Promise((resolve) => setTimeout(resolve, 250));
       expect(log).to.deep.equal(['take 0', 'told 1']);
+    });
+
+    it('hands on at once what a wake-up carried, and takes it off the server soon, without handing it on again', async () => {
+      answers = [{ mails: [frame(1), frame(2), frame(3)], more: false }];
+      mailbox.carried(frame(1));
+      mailbox.carried(frame(3));
+      mailbox.carried(frame(1));
+      expect(log).to.deep.equal(['early 1', 'early 3']);
+      await waitUntil(() => log.includes('take 3'), 'it is taken off');
+      expect(log).to.deep.equal(['early 1', 'early 3', 'take 0', 'told 2', 'take 3']);
+      mailbox.carried(frame(2));
+      mailbox.carried(frame(3));
+      expect(log.length, 'they are known').to.equal(5);
+    });
+
+    it('asks at once where not all of it could be handed on, and after sixteen', async () => {
+      isWhole = false;
+      answers = [{ mails: [frame(1)], more: false }];
+      mailbox.carried(frame(1));
+      expect(log).to.deep.equal(['early 1', 'take 0']);
+      await waitUntil(() => log.includes('told 1'), 'it is handed on again');
+      isWhole = true;
+      for (let n = 2; n < 17; n += 1) mailbox.carried(frame(n));
+      expect(log.filter((line) => line.startsWith('take'))).to.have.lengthOf(1);
+      mailbox.carried(frame(17));
+      expect(log.filter((line) => line.startsWith('take'))).to.have.lengthOf(2);
+    });
+
+    it('does not remember what Redis has lost', async () => {
+      mailbox.carried(frame(2));
+      answers = [
+        { mails: [frame(4)], more: false },
+        { isBox: true, mails: [frame(2)], more: false },
+      ];
+      await mailbox.empty();
+      await mailbox.empty();
+      expect(log).to.deep.equal(['early 2', 'take 0', 'told 4', 'take 4', 'told 2']);
+    });
+
+    it('takes what was carried off the server before it leaves', async () => {
+      answers = [{ mails: [frame(1)], more: false }];
+      mailbox.carried(frame(1));
+      await mailbox.leave();
+      expect(log).to.deep.equal(['early 1', 'take 0', 'take 1!']);
+      mailbox.carried(frame(2));
+      expect(log.length, 'it is closed').to.equal(3);
     });
 
     it('is told nothing by a close', async () => {

@@ -42,7 +42,7 @@ class World {
           }
         }
       },
-      ...{ grants: this.grants, node: () => 'me', limits: ['9', '99'], introduceMs },
+      ...{ grants: this.grants, node: () => 'me', limits: ['9', '99'], introduceMs, carriedBytes: 0 },
       taken: (one) => this.taken.push(one),
       send: ({ number, alone }, args) => {
         const texts = args as (string | Buffer)[];
@@ -95,7 +95,7 @@ class World {
 function headOf([results, bytes, terms]: readonly (string | Buffer)[]): string {
   expect([results, bytes]).to.deep.equal(['9', '99']);
   const text = String(terms);
-  const [form, last, mark] = [text[0]!, text.slice(1, 13), text.slice(13)];
+  const [form, last, mark] = [text[0]!, text.slice(1, 13), text.slice(13, 27)];
   return `${form} ${parseInt(last, 16)} ${parseInt(mark, 16)}`;
 }
 

@@ -4,7 +4,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export type Ring = 'claim' | 'results' | 'refresh';
 
-const MESSAGE = /[*>]3\r\n\$7\r\nmessage\r\n\$\d+\r\n[^\r]*:wake:[^\r]*\r\n\$\d+\r\n(\w+) [^\r]*\r\n/g;
+/** Up to the message, of which it captures the length and what it says to do. What a message carries may be any bytes. */
+const MESSAGE = /[*>]3\r\n\$7\r\nmessage\r\n\$\d+\r\n[^\r]*:wake:[^\r]*\r\n\$(\d+)\r\n(?=(\w+) )/g;
 
 export class DeafProxy {
   /** Wake-ups of these kinds do not come through. */
@@ -51,12 +52,16 @@ export class DeafProxy {
 
   #withoutRings(bytes: Buffer): Buffer {
     if (this.deafTo.size === 0) return bytes;
-    const heard = bytes.toString('latin1').replace(MESSAGE, (message, what: Ring) => {
-      if (!this.deafTo.has(what)) return message;
+    const heard: Buffer[] = [];
+    let from = 0;
+    for (const message of bytes.toString('latin1').matchAll(MESSAGE)) {
+      const [head, length, what] = message;
+      if (!this.deafTo.has(what as Ring)) continue;
       this.swallowed += 1;
-      return '';
-    });
-    return Buffer.from(heard, 'latin1');
+      heard.push(bytes.subarray(from, message.index));
+      from = message.index + head.length + Number(length) + '\r\n'.length;
+    }
+    return Buffer.concat([...heard, bytes.subarray(from)]);
   }
 }
 
