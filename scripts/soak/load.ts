@@ -30,6 +30,8 @@ const ENDS: readonly End[] = [
   'expired',
   ...Array<End>(6).fill('finished'),
 ];
+/** What a planted leak keeps per sample, 1 MB, however slow the machine is. */
+const LEAK_WORDS = 2 ** 17;
 /** The slowest that a planted drift makes a request: far more than a busy machine does. */
 const DRIFT_MS = 4_000;
 
@@ -94,6 +96,7 @@ export class Load {
   sample(heapMb: number): Sample {
     const [chunks, requests] = [this.#chunkMs, this.#requestMs];
     [this.#chunkMs, this.#requestMs] = [[], []];
+    if (this.#options.plant.includes('leak')) this.#leak.push(new Array(LEAK_WORDS).fill(heapMb));
     return { heapMb, chunkP99Ms: quantile(chunks, 0.99), requestP99Ms: quantile(requests, 0.99) };
   }
 
@@ -122,7 +125,6 @@ export class Load {
     request,
     signal,
   }: ClaimedRequest<SoakRequest>): AsyncGenerator<string, string, undefined> {
-    if (this.#options.plant.includes('leak')) this.#leak.push(new Array(5_000).fill(request.request_id));
     if (this.#options.plant.includes('drift') && request.chunks === 0) {
       const share = (performance.now() - this.#began) / (this.#options.seconds * 1000);
       await sleep(DRIFT_MS * Math.min(1, share) ** 2);
