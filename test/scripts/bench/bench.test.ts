@@ -32,7 +32,7 @@ describe('npm run bench', () => {
 
   /** Far too short to measure anything: that each entry goes all the way, and is told of. */
   async function run(only: string, ...more: string[]): Promise<Said> {
-    const args = ['--only', only, '--rounds', '1', '--seconds', '0.05', '--idle-nodes', '0', '--json'];
+    const args = ['--only', only, '--rounds', '2', '--seconds', '0.05', '--idle-nodes', '0', '--json'];
     const bench = start([...args, ...more]);
     expect(await bench.over, bench.said.stderr).to.equal(0);
     expect(await benchKeys()).to.deep.equal([]);
@@ -64,18 +64,17 @@ describe('npm run bench', () => {
       }
   });
 
-  it('sends streams through every contender: by calls and by run, to many owners, and cancelled ones', async function () {
+  it('sends streams through every contender: by calls and by run, own ones, to many owners, and cancelled ones', async function () {
     this.timeout(180_000);
-    const all = await run('^8 streams$');
-    const quick = await run('^64 streams, (run|16|10)', '--quick');
-    const cells = [...all.cells, ...quick.cells];
+    const { cells, ratios } = await run('^8 streams$|^64 streams, ');
     expect(cells.map(({ name }) => name)).to.deep.equal([
-      ...['8 streams', '64 streams, run', '64 streams, 16 owners', '64 streams, 10 % cancelled'],
+      ...['8 streams', '64 streams, run', '64 streams, own', '64 streams, 16 owners'],
+      '64 streams, 10 % cancelled',
     ]);
     for (const { name, rows } of cells)
       for (const row of rows) expect(row.costs.count?.min, `${row.name} of ${name}`).to.be.at.least(8);
-    expect(Object.keys(all.ratios)).to.include('8 streams: Redis CPU, ours / reference');
-    expect(Object.keys(quick.ratios)).to.include.members([
+    expect(Object.keys(ratios)).to.include.members([
+      '8 streams: Redis CPU, ours / reference',
       '64 streams, 16 owners: client CPU, ours / one owner',
       '64 streams, 10 % cancelled: Redis CPU, ours / none cancelled',
     ]);
@@ -86,8 +85,8 @@ describe('npm run bench', () => {
     const { cells, ratios } = await run('^34 streams|^put to claim', '--quick');
     for (const { name, rows } of cells)
       for (const row of rows) {
-        // one, however slow the machine is
-        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(1);
+        // one a round, however slow the machine is
+        expect(row.wait?.samples, `${row.name} of ${name}`).to.be.at.least(2);
         expect(row.wait!.pings.median).to.be.greaterThan(0.5);
         expect(row.wait!.p99).to.be.at.least(row.wait!.p50);
       }
@@ -105,24 +104,14 @@ describe('npm run bench', () => {
     const { ratios } = await run('own$', ...args, '--write-baseline', '--picture', picture);
     expect(readFileSync(picture, 'utf8')).to.match(/^<svg [^]*64 streams, own[^]*<\/svg>\n$/);
     expect(JSON.parse(readFileSync(baseline, 'utf8'))).to.deep.equal(ratios);
+    const again = await run('own$', ...args, '--check', '--slack', '100');
+    expect(again.complaints).to.deep.equal([]);
 
     const name = '64 streams, own: Redis CPU, ours / lists';
     writeFileSync(baseline, JSON.stringify({ ...ratios, [name]: ratios[name]! / 1_000 }));
-    const bench = start([
-      '--only',
-      'own$',
-      '--rounds',
-      '1',
-      '--seconds',
-      '0.05',
-      ...args,
-      '--check',
-      '--slack',
-      '100',
-    ]);
+    const bench = start(['--only', 'own$', '--rounds', '1', '--seconds', '0.05', ...args, '--check']);
     expect(await bench.over).to.equal(1);
-    // the others are within theirs
-    expect(bench.said.stderr.match(/^bench: .*, ours \/ .*?: /gm)).to.deep.equal([`bench: ${name}: `]);
+    expect(bench.said.stderr).to.contain(`bench: ${name}: `);
   });
 
   it('ends its processes at Ctrl-C, with exit code 130, no stack trace and no key left', async function () {

@@ -16,7 +16,7 @@ const SEED = 7;
 async function chaos(options: Partial<ChaosOptions>): Promise<{ outcome: Outcome; report: string }> {
   const lines: string[] = [];
   const outcome = await runChaos({
-    ...{ algorithm: 'ours', seconds: SECONDS, seed: SEED, faults: FAULT_NAMES, perSecond: 40 },
+    ...{ algorithm: 'ours', seconds: SECONDS, seed: SEED, faults: FAULT_NAMES, perSecond: 50 },
     ...{ setup: drawSetup(SEED), tell: (line) => void lines.push(line), ...options },
   });
   return { outcome, report: `${lines.join('\n')}\n${conclude(outcome)}` };
@@ -35,15 +35,14 @@ describe('a short chaos', function () {
     const { outcome, report } = await chaos({});
     expect(outcome.violations, report).to.deep.equal([]);
     expect(outcome.figures).to.include({ lost: 0, duplicated: 0, staleAccepted: 0, orderViolations: 0 });
-    // on a busy machine they are fewer
-    expect(outcome.figures.accepted, report).to.be.greaterThan(50);
+    expect(outcome.figures.accepted, report).to.be.greaterThan(100);
     expect(Object.keys(outcome.faults).length, report).to.be.greaterThan(8);
   });
 
   it('loses requests of the naive twin, by the same seed and faults', async () => {
     const { outcome, report } = await chaos({ algorithm: 'reference', seconds: TWIN_SECONDS });
     forget(outcome);
-    expect(outcome.figures.accepted, report).to.be.greaterThan(20);
+    expect(outcome.figures.accepted, report).to.be.greaterThan(50);
     expect(outcome.figures.lost, report).to.be.greaterThan(0);
   });
 

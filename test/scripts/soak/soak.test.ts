@@ -64,15 +64,23 @@ describe('npm run soak', () => {
   }
 
   it('finds nothing where nothing is wrong, though requests also fail, expire and are cancelled', async function () {
-    this.timeout(90_000);
-    const { code, ends, chunks, samples: some, complaints } = await run();
-    // in seconds beside other tests p99 drifts by itself: that is judged above, and by a run of minutes
-    expect(complaints.filter((one) => !one.includes(' drifted from '))).to.deep.equal([]);
-    expect(code).to.equal(complaints.length === 0 ? 0 : 1);
+    this.timeout(180_000);
+    // in seconds beside other tests p99 may drift by the machine: what drifts by itself does so in each of three runs
+    const isDrift = (one: string): boolean => one.includes(' drifted from ');
+    let soaked = await run();
+    for (
+      let runs = 1;
+      runs < 3 && soaked.complaints.length > 0 && soaked.complaints.every(isDrift);
+      runs += 1
+    )
+      soaked = await run();
+    const { code, ends, chunks, samples: some, complaints } = soaked;
+    expect(complaints).to.deep.equal([]);
+    expect(code).to.equal(0);
     expect(some).to.have.length(SAMPLES);
     for (const end of ['finished', 'failed', 'cancelled', 'expired'])
       expect(ends[end], end).to.be.greaterThan(0);
-    expect(chunks).to.be.greaterThan(100);
+    expect(chunks).to.be.greaterThan(1_000);
   });
 
   it('fails when there is a leak, a key or a drift, and tells of each', async function () {
