@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { readFileSync, readdirSync } from 'node:fs';
 import { posix, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { ts } from '../scripts/lib/tool/typescript.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

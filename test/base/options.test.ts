@@ -1,7 +1,8 @@
 // The table of options against what else speaks of options: the docstrings of SchedulerOptions, and docs/options.md.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import ts from 'typescript';
+import type TS from 'typescript';
+import { ts } from '../../scripts/lib/tool/typescript.ts';
 import { OPTIONS_DOC, withOptions } from '../../scripts/build/options-doc.ts';
 import { ConfigError } from '../../src/base/errors.ts';
 import { OPTIONS, type Option } from '../../src/base/option-table.ts';
@@ -14,7 +15,7 @@ function docstrings(): Map<string, string> {
   const path = new URL('../../src/base/options.ts', import.meta.url);
   const source = ts.createSourceFile('options.ts', readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
   const options = source.statements.find(
-    (one): one is ts.InterfaceDeclaration =>
+    (one): one is TS.InterfaceDeclaration =>
       ts.isInterfaceDeclaration(one) && one.name.text === 'SchedulerOptions',
   )!;
   return new Map(

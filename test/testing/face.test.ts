@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { transformSync } from 'esbuild';
-import ts from 'typescript';
+import type TS from 'typescript';
+import { ts } from '../../scripts/lib/tool/typescript.ts';
 import * as face from '../../src/testing/index.ts';
 
 const folder = 'src/testing';
@@ -18,13 +19,13 @@ const sources = new Map(
 );
 
 /** Modules that a file names in `import`, `export … from` and `import()`. */
-function importsOf(source: ts.SourceFile): { static: string[]; dynamic: string[] } {
+function importsOf(source: TS.SourceFile): { static: string[]; dynamic: string[] } {
   const found = { static: [] as string[], dynamic: [] as string[] };
-  const visit = (node: ts.Node): void => {
+  const visit = (node: TS.Node): void => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier)
-      found.static.push((node.moduleSpecifier as ts.StringLiteral).text);
+      found.static.push((node.moduleSpecifier as TS.StringLiteral).text);
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
-      found.dynamic.push((node.arguments[0] as ts.StringLiteral).text);
+      found.dynamic.push((node.arguments[0] as TS.StringLiteral).text);
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -46,17 +47,17 @@ function loadedBy(path: string, loaded = new Set<string>()): string[] {
 function exportsOfIndex(): { name: string; path: string }[] {
   const index = sources.get(join(folder, 'index.ts'))!;
   return index.statements.filter(ts.isExportDeclaration).flatMap((statement) => {
-    const path = join(folder, (statement.moduleSpecifier as ts.StringLiteral).text);
-    const { elements } = statement.exportClause as ts.NamedExports;
+    const path = join(folder, (statement.moduleSpecifier as TS.StringLiteral).text);
+    const { elements } = statement.exportClause as TS.NamedExports;
     return elements.map(({ name }) => ({ name: name.text, path }));
   });
 }
 
-function declarationOf(name: string, source: ts.SourceFile): ts.Statement | undefined {
+function declarationOf(name: string, source: TS.SourceFile): TS.Statement | undefined {
   return source.statements.find((statement) => {
     if (ts.isVariableStatement(statement))
       return statement.declarationList.declarations.some((one) => one.name.getText() === name);
-    const named = statement as ts.Statement & { name?: ts.Identifier };
+    const named = statement as TS.Statement & { name?: TS.Identifier };
     return named.name?.text === name;
   });
 }

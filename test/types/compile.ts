@@ -2,7 +2,7 @@
 // time is to read these.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { ts } from '../../scripts/lib/tool/typescript.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -5,7 +5,8 @@
  * All mutants of a file are in one text, and a switch that is asked at each place says which of them holds. So the
  * sources are built once, and a run of the tests without any mutant tells which test comes by which of them.
  */
-import ts from 'typescript';
+import type TS from 'typescript';
+import { ts } from '../../lib/tool/typescript.ts';
 import { squeeze, type Mutant } from '../mutant.ts';
 import { SWITCH } from './switch.ts';
 
@@ -16,7 +17,7 @@ export interface SrcMutant extends Mutant {
 
 /** A place in the source, and what may stand there instead. */
 interface Place {
-  node: ts.Node;
+  node: TS.Node;
   /** Texts; empty: nothing. */
   instead: string[];
 }
@@ -30,7 +31,7 @@ export function mutantsOf(file: string, source: string, first = 0): { mutants: S
   const mutants: SrcMutant[] = [];
 
   /** The text of a node with switches in it. */
-  const textOf = (node: ts.Node): string => {
+  const textOf = (node: TS.Node): string => {
     const place = placeOf(node);
     const numbers = place?.instead.map((after) => add(node, after)) ?? [];
     let text = '';
@@ -45,7 +46,7 @@ export function mutantsOf(file: string, source: string, first = 0): { mutants: S
     const choices = place.instead.map((after, i) => `${SWITCH}(${numbers[i]!}) ? ${after || 'undefined'} : `);
     return `(${choices.join('')}(${text}))`;
   };
-  const add = (node: ts.Node, after: string): number => {
+  const add = (node: TS.Node, after: string): number => {
     const line = tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
     const number = first + mutants.length;
     const before = squeeze(node.getText(tree));
@@ -56,7 +57,7 @@ export function mutantsOf(file: string, source: string, first = 0): { mutants: S
   return { text: source.slice(0, tree.getStart()) + textOf(tree), mutants };
 }
 
-function placeOf(node: ts.Node): Place | undefined {
+function placeOf(node: TS.Node): Place | undefined {
   if (isCallStatement(node) || isCallBody(node)) return { node, instead: [''] };
   if (!isExpression(node)) return undefined;
   const instead = new Set<string>();
@@ -69,7 +70,7 @@ function placeOf(node: ts.Node): Place | undefined {
 }
 
 const { SyntaxKind: Kind } = ts;
-const COMPARISONS = new Set<ts.SyntaxKind>([
+const COMPARISONS = new Set<TS.SyntaxKind>([
   Kind.LessThanToken,
   Kind.LessThanEqualsToken,
   Kind.GreaterThanToken,
@@ -80,19 +81,19 @@ const COMPARISONS = new Set<ts.SyntaxKind>([
   Kind.InstanceOfKeyword,
 ]);
 
-function isExpression(node: ts.Node): node is ts.Expression {
+function isExpression(node: TS.Node): node is TS.Expression {
   return ts.isExpression(node) && !ts.isParenthesizedExpression(node);
 }
 
 /** The nearest node above that is no pair of parentheses, and what it has of this node. */
-function above(node: ts.Node): { parent: ts.Node; child: ts.Node } {
+function above(node: TS.Node): { parent: TS.Node; child: TS.Node } {
   let child = node;
   while (ts.isParenthesizedExpression(child.parent)) child = child.parent;
   return { parent: child.parent, child };
 }
 
 /** `choice`: a condition, or a value that is true or false. `loop`: one that would hold for ever if it always held. */
-function roleOf(node: ts.Expression): 'choice' | 'loop' | undefined {
+function roleOf(node: TS.Expression): 'choice' | 'loop' | undefined {
   const { parent, child } = above(node);
   if ((ts.isIfStatement(parent) || ts.isWhileStatement(parent)) && parent.expression === child)
     return ts.isIfStatement(parent) ? 'choice' : 'loop';
@@ -102,28 +103,28 @@ function roleOf(node: ts.Expression): 'choice' | 'loop' | undefined {
   return isTruth(node) && !isConnective(parent) && !isNot(parent) ? 'choice' : undefined;
 }
 
-function isTruth(node: ts.Expression): boolean {
+function isTruth(node: TS.Expression): boolean {
   if (ts.isParenthesizedExpression(node)) return isTruth(node.expression);
   if (isConnective(node)) return isTruth(node.left) && isTruth(node.right);
   return isNot(node) || (ts.isBinaryExpression(node) && COMPARISONS.has(node.operatorToken.kind));
 }
 
-function isNot(node: ts.Node): boolean {
+function isNot(node: TS.Node): boolean {
   return ts.isPrefixUnaryExpression(node) && node.operator === Kind.ExclamationToken;
 }
 
-function isConnective(node: ts.Node): node is ts.BinaryExpression {
+function isConnective(node: TS.Node): node is TS.BinaryExpression {
   const sign = ts.isBinaryExpression(node) ? node.operatorToken.kind : undefined;
   return sign === Kind.AmpersandAmpersandToken || sign === Kind.BarBarToken;
 }
 
 /** What is left of an `&&` or `||` without each of its sides. */
-function sidesLeft(node: ts.Expression): string[] {
+function sidesLeft(node: TS.Expression): string[] {
   if (!isConnective(node)) return [];
   const sign = node.operatorToken.kind;
   if (isConnective(node.parent) && node.parent.operatorToken.kind === sign) return [];
   const sides: string[] = [];
-  const collect = (side: ts.Expression): void => {
+  const collect = (side: TS.Expression): void => {
     if (isConnective(side) && side.operatorToken.kind === sign) {
       collect(side.left);
       collect(side.right);
@@ -135,30 +136,30 @@ function sidesLeft(node: ts.Expression): string[] {
   );
 }
 
-function boundsOf(node: ts.Expression): string[] {
+function boundsOf(node: TS.Expression): string[] {
   if (!ts.isCallExpression(node) || !/^Math\.(min|max)$/.test(node.expression.getText())) return [];
   return node.arguments.some(ts.isSpreadElement) ? [] : node.arguments.map((one) => one.getText());
 }
 
 /** A call whose value nobody wants: `f();`, `await f();`, `void f();` */
-function isCallStatement(node: ts.Node): boolean {
+function isCallStatement(node: TS.Node): boolean {
   return ts.isExpressionStatement(node) && isCall(node.expression);
 }
 
-function isCall(node: ts.Expression): boolean {
+function isCall(node: TS.Expression): boolean {
   if (ts.isAwaitExpression(node) || ts.isVoidExpression(node)) return isCall(node.expression);
   return ts.isCallExpression(node) && node.expression.kind !== Kind.SuperKeyword;
 }
 
 /** The same as the body of an arrow function that says it gives nothing. */
-function isCallBody(node: ts.Node): boolean {
+function isCallBody(node: TS.Node): boolean {
   if (!isExpression(node) || !ts.isArrowFunction(node.parent) || node.parent.body !== node) return false;
   const isVoid = node.parent.type?.kind === Kind.VoidKeyword || ts.isVoidExpression(node);
   return isVoid && isCall(node);
 }
 
 /** `Class.method`, or the name of a function; empty: none. */
-function functionOf(node: ts.Node): string {
+function functionOf(node: TS.Node): string {
   for (let at = node.parent; !ts.isSourceFile(at); at = at.parent) {
     if (ts.isClassElement(at) && ts.isClassLike(at.parent)) {
       const name = ts.isConstructorDeclaration(at) ? 'constructor' : (at.name?.getText() ?? 'static');

@@ -1,4 +1,4 @@
-// `npm test`: the tests in parallel. Exit codes as for the tools of scripts/: 0 all passed, 1 not, 2 bad usage, 130 Ctrl-C.
+// `npm test` and `npm run test:tools`: tests in parallel. Exit codes as for the tools of scripts/: 0 all passed, 1 not, 2 bad usage, 130 Ctrl-C.
 import { runTool } from '../../../scripts/lib/tool/process.ts';
 import { parseOptions, type RunOptions } from './options.ts';
 import { findFiles, keepDurations, longestFirst, readDurations } from './plan.ts';

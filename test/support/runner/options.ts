@@ -7,7 +7,7 @@ import { LARGEST_SEED } from './shuffle.ts';
 const PER_CORE = 2.5;
 
 export interface RunOptions {
-  /** Files and folders; empty: all tests. */
+  /** Files and folders; empty: all tests but those of tools. */
   paths: string[];
   grep?: string;
   /** Of a random order. */
@@ -27,7 +27,7 @@ export interface RunOptions {
 export function parseOptions(args: readonly string[]): RunOptions | undefined {
   const program = new Command('npm test --')
     .description('Runs the tests: files in parallel, each worker with a Redis of its own.')
-    .argument('[files...]', 'test files, or folders of them (default: all)')
+    .argument('[files...]', 'test files, or folders of them (default: all but test/scripts)')
     .option('-g, --grep <pattern>', 'only tests whose full title matches')
     .option('--shuffle [seed]', 'files and the tests within suites in random order', integer(0, LARGEST_SEED))
     .option('--forbid-only', 'it.only is a failure (always so when all tests are run)', false)

@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import { UsageError } from '../../../src/cli/output.ts';
 import { CACHE, nameOf, root } from './paths.ts';
 
+/** Tests of the tools in `scripts/`: most of them start whole fleets, so they are a run of their own (`npm run test:tools`). */
+const TOOLS = join('test', 'scripts');
 /** Not in the tree: it is of one machine. */
 const RECORD = join(CACHE, 'test-ms.json');
 
@@ -49,7 +51,8 @@ export const KNOWN_TO_BE_LONG: readonly string[] = [
 export type Durations = Readonly<Record<string, number>>;
 
 /**
- * The test files that are named, those below a folder that is named, or all; each once, relative to the project's folder.
+ * The test files that are named, and those below a folder that is named; without any, all but those of tools. Each once,
+ * relative to the project's folder.
  *
  * @throws UsageError for a path that does not exist
  */
@@ -62,7 +65,8 @@ export function findFiles(paths: readonly string[]): string[] {
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => join(path, name));
   });
-  return [...new Set(found.map(nameOf))].sort();
+  const names = [...new Set(found.map(nameOf))].sort();
+  return paths.length === 0 ? names.filter((name) => !name.startsWith(`${TOOLS}/`)) : names;
 }
 
 /** The longest first: by the last run, else by what is known; a file that nobody has timed comes before short ones. */
