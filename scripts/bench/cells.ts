@@ -38,7 +38,7 @@ export const CELLS: readonly Cell[] = [
   ),
   lifecycles('600 KB, put 1', { batch: 1, room: 8, window: 16, tokens: 97_000 }, ['lists', 'bullmq'], []),
   ...[1, 8, 64].map((streams) =>
-    streamCell(named(streams), { streams }, ['lists', 'redis-streams', 'reference'], {
+    streamCell(named(streams), { streams }, ['lists', 'redis-streams', 'one-script', 'reference'], {
       quick: ['lists'],
     }),
   ),

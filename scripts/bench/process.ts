@@ -4,6 +4,7 @@ import { ClaimOwner, idlePeer } from './claims.ts';
 import { acknowledged } from './contenders/acknowledged.ts';
 import { bullmq, bullmqEvents } from './contenders/bullmq.ts';
 import { lists } from './contenders/lists.ts';
+import { oneScript } from './contenders/one-script.ts';
 import { ours, ownStreams } from './contenders/ours.ts';
 import type { Contender, ContenderName, Place } from './contenders/port.ts';
 import { redisStreams } from './contenders/redis-streams.ts';
@@ -35,7 +36,7 @@ export interface Did {
 
 const BY_NAME: Readonly<Record<ContenderName, Contender>> = {
   ...{ ours, lists, acknowledged, bullmq, reference },
-  ...{ 'redis-streams': redisStreams, 'bullmq-events': bullmqEvents },
+  ...{ 'redis-streams': redisStreams, 'one-script': oneScript, 'bullmq-events': bullmqEvents },
 };
 
 async function sideOf(settings: SideSettings): Promise<Side> {

@@ -12,6 +12,7 @@ import type { RedisServer } from '../lib/redis/find.ts';
 import { newTopic, removeKeys } from '../lib/redis/topics.ts';
 import type { Cell, Entry } from './cells.ts';
 import { BULLMQ_DIRECT } from './contenders/bullmq.ts';
+import { DIRECT } from './contenders/one-script.ts';
 import { figuresOf, type CellFigures, type Sample } from './figures.ts';
 import { measureIdleFleet } from './idle.ts';
 import type { Options } from './options.ts';
@@ -122,11 +123,12 @@ export class Suite {
   #round({ contender }: Entry, pair: Pair, ms: number): Promise<Sample> {
     this.#stop.signal.throwIfAborted();
     const scripted = contender === 'ours' || (contender.startsWith('bullmq') && BULLMQ_DIRECT);
+    const direct = contender === 'one-script' ? DIRECT : scripted;
     return pair.round(ms, async (act) => {
       await this.#longest?.begin();
       const before = await readServer(this.#control);
       const round = await act();
-      const cost = costOf(before, await readServer(this.#control), scripted);
+      const cost = costOf(before, await readServer(this.#control), direct);
       return sampleOf(round, cost, await this.#longest?.read());
     });
   }

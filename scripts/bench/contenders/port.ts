@@ -7,7 +7,14 @@ import type { BenchRequest, Chunk, Load } from '../loads.ts';
 export type Role = 'owner' | 'runner';
 
 export type ContenderName =
-  'ours' | 'lists' | 'acknowledged' | 'redis-streams' | 'bullmq' | 'bullmq-events' | 'reference';
+  | 'ours'
+  | 'lists'
+  | 'acknowledged'
+  | 'redis-streams'
+  | 'one-script'
+  | 'bullmq'
+  | 'bullmq-events'
+  | 'reference';
 
 /** Where, and with what. */
 export interface Place {
