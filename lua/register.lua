@@ -25,10 +25,11 @@
 -- WRITES nodes, meta
 local bounds = require('lib.bounds')
 local names = require('lib.names')
+local schema = require('lib.schema')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local action, instance, clock, keep_alive, own_ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local above, own_epoch, load_shards, load_unit, empty, engine = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local breaker, FIRST, DAY, SCHEMA, MOST_SHARDS = ARGV[12], 13, 86400000, '1', 65536
+local breaker, FIRST, DAY, MOST_SHARDS = ARGV[12], 13, 86400000, 65536
 local LAST_EPOCH, ANY_TOKENS, MOST_BREAKER = 9007199254740991, 4294967295, 512
 assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and own_ttl >= 1 and own_ttl <= bounds.MS
   and #above == 14 and tonumber(above, 16) < LAST_EPOCH and (own_epoch == '' or #own_epoch == 14)
@@ -41,19 +42,19 @@ local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = floor(us / 1000)
 
 local meta = call('HMGET', names.META, 'schema', 'shards', 'unit', 'ttl', 'expiry')
-if meta[1] and meta[1] ~= SCHEMA then
+if meta[1] and meta[1] ~= schema.VERSION then
   return { 'SCHEMA', meta[1] }
 end
 local shards = format('%d', max(tonumber(meta[2] or 0), tonumber(load_shards)))
-local ttl = max(tonumber(meta[4] or 0), own_ttl)
+local ttl = format('%d', max(tonumber(meta[4] or 0), own_ttl))
 -- a name that is renewed in time finds its entry, whoever comes and goes meanwhile
-local expiry = format('%d', max(tonumber(meta[5] or 0), now + ttl + keep_alive))
+local expiry = format('%d', max(tonumber(meta[5] or 0), now + tonumber(ttl) + keep_alive))
 
 -- The first write is one that is allowed over maxmemory: it opens the rest of the script.
 local function store(name, holder, epoch, till, home)
   call('PEXPIREAT', names.NODES, expiry)
   call('HSET', names.NODES, name, table.concat({ holder, epoch, format('%d', till), home, engine, breaker }, '|'))
-  call('HSET', names.META, 'schema', SCHEMA, 'shards', shards, 'unit', load_unit, 'ttl', format('%d', ttl), 'expiry', expiry)
+  call('HSET', names.META, 'schema', schema.VERSION, 'shards', shards, 'unit', load_unit, 'ttl', ttl, 'expiry', expiry)
   call('PEXPIREAT', names.NODES, expiry)
   call('PEXPIREAT', names.META, format('%d', max(now + DAY, tonumber(expiry))))
 end
@@ -89,10 +90,9 @@ for at = FIRST, #ARGV, 2 do
     return { 'OK', name, '', shards }
   elseif entry.holder == instance or entry.till <= now or action == 'over' or is_undone(entry) then
     if action == 'take' or action == 'over' then
-      names.forget(now - ttl)
+      names.forget(now - tonumber(ttl))
     end
-    local epoch = epoch_for(entry)
-    local leaving = action == 'leave'
+    local epoch, leaving = epoch_for(entry), action == 'leave'
     store(name, leaving and '' or instance, epoch, leaving and now or now + keep_alive, home)
     return { 'OK', name, epoch, shards }
   end

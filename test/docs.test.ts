@@ -117,12 +117,12 @@ describe('lua/README.md', () => {
   });
 
   it('lists the tables of a shard in the order of the keys, with the types of the headers', () => {
-    const rows = rowsOf(section(protocol, 'Tables')).filter(([, key]) => key?.startsWith('{topic.shard}'));
+    const rows = rowsOf(section(protocol, 'Tables')).filter(([, key]) => key?.startsWith('{topic.suffix}'));
     const tables: readonly ShardTable[] = SHARD_TABLES;
     expect(rows.map(([number, key, type]) => [number, key, type])).to.deep.equal(
       tables.map((table, i) => [
         String(i + 1),
-        shardKey('topic', 0, table).replace('.0}', '.shard}'),
+        shardKey('topic', 0, table).replace(/\.\w{3}\}/, '.suffix}'),
         typeOf(table),
       ]),
     );

@@ -18,6 +18,7 @@
 -- STATUS EVICTED STALE
 local caller = require('lib.caller')
 local layout = require('lib.layout')
+local schema = require('lib.schema')
 local shard = require('lib.shard')
 local tables = require('lib.tables')
 local call, format, sub = redis.call, string.format, string.sub
@@ -56,7 +57,7 @@ local function enter(lane, opening, fields)
   -- a new shard
   if not stored[1] then
     shard.made(tables.SHARD)
-    shard.note('schema', '1')
+    shard.note('schema', schema.VERSION)
     shard.note('visited', '0')
     shard.note('grace', '0')
   end

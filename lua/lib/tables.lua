@@ -1,5 +1,6 @@
 -- The twelve tables of one shard. Every shard script gets these KEYS in this order. They share the hash tag
--- {topic.shard}, so a script touches one slot. A ticket is owner|order|tokens|deadline|id; layout.lua reads it.
+-- {topic.suffix}, which the client makes of the shard's number, so a script touches one slot. A ticket is
+-- owner|order|tokens|deadline|id; layout.lua reads it.
 --
 -- KEYS[1] waiting zset  tickets, every score 0; an owner's queue is the range [owner| .. (owner}
 -- KEYS[2] head zset     owner -> order of its first waiting ticket

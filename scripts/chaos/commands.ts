@@ -1,4 +1,5 @@
 /** What a client sends to Redis, command by command. Pure. */
+import { suffixOf } from '../../src/base/suffixes.ts';
 
 /** Bytes that follow a line or an argument. */
 const END = Buffer.from('\r\n');
@@ -89,6 +90,6 @@ export function isScript(args: readonly Buffer[]): boolean {
 export function isOfShard(args: readonly Buffer[], shard: number): boolean {
   // all keys of a script are of one shard, and what follows them may be any text
   const keys = isScript(args) ? args.slice(3, 4) : args.slice(1);
-  const tag = `.${shard}}:`;
+  const tag = `.${suffixOf(shard)}}:`;
   return keys.length > 0 && keys.every((key) => key[0] === '{'.charCodeAt(0) && key.includes(tag));
 }

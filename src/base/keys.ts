@@ -1,6 +1,20 @@
 import crc16CcittFalse from 'crc/crc16ccitt';
-import crc16Xmodem from 'crc/crc16xmodem';
 import { ConfigError } from './errors.ts';
+import { slotOfTag, suffixOf } from './suffixes.ts';
+
+/**
+ * The schema: the version of the data model in Redis, with the names of its keys. `lua/lib/schema.lua` has the same. 1 had the
+ * shard's number where 2 has its suffix.
+ */
+export const SCHEMA = '2';
+
+/** Why a topic of another schema is left alone. */
+export function otherSchema(topic: string, found: string): string {
+  return (
+    `topic ${topic} has data of schema ${found}; this version reads schema ${SCHEMA}: ` +
+    'let nodes of a version that reads it end what it holds, or take another topic'
+  );
+}
 
 /** The twelve tables of a shard, in the order of every shard script's KEYS (lua/README.md#tables). */
 export const SHARD_TABLES = [
@@ -20,14 +34,14 @@ export const SHARD_TABLES = [
 
 export type ShardTable = (typeof SHARD_TABLES)[number];
 
-/** Keys of one shard; they share the hash tag `{topic.shard}`, so they live in one Redis Cluster slot. */
+/** Keys of one shard; they share the hash tag `{topic.suffix}`, so they live in one Redis Cluster slot. See suffixes.ts. */
 export function shardKeys(topic: string, shard: number): string[] {
   return SHARD_TABLES.map((table) => shardKey(topic, shard, table));
 }
 
 /** The key of one table of a shard. */
 export function shardKey(topic: string, shard: number, table: ShardTable): string {
-  return `{${topic}.${shard}}:${table}`;
+  return `{${tagOf(topic, shard)}}:${table}`;
 }
 
 /** Keys of a topic's registry: the node names, and the schema version with the shards in use. */
@@ -35,14 +49,24 @@ export function registryKeys(topic: string): [nodes: string, meta: string] {
   return [`{${topic}}:nodes`, `{${topic}}:meta`];
 }
 
+/** What names a shard in its keys, between the braces. */
+function tagOf(topic: string, shard: number): string {
+  return `${topic}.${suffixOf(shard)}`;
+}
+
 /** The slot of a shard in a Redis Cluster; without a shard, that of the registry. */
 export function slotOf(topic: string, shard?: number): number {
-  return crc16Xmodem(shard === undefined ? topic : `${topic}.${shard}`) % 16_384;
+  return slotOfTag(shard === undefined ? topic : tagOf(topic, shard));
 }
 
 /** The slot of a key with a hash tag. */
 export function slotOfKey(key: string): number {
-  return crc16Xmodem(key.slice(key.indexOf('{') + 1, key.indexOf('}'))) % 16_384;
+  return slotOfTag(key.slice(key.indexOf('{') + 1, key.indexOf('}')));
+}
+
+/** The keys of a topic, as glob patterns: those of its registry and of its shards. They match no key of another topic. */
+export function keyPatterns(topic: string): [registry: string, shards: string] {
+  return [`{${topic}}:*`, `{${topic}.???}:*`];
 }
 
 /** A node's wake-up channel is this prefix and its name. */

@@ -22,6 +22,7 @@ import {
   type Kind,
 } from './option-kinds.ts';
 import type { LoadUnit, SchedulerOptions } from './options.ts';
+import { MAX_SHARDS } from './suffixes.ts';
 
 /** What an option is when it is not given. */
 export interface Default<T> {
@@ -93,13 +94,13 @@ export const OPTIONS: OptionTable = {
     meaning: 'Shards of the topic; the home shard is crc16-ccitt-false(name) mod this',
     unit: 'shards',
     default: always(1),
-    kind: integer(1, 65_536),
+    kind: integer(1, MAX_SHARDS),
   },
   loadLookup: {
     meaning: 'Shards beside the home shard that a node without work looks at',
     unit: 'shards',
     default: always(5),
-    kind: integer(0, 65_536),
+    kind: integer(0, MAX_SHARDS),
   },
   loadUnit: {
     meaning: "What a node's load counts: its waiting `requests`, or the prompt `tokens` of these",

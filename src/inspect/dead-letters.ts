@@ -1,5 +1,6 @@
 /** Requests that were given up: the entries of a topic's `dead` streams, how they are read, found and removed. */
 import { shardKey } from '../base/keys.ts';
+import { MAX_SHARDS } from '../base/suffixes.ts';
 import { parseTicket } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
 import { pairsOf } from './decode.ts';
@@ -99,7 +100,7 @@ export async function findEntries(
   wanted: string,
 ): Promise<DeadEntry[]> {
   const [, shard, streamId] = NAME.exec(wanted) ?? [];
-  if (streamId !== undefined) {
+  if (streamId !== undefined && Number(shard) < MAX_SHARDS) {
     const key = shardKey(topic, Number(shard), 'dead');
     const [found] = await client.xrangeBuffer(key, streamId, streamId);
     if (found) return [decodeEntry(Number(shard), streamId, found[1])];

@@ -1,6 +1,6 @@
 /** A topic's registry, its two keys `nodes` and `meta`, as `lua/register.lua` writes them. */
 import { SchedulerError } from '../base/errors.ts';
-import { registryKeys } from '../base/keys.ts';
+import { SCHEMA, otherSchema, registryKeys } from '../base/keys.ts';
 import type { LoadUnit } from '../base/options.ts';
 import { MAX_TOKENS } from '../base/ticket.ts';
 import type { Client } from '../redis/run-script.ts';
@@ -8,8 +8,6 @@ import { largestPromptOf, readRegistrations, type Registration } from '../protoc
 import { naturally } from './natural.ts';
 
 export type { Registration } from '../protocol/registration.ts';
-
-const SCHEMA = '1';
 
 export interface Meta {
   /** Version of the data model; undefined when no node registered within a day. */
@@ -40,10 +38,8 @@ export async function readRegistry(client: Client, topic: string): Promise<Regis
     readRegistrations(client, topic),
     readMeta(client, topic),
   ]);
-  if (schema !== undefined && schema !== SCHEMA) {
-    const message = `topic ${topic} has data of schema ${schema}; this version reads schema ${SCHEMA}`;
-    throw new SchedulerError('CONFIG', 'status', message);
-  }
+  if (schema !== undefined && schema !== SCHEMA)
+    throw new SchedulerError('CONFIG', 'status', otherSchema(topic, schema));
   const most = largestPromptOf(nodes);
   const largestPrompt = most === MAX_TOKENS ? undefined : most;
   return {

@@ -1,5 +1,6 @@
 /** A node's connections to Redis, its own or shared ones, and what speaks over them. */
 import { SchedulerError } from '../base/errors.ts';
+import { keyPatterns } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import type { ConnectionName, Teller } from '../observe/events.ts';
 import { Engines } from '../protocol/engines.ts';
@@ -69,7 +70,7 @@ export class RedisLink implements Link {
     for (const warning of serverWarnings(await this.#sockets.facts(), this.#rules)) onWarning(warning);
     const refused = await refusedCommands(commands, topic);
     if (refused.length > 0) {
-      const message = `the Redis user may not ${refused.join(', ')} on the keys {${topic}.*: scripts would stop half-way`;
+      const message = `the Redis user may not ${refused.join(', ')} on the keys ${keyPatterns(topic)[1]}: scripts would stop half-way`;
       throw new SchedulerError('CONFIG', 'start', message);
     }
     if (await mayWake(commands, topic)) return;

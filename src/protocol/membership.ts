@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { timedOut, within } from '../base/clock.ts';
 import { ConfigError, SchedulerError } from '../base/errors.ts';
-import { shardOf, slotOf } from '../base/keys.ts';
+import { otherSchema, shardOf, slotOf } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
 import { NO_TICK, laterTick, type Tick } from '../base/ticket.ts';
 import type { RegisterAction, RegisterAnswer, RegisterCall, Registry } from './register.ts';
@@ -11,8 +11,6 @@ import { Troubles, type Place } from './troubles.ts';
 
 /** Names tried in one call: `name`, `name:1`, … as the reference does. */
 const CANDIDATES = 16;
-/** Schema of the tables that this version reads and writes. */
-const SCHEMA = 1;
 
 /** By how many shards a node's home goes, and which it is. */
 export interface Placing {
@@ -203,8 +201,7 @@ export class Membership {
       });
     const answer = await this.#place.watch('register', (tell) => this.answered('register', send, tell));
     if (answer.status !== 'SCHEMA') return answer;
-    const message = `topic ${this.#rules.topic} is of schema ${answer.schema}; this version reads schema ${SCHEMA}`;
-    throw new SchedulerError('CONFIG', 'start', message);
+    throw new SchedulerError('CONFIG', 'start', otherSchema(this.#rules.topic, answer.schema));
   }
 
   #otherUnit(unit: string, use: string): ConfigError {

@@ -6,7 +6,7 @@ import { checkInvariants } from '../../src/inspect/invariants.ts';
 import { readSnapshot } from '../../src/inspect/snapshot.ts';
 import { shardsInUse } from '../../src/inspect/registry.ts';
 import { verifyTopic } from '../../src/inspect/verify.ts';
-import { SHARD_TABLES, registryKeys } from '../../src/base/keys.ts';
+import { SHARD_TABLES, registryKeys, shardKey } from '../../src/base/keys.ts';
 import { claim, put, putResults } from './calls.ts';
 import { TestShard, connection, connections } from './support.ts';
 import { START } from './view.ts';
@@ -332,9 +332,10 @@ describe('readSnapshot on a server before Redis 7', () => {
     const redis = new Redis(server.url);
     try {
       const at = Date.now() + 100_000;
-      await redis.zadd('{old.0}:node', 1, 'a');
-      await redis.pexpireat('{old.0}:node', at);
-      await redis.hset('{old.0}:shard', 'tick', '0');
+      const [node, state] = [shardKey('old', 0, 'node'), shardKey('old', 0, 'shard')];
+      await redis.zadd(node, 1, 'a');
+      await redis.pexpireat(node, at);
+      await redis.hset(state, 'tick', '0');
       const snapshot = await readSnapshot(redis, 'old', 0);
       expect(snapshot.expiry.get('node')).to.be.within(at - 50, at + 50);
       expect(snapshot.expiry.get('shard')).to.equal(-1);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { SCHEMA } from '../../src/base/keys.ts';
 import { claim, put, putResults, refresh } from './calls.ts';
 import { guards } from './guards.ts';
 import { TestShard, connections, statusWordsOf, tickAt, wakeUps } from './support.ts';
@@ -22,7 +23,7 @@ describe('put_requests', () => {
           due: { 'a|x@0': 900_000, 'a|y@1': 1_000 },
           node: { a: 30_000 },
           epochs: { a: 1 },
-          state: { visited: 0, grace: 0, expiry: 930_000, ttl: 900_000, schema: 1 },
+          state: { visited: 0, grace: 0, expiry: 930_000, ttl: 900_000, schema: Number(SCHEMA) },
           expires: [930_000],
         },
       },
@@ -53,7 +54,7 @@ describe('put_requests', () => {
         due: { 'a|x@0': 900_000 },
         node: { a: 30_000 },
         epochs: { a: 1 },
-        state: { visited: 0, grace: 0, expiry: 930_000, ttl: 900_000, schema: 1 },
+        state: { visited: 0, grace: 0, expiry: 930_000, ttl: 900_000, schema: Number(SCHEMA) },
         expires: [930_000],
       },
     });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { registryKeys } from '../../src/base/keys.ts';
+import { SCHEMA, registryKeys } from '../../src/base/keys.ts';
 import { runScript } from '../../src/redis/run-script.ts';
 import { freshTopic } from '../support/server.ts';
 import { connection, connections, noteStatus, statusWordsOf } from './support.ts';
@@ -103,7 +103,7 @@ class TestRegistry {
     const after = await this.view();
     expect(after.nodes).to.deep.equal(nodes);
     const { ttl, expiry, ...rest } = after.meta;
-    expect(rest).to.deep.equal({ schema: '1', shards, unit });
+    expect(rest).to.deep.equal({ schema: SCHEMA, shards, unit });
     expect(ttl).to.equal(String(TTL));
     expect(Number(expiry) - START).to.equal(after.expires['nodes']);
     expect(await this.run(call), 'reply of the second run').to.deep.equal(reply);
@@ -399,10 +399,12 @@ describe('register', () => {
 
   it('refuses a topic of another schema, and changes nothing', async () => {
     const registry = new TestRegistry();
-    await connection().hset(registry.keys[1], { schema: '2', shards: '1' });
-    await connection().pexpire(registry.keys[1], 60_000);
-    for (const action of ['take', 'over', 'renew', 'leave'] as const) {
-      expect(await registry.run({ action, instance: 'i1' })).to.deep.equal(['SCHEMA', '2']);
+    for (const schema of ['1', '3']) {
+      await connection().hset(registry.keys[1], { schema, shards: '1' });
+      await connection().pexpire(registry.keys[1], 60_000);
+      for (const action of ['take', 'over', 'renew', 'leave'] as const) {
+        expect(await registry.run({ action, instance: 'i1' })).to.deep.equal(['SCHEMA', schema]);
+      }
     }
     expect((await registry.view()).nodes).to.deep.equal({});
   });
@@ -447,7 +449,7 @@ describe('register', () => {
       await registry.run({ action: 'leave', instance: 'i1', at: 30_002 });
       const { nodes, meta } = await registry.view();
       expect(nodes).to.deep.equal({ n: ' 0 30002 1', m: 'i2 30000000 60000 1' });
-      expect(meta).to.include({ schema: '1', shards: '1', unit: 'tokens' });
+      expect(meta).to.include({ schema: SCHEMA, shards: '1', unit: 'tokens' });
     });
 
     it('does not take a node that left, or the caller itself, for one that is registered', async () => {

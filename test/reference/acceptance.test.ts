@@ -149,7 +149,7 @@ describe('the reference’s acceptance list', () => {
 
   it('10: required blocks are rounded up, and a shard’s keys are twelve with one hash tag', () => {
     expect(requiredBlocks(17, { blockSize: 4, reservedOutputBlocks: 0 })).to.equal(5);
-    expect(shardKeys('topic', 3)).to.deep.equal(SHARD_TABLES.map((table) => `{topic.3}:${table}`));
+    expect(shardKeys('topic', 3)).to.deep.equal(SHARD_TABLES.map((table) => `{topic.356}:${table}`));
   });
 
   it('configuration: the defaults are the reference’s, and what its check() refuses is refused', () => {

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
+import { shardKey } from '../../../src/base/keys.ts';
 import { Commands, encode, isOfShard } from '../../../scripts/chaos/commands.ts';
 
 const MANY = [
   ['PING'],
-  ['EVALSHA', 'x', '1', '{t.1}:waiting', '{t.2}: a body\r\n*3'],
-  ['EXISTS', '{t.1}:head', '{t.2}:head'],
+  ['EVALSHA', 'x', '1', shardKey('t', 1, 'waiting'), `${shardKey('t', 2, 'waiting')} a body\r\n*3`],
+  ['EXISTS', shardKey('t', 1, 'head'), shardKey('t', 2, 'head')],
 ];
 const BYTES = Buffer.concat(MANY.map(encode));
 

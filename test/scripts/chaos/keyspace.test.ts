@@ -55,7 +55,7 @@ describe('the chaos run, of what is left in Redis,', () => {
 
   it('complains of a key that should not be, and of one that never expires', async () => {
     exemptFromTtlCheck(fleet.topic);
-    const stray = `{${fleet.topic}.0}:stray`;
+    const stray = fleet.key('waiting').replace('waiting', 'stray');
     await fleet.redis.set(stray, '', 'EX', 60);
     expect(await complaints()).to.contain(`${stray} is left`);
     await fleet.redis.unlink(stray);
