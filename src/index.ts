@@ -2,6 +2,8 @@ export { admit, type Budget } from './base/budget.ts';
 export { bytesCodec, jsonCodec, type Codec, type CodecName } from './base/codec.ts';
 export { ConfigError, SchedulerError, type ErrorCode } from './base/errors.ts';
 export type {
+  ClusterNode,
+  ClusterSource,
   LoadUnit,
   RedisClient,
   RedisSource,

@@ -67,13 +67,13 @@ function always<T extends string | number | boolean>(value: T, shown?: string): 
 export const OPTIONS: OptionTable = {
   redis: {
     meaning:
-      'Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), what `connect` gave, which schedulers share, or in tests an `InProcessRedis`',
+      'Where Redis is: a URL, ioredis options, nodes of a Cluster, an ioredis client (duplicated, never closed), what `connect` gave, which schedulers share, or in tests an `InProcessRedis`',
     default: {
       shown: `\`${REDIS_URL_VARIABLE}\` of the environment, else \`${DEFAULT_REDIS_URL}\``,
       of: () => process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL,
     },
     // by the connection itself, which knows the source's own options
-    kind: unchecked('a redis:// or rediss:// URL, ioredis options or client, no keyPrefix, or of `connect`'),
+    kind: unchecked('any form of [operating.md](operating.md#redis), no keyPrefix'),
   },
   topic: {
     meaning: 'The fleet that shares work',

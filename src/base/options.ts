@@ -2,7 +2,7 @@
  * The options of a scheduler, as types. Each option's default and check stand in `option-table.ts`, from which
  * docs/options.md is printed; a test compares the docstrings here with that table.
  */
-import type { RedisOptions } from 'ioredis';
+import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { SchedulerEvents } from '../observe/events.ts';
 import type { Codec, CodecName } from './codec.ts';
 import type { StandIn } from './stand-in.ts';
@@ -18,11 +18,21 @@ export interface RedisClient {
   defineCommand(...args: never[]): void;
 }
 
+/** A node of a Redis Cluster: its place, `host:port`, a `redis://` or `rediss://` URL, or a port of this machine. */
+export type ClusterNode = string | number | Pick<RedisOptions, 'host' | 'port' | 'username' | 'password' | 'tls'>;
+
 /**
- * Where Redis is: a URL, ioredis options, or an ioredis client (it is duplicated, and never closed by us). In unit tests, an
- * `InProcessRedis` of `sched-lua/testing`.
+ * A Redis Cluster by some of its nodes, of which the others are learnt. Beside them stand options of ioredis: those that its
+ * `Cluster` knows are of the Cluster, all others (`username`, `password`, `tls` ...) of the connection to each node.
  */
-export type RedisSource = string | RedisOptions | RedisClient | StandIn;
+export type ClusterSource = { readonly cluster: readonly ClusterNode[] } & ClusterOptions &
+  Omit<RedisOptions, 'host' | 'port' | 'path' | 'sentinels' | 'name' | keyof ClusterOptions>;
+
+/**
+ * Where Redis is: a URL, ioredis options, nodes of a Redis Cluster, or an ioredis client (it is duplicated, and never closed by
+ * us). In unit tests, an `InProcessRedis` of `sched-lua/testing`. docs/operating.md has every form.
+ */
+export type RedisSource = string | RedisOptions | ClusterSource | readonly ClusterNode[] | RedisClient | StandIn;
 
 /**
  * Connections that several schedulers of a process share, however many topics they are in, as `connect` makes them. Nothing else
@@ -62,8 +72,8 @@ export type LoadUnit = 'requests' | 'tokens';
  */
 export interface SchedulerOptions<Request = unknown, Output = unknown> {
   /**
-   * Where Redis is: a URL, ioredis options, an ioredis client (duplicated, never closed), what `connect` gave, which schedulers
-   * share, or in tests an `InProcessRedis`. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
+   * Where Redis is: a URL, ioredis options, nodes of a Cluster, an ioredis client (duplicated, never closed), what `connect` gave,
+   * which schedulers share, or in tests an `InProcessRedis`. Default: `SCHED_LUA_REDIS_URL` of the environment, else `redis://127.0.0.1:6379`.
    */
   redis?: RedisSource | SharedConnection;
   /** The fleet that shares work. Default: `default`. */

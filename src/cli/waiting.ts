@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import { sleep } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
-import { ready } from '../redis/connection.ts';
+import { ready } from '../redis/ready.ts';
 import { describeRedis } from '../redis/source.ts';
 import { listenerAt, type Listener } from './listener.ts';
 import { duration, oneLine, withoutSecrets } from './output.ts';

@@ -4,6 +4,7 @@
  */
 import { shardKey, wakePrefix } from '../base/keys.ts';
 import { messageOf } from '../base/errors.ts';
+import { anyServer } from './cluster.ts';
 import type { Client } from './run-script.ts';
 
 /** Every command that scripts use on a table, with arguments that have no effect on a key that is not there. */
@@ -52,7 +53,8 @@ export async function refusedCommands(client: Client, topic: string): Promise<st
 
 /** Whether this user may send wake-ups. Nobody listens to the channel of a node without a name. */
 export async function mayWake(client: Client, topic: string): Promise<boolean> {
-  return !(await isRefused(client.publish(wakePrefix(topic), '')));
+  const server = await anyServer(client).catch(() => client);
+  return !(await isRefused(server.publish(wakePrefix(topic), '')));
 }
 
 async function isRefused(asked: Promise<unknown>): Promise<boolean> {

@@ -7,9 +7,11 @@ import { monotonic } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { RedisSource, WaitReplicas } from '../base/options.ts';
 import type { ConnectionName } from '../observe/events.ts';
-import { closeClient, openClient, openSubscriber, ready } from './connection.ts';
+import { closeClient, openClient } from './connection.ts';
+import { ready } from './ready.ts';
 import type { Client } from './run-script.ts';
 import { SideConnection } from './side-connection.ts';
+import { askAfterMs, openSubscriber } from './subscriber.ts';
 import { Subscriptions, type Listener } from './subscriptions.ts';
 import { readFacts, type Facts } from './suitability.ts';
 import { troubleOf } from './trouble.ts';
@@ -140,7 +142,9 @@ export class Sockets {
    * @throws what Redis says
    */
   async subscribe(listener: Listener): Promise<void> {
-    this.#subscriptions ??= new Subscriptions(this.#openSubscriber(), this.#silenceMs);
+    this.#subscriptions ??= new Subscriptions(this.#openSubscriber(), () =>
+      askAfterMs(this.commands, this.#silenceMs()),
+    );
     await this.#subscriptions.add(listener);
   }
 

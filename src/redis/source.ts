@@ -2,56 +2,46 @@
  * Where Redis is, as the user gave it: told by its shape, as a client may come from another copy or version of ioredis than
  * ours, and looked at before anything is opened.
  */
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { ConfigError } from '../base/errors.ts';
-import type { RedisSource } from '../base/options.ts';
+import type { ClusterSource, RedisSource } from '../base/options.ts';
+import { ofCluster, readOptions, refuseDatabase, refusePrefix } from './source-options.ts';
+import { hidePassword, readUrl, type Address } from './source-url.ts';
 
 /** A source that was looked at. */
 export type Source =
-  | { readonly kind: 'url'; readonly url: string }
-  | { readonly kind: 'options'; readonly options: RedisOptions }
+  | { readonly kind: 'server'; readonly options: RedisOptions }
+  | { readonly kind: 'nodes'; readonly nodes: readonly Address[]; readonly options: ClusterOptions }
   | { readonly kind: 'redis'; readonly client: Redis }
   | { readonly kind: 'cluster'; readonly client: Cluster };
 
-const ALLOWED = 'a redis:// URL, ioredis options, or an ioredis client';
+const ALLOWED = 'a redis:// URL, ioredis options, nodes of a Cluster, or an ioredis client';
 
-/** Options of another library: ioredis would overlook them, and connect to localhost. */
-const STRANGE: Readonly<Record<string, string>> = {
-  url: 'give the URL itself as redis',
-  socket: 'give host and port',
-  database: 'the option db has its number',
-};
-
-/** @throws ConfigError if the source is none of the four, or has a keyPrefix (the topic is the prefix) */
+/** @throws ConfigError if the source is none of these, or has a keyPrefix (the topic is the prefix) */
 export function readSource(source: unknown): Source {
   if (typeof source === 'string') return ofUrl(source);
   if (typeof source !== 'object' || source === null) throw new ConfigError('redis', source, ALLOWED);
   if (isClient(source)) return ofClient(source);
+  if (Array.isArray(source)) return asSource(ofCluster({ cluster: source as ClusterSource['cluster'] }));
   // without its value: it may hold a password
   if (!isPlain(source)) throw new ConfigError('redis', undefined, ALLOWED, `redis: allowed is ${ALLOWED}`);
-  return ofOptions(source);
+  return asSource(readOptions(source));
 }
 
 function ofUrl(url: string): Source {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  refusePrefix(parsed?.searchParams.get('keyPrefix'));
-  if (parsed && ['redis:', 'rediss:'].includes(parsed.protocol)) return { kind: 'url', url };
-  throw new ConfigError('redis', hidePassword(url), 'a URL that begins with redis:// or rediss://');
+  const place = readUrl(url);
+  if (place.kind === 'server') return place;
+  return { kind: 'nodes', nodes: place.nodes, options: { redisOptions: place.options } };
 }
 
-function ofOptions(options: RedisOptions): Source {
-  refusePrefix(options.keyPrefix);
-  for (const [name, instead] of Object.entries(STRANGE)) {
-    if (!Object.hasOwn(options, name)) continue;
-    const option = `redis.${name}`;
-    throw new ConfigError(option, undefined, 'none', `${option} is no option of ioredis; ${instead}`);
-  }
-  return { kind: 'options', options };
+function asSource(choice: ReturnType<typeof readOptions>): Source {
+  return choice.kind === 'server' ? choice : { ...choice, kind: 'nodes' };
 }
 
 function ofClient(client: Redis | Cluster): Source {
   if ('nodes' in client) {
     refusePrefix(client.options.redisOptions?.keyPrefix ?? client.options.keyPrefix);
+    refuseDatabase(client.options.redisOptions?.db);
     return { kind: 'cluster', client };
   }
   refusePrefix(client.options.keyPrefix);
@@ -68,31 +58,32 @@ function isClient(source: object): source is Redis | Cluster {
   );
 }
 
-function isPlain(source: object): source is RedisOptions {
+function isPlain(source: object): boolean {
   const prototype = Object.getPrototypeOf(source) as object | null;
-  const isRecord = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isRecord && !Array.isArray(source);
-}
-
-function refusePrefix(prefix: unknown): void {
-  if (prefix === undefined || prefix === null || prefix === '') return;
-  throw new ConfigError('redis.keyPrefix', prefix, 'none: the topic keeps fleets apart');
-}
-
-/** A URL without its password, for messages. */
-export function hidePassword(url: string): string {
-  const scheme = /^[a-z]+:\/\//i.exec(url)?.[0] ?? '';
-  const userInfo = url.slice(scheme.length, Math.max(scheme.length, url.lastIndexOf('@')));
-  const user = userInfo.split(':')[0]!;
-  const place = url.slice(scheme.length + (userInfo === '' && !url.includes('@') ? 0 : userInfo.length + 1));
-  return `${scheme}${user === '' ? '' : `${user}@`}${place.replace(/([?&]password=)[^&]*/gi, '$1***')}`;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Which server a source names, without any password. */
 export function describeRedis(source: RedisSource): string {
+  if (typeof source === 'string') return hidePassword(source);
   const read = readSource(source);
-  if (read.kind === 'url') return hidePassword(read.url);
-  if (read.kind === 'cluster') return 'the given cluster client';
-  const options = read.kind === 'redis' ? read.client.options : read.options;
-  return options.path ?? `${options.host ?? 'localhost'}:${options.port ?? 6379}`;
+  switch (read.kind) {
+    case 'nodes':
+      return `the Cluster of ${placesOf(read.nodes)}`;
+    case 'cluster':
+      return 'the given cluster client';
+    case 'redis':
+      return placeOf(read.client.options);
+    case 'server':
+      return placeOf(read.options);
+  }
+}
+
+function placeOf({ path, host, port, sentinels, name }: RedisOptions): string {
+  if (sentinels) return `master ${name} of the sentinels ${placesOf(sentinels)}`;
+  return path ?? `${host ?? 'localhost'}:${port ?? 6379}`;
+}
+
+function placesOf(places: readonly Partial<Address>[]): string {
+  return places.map(({ host = 'localhost', port }) => (port === undefined ? host : `${host}:${port}`)).join(', ');
 }

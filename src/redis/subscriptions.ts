@@ -17,17 +17,17 @@ export interface Listener {
 
 export class Subscriptions {
   readonly #client: Redis;
-  readonly #silenceMs: () => number;
+  readonly #askAfterMs: () => number;
   readonly #byChannel = new Map<string, Set<Listener>>();
   /** Their first subscription is not answered yet. */
   readonly #coming = new Set<Listener>();
   readonly #refused = new Set<Listener>();
   #stopAsking: (() => void) | undefined;
 
-  /** @param silenceMs between two questions whether the server is there */
-  constructor(client: Redis, silenceMs: () => number) {
+  /** @param askAfterMs from an answer to the next question whether the server is there */
+  constructor(client: Redis, askAfterMs: () => number) {
     this.#client = client;
-    this.#silenceMs = silenceMs;
+    this.#askAfterMs = askAfterMs;
     client.on('messageBuffer', (channel: Buffer, message: Buffer) => {
       for (const listener of this.#byChannel.get(channel.toString()) ?? []) listener.hear(message);
     });
@@ -93,7 +93,7 @@ export class Subscriptions {
    * the connection (silence.ts), and the next one subscribes again.
    */
   #askLater(): void {
-    this.#stopAsking = after(this.#silenceMs(), () => {
+    this.#stopAsking = after(this.#askAfterMs(), () => {
       for (const listener of this.#refused) void this.#subscribeAgain(listener);
       const next = (): void => {
         if (this.#client.status !== 'end') this.#askLater();

@@ -1,4 +1,5 @@
 import { LIMITS, troubleWith, type Limit, type Needs, type Trouble } from './limits.ts';
+import { anyServer } from './cluster.ts';
 import type { Client } from './run-script.ts';
 
 /** The oldest Redis with every command the scripts use (ZMSCORE, ZADD LT, LPOP count). */
@@ -28,10 +29,11 @@ const SETTINGS = ['maxmemory-policy', 'appendonly', 'save', 'lazyfree-lazy-expir
 
 /** Asks a server for everything that sched-lua depends on. Changes nothing. */
 export async function readFacts(client: Client): Promise<Facts> {
-  const info = await read(() => client.info());
+  const server = await anyServer(client).catch(() => client);
+  const info = await read(() => server.info());
   const setting = async (name: string): Promise<[string, string | undefined]> => [
     name,
-    await read(async () => (await client.config('GET', name))[1]),
+    await read(async () => (await server.config('GET', name))[1]),
   ];
   return { info, settings: Object.fromEntries(await Promise.all(SETTINGS.map(setting))) };
 }
