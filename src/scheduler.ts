@@ -166,6 +166,11 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     return this.#membership.within('putResults', this.#node.claims.putAll(results));
   }
 
+  /** Sends at once what waits for others because of `flushMs`. */
+  flush(): void {
+    this.#node.flush();
+  }
+
   /** Results of requests put by `putRequests` since the last call: only ids that have news, each result once. */
   getResults(): Map<string, Result<Output>[]>;
   /**

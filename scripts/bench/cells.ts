@@ -66,6 +66,11 @@ export const CELLS: readonly Cell[] = [
   streamCell('64 streams at 30 ms, 16 owners', { streams: 64, owners: 16, pacedMs: 30 }, ['lists'], {
     beside: [['one owner', { owners: 1 }]],
   }),
+  ...[1, 8, 64].map((streams) =>
+    streamCell(`${named(streams)} apart at 30 ms`, { streams, pacedMs: 30, areApart: true }, [], {
+      beside: [5, 20].map((flushMs) => [`flush ${flushMs}`, { flushMs }] as const),
+    }),
+  ),
   {
     ...{ name: 'put to claim', unit: 'request', shows: ['wait'] },
     entries: [

@@ -27,6 +27,10 @@ export interface Streams {
   by: 'calls' | 'run';
   /** Of an iteration. Missing: the next begins when the call for one was answered. */
   pacedMs?: number;
+  /** Each stream has its own moment in an iteration, and its chunk a call of its own, which is not waited for. */
+  areApart?: boolean;
+  /** Of the runner: how long chunks wait for others, ms. */
+  flushMs?: number;
   /** Share of the streams that their owners cancel, one after the other. */
   cancelled?: number;
 }

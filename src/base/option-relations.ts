@@ -7,9 +7,9 @@ import type { AnySettings } from './option-kinds.ts';
 
 /** `times` x `small` is at most `large`. */
 export interface Relation {
-  readonly small: 'leaseMs' | 'stealAfterMs' | 'pollMs' | 'waitReplicas.timeoutMs';
+  readonly small: 'leaseMs' | 'stealAfterMs' | 'pollMs' | 'flushMs' | 'waitReplicas.timeoutMs';
   readonly times: number;
-  readonly large: 'ttlMs' | 'commandTimeout';
+  readonly large: 'ttlMs' | 'leaseMs' | 'commandTimeout';
   /** What would not hold otherwise; without its full stop. */
   readonly reason: string;
   /** In words: when it counts; missing: always. */
@@ -35,6 +35,19 @@ export const RELATIONS: readonly Relation[] = [
     times: 4,
     large: 'ttlMs',
     reason: 'a request whose ring was lost must be found by a poll, and run, before its deadline',
+  },
+  {
+    small: 'flushMs',
+    times: 3,
+    large: 'leaseMs',
+    reason:
+      'a chunk that waits must be sent before its claim is refreshed, so that a lost claim is noticed as early as without',
+  },
+  {
+    small: 'flushMs',
+    times: 2,
+    large: 'commandTimeout',
+    reason: 'a chunk may wait so long before it is sent, and must be answered in time all the same',
   },
   {
     small: 'waitReplicas.timeoutMs',

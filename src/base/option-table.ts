@@ -3,10 +3,10 @@
  * from top to bottom, so an option stands below those that its default or check is computed from. docs/options.md is
  * printed from it (`npm run docs:options`). An option that is missing here or in `SchedulerOptions` does not compile.
  */
-import { hostname } from 'node:os';
 import { SchedulerEvents } from '../observe/events.ts';
 import { jsonCodec } from './codec.ts';
 import { NODE_NAMES, TOPICS } from './keys.ts';
+import { hostName, promptLength, requestId, warn } from './option-defaults.ts';
 import {
   MAX_INT32,
   callable,
@@ -198,6 +198,13 @@ export const OPTIONS: OptionTable = {
     default: always(10_000),
     kind: integer(1, MAX_INT32),
   },
+  flushMs: {
+    meaning:
+      'How long a chunk waits for others, to go to Redis with them; an end never waits, and takes with it what does',
+    unit: 'ms',
+    default: always(0),
+    kind: integer(0, Math.floor(MAX_INT32 / 6)),
+  },
   maxUnread: {
     meaning: 'When this many results of a request wait for their reader, its runner is asked to wait',
     unit: 'results',
@@ -282,20 +289,3 @@ export const OPTIONS: OptionTable = {
     kind: callable(),
   },
 };
-
-function hostName(): string {
-  const name = hostname().replace(/[^A-Za-z0-9._:-]/g, '-');
-  return name.slice(0, 120) || 'node';
-}
-
-function requestId(request: unknown): string {
-  return (request as { request_id: string }).request_id;
-}
-
-function promptLength(request: unknown): number {
-  return (request as { prompt_token_ids: { length: number } }).prompt_token_ids.length;
-}
-
-function warn(message: string): void {
-  process.emitWarning(message, 'SchedLua');
-}

@@ -160,6 +160,11 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    */
   maxResults?: number;
   /**
+   * How long a chunk waits for others, to go to Redis with them; an end never waits, and takes with it what does. With 0 it waits
+   * for those of the same turn of the event loop, and for the call in flight. `flush()` ends the wait. Default: 0.
+   */
+  flushMs?: number;
+  /**
    * When this many results of a request wait for their reader, its runner is asked to wait: the handler's next chunk is not
    * asked for until half of them have been read. Default: 1,000.
    */

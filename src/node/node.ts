@@ -246,12 +246,19 @@ export class Node<Request, Output> {
     };
   }
 
+  /** Chunks that wait for others leave at once. */
+  flush(): void {
+    for (const shard of this.#shards.all()) shard.flush();
+  }
+
   /** Resolves when nothing of it runs any more; it must be over. */
   ended(): Promise<void> {
     return this.#heartbeat.ended();
   }
 
   #over(reason: SchedulerError): void {
+    // nothing waits for a call that nobody makes
+    this.flush();
     this.claimer.stop();
     this.claims.abandon(reason);
     this.owner.close(reason);

@@ -1,5 +1,6 @@
 /** How many items of a lane's queue go together in one call: at most MAX_ITEMS and MAX_BYTES, or one larger item. Pure. */
 import type { Payload } from '../base/codec.ts';
+import type { LingerOptions } from './linger.ts';
 import { MAX_BYTES, MAX_ITEMS, type PutCall, type ResultItem } from './wire.ts';
 
 /** Results that were put together, in order; they leave in one call. */
@@ -39,6 +40,17 @@ export function cutUnits(queue: Iterable<ResultUnit>): number {
     count += 1;
   }
   return count;
+}
+
+/** What part of a call a unit fills; Infinity: an end of a request is among it, and does not wait for others. */
+export function shareOf({ items, bytes }: ResultUnit): number {
+  if (items.some(({ kind }) => kind !== 'chunk')) return Infinity;
+  return Math.max(items.length / MAX_ITEMS, bytes / MAX_BYTES);
+}
+
+/** How results wait for others; undefined: they do not. */
+export function lingerOf(flushMs: number): LingerOptions<ResultUnit> | undefined {
+  return flushMs > 0 ? { ms: flushMs, share: shareOf } : undefined;
 }
 
 /** Results that are put together, as units that each fit one call, or are one larger result. */

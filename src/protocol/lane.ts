@@ -1,5 +1,6 @@
 import type { SchedulerError } from '../base/errors.ts';
 import { hex, type Tick } from '../base/ticket.ts';
+import { Linger, type LingerOptions } from './linger.ts';
 import { PoisonError, StaleReply } from './resend.ts';
 import { Wishes, type Batch } from './wishes.ts';
 
@@ -29,6 +30,8 @@ export interface LaneOptions<Item, Answer> {
   send: (call: LaneCall, items: Item[]) => Promise<Answer[]>;
   /** Resolves when a call can be written; undefined: now. What waits for it can still be withdrawn. */
   usable?: () => Promise<void> | undefined;
+  /** How long items wait for more; missing: for those of the same turn of the event loop only. */
+  linger?: LingerOptions<Item> | undefined;
   /** How to find out whether a call was run that had to be given up. */
   hollow?: {
     /** The same item without its content, which the server refuses if it did not run the call. */
@@ -55,24 +58,27 @@ export interface LaneOptions<Item, Answer> {
 export class Lane<Item, Answer> {
   readonly #options: LaneOptions<Item, Answer>;
   readonly #queue = new Wishes<Item, Waiting<Answer>>();
+  readonly #linger: Linger<Item> | undefined;
   #flying: Promise<void> | undefined;
   #number = 0;
   #epoch: Tick = '';
 
   constructor(options: LaneOptions<Item, Answer>) {
     this.#options = options;
+    this.#linger = options.linger && new Linger(options.linger, () => void (this.#flying ??= this.#fly()));
   }
 
   /** Items whose answer is not known. */
   get unanswered(): boolean {
-    return this.#flying !== undefined;
+    return this.#flying !== undefined || this.#queue.length > 0;
   }
 
   /** @param item an object of its own: it names the wish until it is answered */
   push(item: Item): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#queue.push(item, { resolve, reject });
-      this.#flying ??= this.#fly();
+      this.#linger?.add(item);
+      if (this.#isDue) this.#flying ??= this.#fly();
     });
   }
 
@@ -80,23 +86,42 @@ export class Lane<Item, Answer> {
   withdraw(item: Item, error: SchedulerError): boolean {
     const waiting = this.#queue.remove(item);
     waiting?.reject(error);
+    if (this.#queue.length === 0) this.#linger?.reset();
     return waiting !== undefined;
   }
 
-  /** Resolves when every item so far has its answer or its error. */
+  get #isDue(): boolean {
+    return this.#linger?.isOver ?? true;
+  }
+
+  /** What lingers leaves at once, in front of what is sent after this, unless a call is in flight. */
+  flush(): void {
+    if (this.#queue.length === 0 || this.#isDue) return;
+    this.#linger?.end();
+    this.#flying ??= this.#fly(true);
+  }
+
+  /** Resolves when every item so far has its answer or its error; none lingers. */
   async flushed(): Promise<void> {
+    this.flush();
     while (this.#flying) await this.#flying;
   }
 
-  async #fly(): Promise<void> {
+  async #fly(atOnce = false): Promise<void> {
     // items pushed in the same turn of the event loop go together
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
+    if (!atOnce) await Promise.resolve();
+    while (this.#queue.length > 0 && this.#isDue) {
       const unusable = this.#options.usable?.();
       if (unusable) await unusable;
-      else await this.#settle(this.#queue.take(this.#options.cut));
+      else await this.#settle(this.#take());
     }
     this.#flying = undefined;
+  }
+
+  #take(): Batch<Item, Waiting<Answer>> {
+    const batch = this.#queue.take(this.#options.cut);
+    if (this.#queue.length === 0) this.#linger?.reset();
+    return batch;
   }
 
   async #settle(batch: Batch<Item, Waiting<Answer>>, isSuspect = false): Promise<void> {

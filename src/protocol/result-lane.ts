@@ -7,7 +7,7 @@ import { monotonic } from '../base/clock.ts';
 import type { SchedulerError } from '../base/errors.ts';
 import type { Tick } from '../base/ticket.ts';
 import type { Argument } from '../redis/run-script.ts';
-import { cutUnits, isLarge, unitsOf, type ResultUnit } from './cuts.ts';
+import { cutUnits, isLarge, lingerOf, unitsOf, type ResultUnit } from './cuts.ts';
 import type { Grants } from './grants.ts';
 import { Lane, type LaneCall, type LaneOptions } from './lane.ts';
 import { parseResults } from './replies.ts';
@@ -29,6 +29,8 @@ export interface ResultLaneOptions extends Pick<
   readonly introduceMs: number;
   /** Entries of at most so many bytes go with the wake-ups of their owners. */
   readonly carriedBytes: number;
+  /** How long chunks wait for others, ms; 0: not. */
+  readonly flushMs: number;
   readonly send: (call: LaneCall, args: readonly Argument[]) => Promise<Buffer[]>;
   /** Redis has taken this claim from the node. */
   readonly taken: (fence: Tick) => void;
@@ -58,6 +60,7 @@ export class ResultLane {
     this.#options = options;
     this.#lane = new Lane<ResultUnit, ResultOutcome[]>({
       ...{ operation: 'put_results', epoch: options.epoch, answered: options.answered, cut: cutUnits },
+      linger: lingerOf(options.flushMs),
       hollow: {
         of: (unit) => ({ ...unit, isHollow: true }),
         // LOST leaves open whose answer it is, and means the same of either
@@ -81,6 +84,11 @@ export class ResultLane {
 
   #push(unit: ResultUnit): Promise<ResultOutcome[]> {
     return this.#lane.push(unit).catch((error: unknown) => unit.items.map(() => error as SchedulerError));
+  }
+
+  /** Chunks that wait for others leave at once. */
+  flush(): void {
+    this.#lane.flush();
   }
 
   flushed(): Promise<void> {

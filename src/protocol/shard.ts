@@ -52,11 +52,11 @@ export class RedisShard {
       ...{ ...lane, operation: 'claim', cut: () => 1 },
       send: (call, [item]) => this.#claim(call, item!),
     });
-    const { maxResults, leaseMs } = context.rules;
+    const { maxResults, leaseMs, flushMs } = context.rules;
     this.#results = new ResultLane({
       ...{ ...lane, grants: this.#grants, node: () => context.membership.name },
       limits: [String(maxResults), String(wire.boxBytes(context.rules))],
-      introduceMs: leaseMs / 3,
+      ...{ introduceMs: leaseMs / 3, flushMs },
       // each node of a Cluster hears every wake-up
       carriedBytes: 'nodes' in context.client ? 0 : wire.CARRIED_BYTES,
       send: (call, args) => this.#calls.run('put_results', call, args),
@@ -90,6 +90,11 @@ export class RedisShard {
     return this.#puts.unanswered;
   }
 
+  /** Chunks that wait for others leave at once, in front of what is sent after this. */
+  flush(): void {
+    this.#results.flush();
+  }
+
   async flushed(): Promise<void> {
     await Promise.all([this.#puts.flushed(), this.#claims.flushed(), this.#results.flushed()]);
   }
@@ -111,6 +116,8 @@ export class RedisShard {
 
   async pushBack(claims: readonly GivenBack[]): Promise<void> {
     this.#teller.givenBack(claims);
+    // a chunk that was sent before its claim is given back is taken
+    this.flush();
     for (let from = 0; from < claims.length; from += wire.MAX_ITEMS)
       await this.#calls.persist('push_back', givenBackArguments(claims.slice(from, from + wire.MAX_ITEMS)));
   }

@@ -21,12 +21,16 @@ const JITTER = 1.25;
 /** What would be broken, in the words of the promises; computed from times of the protocol, not from the relations. */
 function broken(settled: AnySettings): string[] {
   const { leaseMs, stealAfterMs, pollMs, ttlMs, policy, commandTimeout, waitReplicas, loadShards } = settled;
+  const { flushMs } = settled;
   const freeAfter = policy === 'none' ? 0 : stealAfterMs;
   const promises: [string, boolean][] = [
     // a lease, and then the next refresh of a living node, a third of a lease later
     ['node death: claims return before the deadline', (4 / 3) * leaseMs < ttlMs],
     ['node death: waiting requests are stolen before the deadline', freeAfter + JITTER * pollMs < ttlMs],
     ['wake-ups: a lost message loses no request', JITTER * pollMs < ttlMs],
+    // a refresh every third of a lease names what was lost
+    ['fencing: a chunk that waits is refused no later than its claim is', flushMs <= leaseMs / 3],
+    ['results: a chunk that waits is answered in time', flushMs < commandTimeout],
     ['replicated puts: a put behind a wait is answered', 2 * (waitReplicas?.timeoutMs ?? 0) < commandTimeout],
     [
       'times are exact in Redis',
@@ -81,8 +85,8 @@ describe('options in pairs', () => {
   for (const { small, times, large, when } of RELATIONS) {
     it(`${times} x ${small} <= ${large}: one more is refused, just as much is not`, () => {
       const options = (less: number): object => ({
+        ...(small === 'leaseMs' ? {} : { leaseMs: small === 'flushMs' ? 30_000 : 100 }),
         [large]: 6_000,
-        ...(small === 'leaseMs' ? {} : { leaseMs: 100 }),
         ...(small === 'pollMs' ? {} : { pollMs: 10 }),
         ...(small === 'waitReplicas.timeoutMs'
           ? { waitReplicas: { replicas: 1, timeoutMs: less } }

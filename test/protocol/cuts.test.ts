@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { cutPuts, cutUnits, unitsOf, type ResultUnit } from '../../src/protocol/cuts.ts';
+import { cutPuts, cutUnits, lingerOf, shareOf, unitsOf, type ResultUnit } from '../../src/protocol/cuts.ts';
 import {
   MAX_BYTES,
   MAX_ITEMS,
@@ -73,6 +73,15 @@ describe('a call takes from a long queue', () => {
     expect(sizesOf(...most, 2)).to.deep.equal([most, [2]]);
     expect(sizesOf(MAX_BYTES - 1, 1, 1)).to.deep.equal([[MAX_BYTES - 1, 1], [1]]);
     expect(sizesOf(1, MAX_BYTES + 1, 1)).to.deep.equal([[1], [MAX_BYTES + 1], [1]]);
+  });
+
+  it('and says what part of a call results fill; an end waits for no others', () => {
+    expect(shareOf(unitOf(0, 0))).to.equal(2 / MAX_ITEMS);
+    expect(shareOf(unitOf(MAX_BYTES / 4, MAX_BYTES / 4))).to.equal(1 / 2);
+    for (const kind of ['finished', 'failed'] as const)
+      expect(shareOf({ items: [resultOf(0), { ...resultOf(0), kind }], bytes: 0 })).to.equal(Infinity);
+    expect(lingerOf(0)).to.equal(undefined);
+    expect(lingerOf(3)).to.deep.equal({ ms: 3, share: shareOf });
   });
 
   it('and looks at no more of it: 100,000 that wait cost no more than 200', () => {

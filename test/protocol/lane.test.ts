@@ -32,7 +32,7 @@ const everything = (queue: Iterable<string>): number => [...queue].length;
 /** A lane whose calls are answered by hand. `isAlone`: each must go alone, as connections broke. */
 function world(
   cut = everything,
-  options: Pick<LaneOptions<string, string>, 'hollow' | 'parts' | 'usable'> = {},
+  options: Pick<LaneOptions<string, string>, 'hollow' | 'parts' | 'usable' | 'linger'> = {},
   isAlone = false,
 ): World {
   let epoch = 'e1';
@@ -217,6 +217,140 @@ describe('a lane', () => {
     await answer();
     expect(await Promise.all(items)).to.deep.equal([REFUSAL, 'B']);
     expect(sent).to.deep.equal(['1: b']);
+  });
+
+  describe('that lingers', () => {
+    /** The timers that were made and neither rang nor were cancelled: ring one by calling it. */
+    const timers = new Map<() => void, number>();
+    /** A capital letter must not wait; four others fill a call. */
+    const linger = {
+      ms: 7,
+      share: (item: string): number => (item < 'a' ? Infinity : 1 / 4),
+      after: (ms: number, act: () => void): (() => void) => {
+        const ring = (): void => {
+          timers.delete(ring);
+          act();
+        };
+        timers.set(ring, ms);
+        return () => void timers.delete(ring);
+      },
+    };
+    const ring = async (): Promise<void> => {
+      expect([...timers.values()], 'one timer').to.deep.equal([7]);
+      for (const one of timers.keys()) one();
+      await turn();
+    };
+
+    beforeEach(() => timers.clear());
+
+    it('sends together what comes until its timer rings, which the first item set', async () => {
+      const { lane, sent, answer } = world(everything, { linger });
+      const items = [lane.push('a')];
+      await turn();
+      items.push(lane.push('b'));
+      await turn();
+      expect([sent, lane.unanswered]).to.deep.equal([[], true]);
+      await ring();
+      expect(sent).to.deep.equal(['1: a b']);
+      await answer();
+      expect(await Promise.all(items)).to.deep.equal(['A', 'B']);
+      expect([timers.size, lane.unanswered]).to.deep.equal([0, false]);
+
+      const next = lane.push('c');
+      await turn();
+      expect(sent, 'the next one lingers, too').to.have.length(1);
+      await ring();
+      await answer();
+      expect([await next, sent[1]]).to.deep.equal(['C', '2: c']);
+    });
+
+    it('sends at once what must not wait, behind what waits', async () => {
+      const { lane, sent, answer } = world(everything, { linger });
+      const items = [lane.push('a'), lane.push('b'), lane.push('C'), lane.push('d')];
+      expect(timers.size).to.equal(0);
+      await turn();
+      expect(sent).to.deep.equal(['1: a b C d']);
+      await answer();
+      await Promise.all(items);
+    });
+
+    it('sends at once what fills a call, and what is over it right behind', async () => {
+      const { lane, sent, answer } = world(() => 4, { linger });
+      const items = ['a', 'b', 'c'].map((item) => lane.push(item));
+      await turn();
+      expect(sent).to.deep.equal([]);
+      items.push(lane.push('d'), lane.push('e'));
+      await turn();
+      expect([sent, timers.size]).to.deep.equal([['1: a b c d'], 0]);
+      await answer();
+      expect(sent).to.deep.equal(['1: a b c d', '2: e']);
+      await answer();
+      await Promise.all(items);
+      items.push(lane.push('f'));
+      await turn();
+      expect(sent, 'a first one again').to.have.length(2);
+      await ring();
+      await answer();
+      await Promise.all(items);
+    });
+
+    it('lets what comes while a call flies linger from then on; the call back, it waits for the timer', async () => {
+      const { lane, sent, answer } = world(everything, { linger });
+      const items = [lane.push('A')];
+      await turn();
+      items.push(lane.push('b'));
+      await answer();
+      expect(sent).to.deep.equal(['1: A']);
+      items.push(lane.push('c'));
+      await ring();
+      expect(sent).to.deep.equal(['1: A', '2: b c']);
+      items.push(lane.push('d'));
+      await ring();
+      expect(sent, 'a call flies').to.have.length(2);
+      await answer();
+      expect(sent[2]).to.equal('3: d');
+      items.push(lane.push('E'));
+      await answer();
+      expect(sent[3]).to.equal('4: E');
+      await answer();
+      await Promise.all(items);
+    });
+
+    it('is flushed: what lingers leaves before what is sent afterwards', async () => {
+      const { lane, sent, answer } = world(everything, { linger });
+      lane.flush();
+      const items = [lane.push('a')];
+      lane.flush();
+      lane.flush();
+      expect([[...sent], timers.size], 'in the same moment').to.deep.equal([['1: a'], 0]);
+      items.push(lane.push('b'));
+      lane.flush();
+      await answer();
+      expect(sent).to.deep.equal(['1: a', '2: b']);
+      items.push(lane.push('c'));
+      const flushed = lane.flushed();
+      await answer();
+      expect(sent[2]).to.equal('3: c');
+      await answer();
+      await flushed;
+      expect(await Promise.all(items)).to.deep.equal(['A', 'B', 'C']);
+    });
+
+    it('waits for nothing when all that lingered was withdrawn', async () => {
+      const { lane, sent, answer } = world(everything, { linger });
+      const [a, b] = ['a', 'b'].map((item) => lane.push(item).catch((error: unknown) => error));
+      lane.withdraw('a', REFUSAL);
+      expect(timers.size).to.equal(1);
+      lane.withdraw('b', REFUSAL);
+      expect([timers.size, lane.unanswered]).to.deep.equal([0, false]);
+      expect(await Promise.all([a, b])).to.deep.equal([REFUSAL, REFUSAL]);
+      const c = lane.push('c');
+      await turn();
+      expect(sent).to.deep.equal([]);
+      await ring();
+      await answer();
+      await c;
+    });
   });
 
   describe('whose call breaks every connection', () => {

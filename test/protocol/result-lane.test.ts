@@ -30,7 +30,7 @@ class World {
   epoch = 'e1';
   readonly lane: ResultLane;
 
-  constructor(introduceMs = 1e9) {
+  constructor(introduceMs = 1e9, flushMs = 0) {
     this.lane = new ResultLane({
       epoch: () => this.epoch,
       answered: async (_, send) => {
@@ -42,7 +42,14 @@ class World {
           }
         }
       },
-      ...{ grants: this.grants, node: () => 'me', limits: ['9', '99'], introduceMs, carriedBytes: 0 },
+      ...{
+        grants: this.grants,
+        node: () => 'me',
+        limits: ['9', '99'],
+        introduceMs,
+        carriedBytes: 0,
+        flushMs,
+      },
       taken: (one) => this.taken.push(one),
       send: ({ number, alone }, args) => {
         const texts = args as (string | Buffer)[];
@@ -288,6 +295,30 @@ describe('the lane of results', () => {
     expect(await outcomes).to.deep.equal(['OK', 'OVERFLOW']);
     await world.put(chunk(a!, 2));
     expect(world.last).to.deep.equal(['2 0 1 6', 'o 0: 5.2 p2 o|t5']);
+  });
+
+  it('lets chunks wait for others, with which they go in one frame, but no end, and nothing that is flushed', async () => {
+    const world = new World(1e9, 600_000);
+    const [a, b] = world.granted('o', 5, 6);
+    const { outcomes } = await world.put(chunk(a!, 1));
+    await world.put(chunk(b!, 1));
+    await world.put(chunk(a!, 2));
+    expect(world.sent).to.deep.equal([]);
+    world.lane.flush();
+    expect(world.last).to.deep.equal(['1 0 0 6', 'o 0: 5.1 p1 o|t5, 6.1 p1 o|t6, 5.2 p2']);
+    await world.answer(0, 6, [], [taken(1)], []);
+    expect(await outcomes).to.deep.equal(['OK']);
+    await world.put(chunk(a!, 3));
+    await world.put(chunk(b!, 2));
+    expect(world.sent).to.have.length(1);
+    await world.put(end(a!, 4));
+    expect(world.last).to.deep.equal(['2 0 1 6', 'o 1: 5.3 p3, 6.2 p2', 'o|t5 5.4 finished end']);
+    await world.answer(0, 6, [], [taken(1)], ['OK']);
+    await world.put(chunk(b!, 3));
+    const flushed = world.lane.flushed();
+    expect(world.last).to.deep.equal(['3 0 2 6', 'o 1: 6.3 p3']);
+    await world.answer(0, 6, [], [taken(1)], []);
+    await flushed;
   });
 
   it('sends a call that was not answered again as it was, whatever has happened', async () => {

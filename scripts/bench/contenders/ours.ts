@@ -231,27 +231,39 @@ function fail(error: unknown): void {
 }
 
 async function writerOf({ redis, topic, load }: Place): Promise<WriterPort> {
-  const node = await startNode(redis, topic, 'runner');
   const streams = load as Streams;
+  const { flushMs = 0 } = streams;
+  const node = await startNode(redis, topic, 'runner', { flushMs });
   return streams.by === 'run' ? handlers(node, streams) : calls(node, streams);
 }
 
 /** An engine's loop that sends one chunk of each of its streams in one call. */
-function calls(node: BenchNode, { streams, pacedMs, cancelled = 0 }: Streams): WriterPort {
+function calls(node: BenchNode, { streams, pacedMs, cancelled = 0, areApart }: Streams): WriterPort {
   let claims: ClaimedRequest<BenchRequest>[] = [];
+  const check = (answers: readonly string[]): void => {
+    const bad = answers.find((answer) => answer !== 'ok' && !(answer === 'lost' && cancelled > 0));
+    if (bad) throw new Error(`a chunk was answered ${bad}`);
+  };
+  /** The moment of a stream is the same in every iteration. */
+  const sendApart = async (index: number): Promise<void> => {
+    const from = now();
+    for (const [i, { claim }] of claims.entries()) {
+      const early = from + (pacedMs! * i) / streams - now();
+      // a timer is of whole ms: those of the same ms still come one by one
+      await (early > 0 ? sleep(early) : nextTurn());
+      node.putResults([{ claim, output: chunkOf(index, now()) }]).then(check).catch(fail);
+    }
+  };
   return {
     open: async () => {
       while (claims.length < streams)
         claims.push(...(await node.getRequests(budgetFor(streams - claims.length, 8), { waitMs: WAIT_MS })));
     },
     send: async (index) => {
+      if (areApart) return sendApart(index);
       if (cancelled > 0) claims = claims.filter(({ signal }) => !signal.aborted);
       const at = pacedMs === undefined ? undefined : now();
-      const answers = await node.putResults(
-        claims.map(({ claim }) => ({ claim, output: chunkOf(index, at) })),
-      );
-      const bad = answers.find((answer) => answer !== 'ok' && !(answer === 'lost' && cancelled > 0));
-      if (bad) throw new Error(`a chunk was answered ${bad}`);
+      check(await node.putResults(claims.map(({ claim }) => ({ claim, output: chunkOf(index, at) }))));
     },
     end: async () => {
       const ending = claims.filter(({ signal }) => !signal.aborted);

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SchedulerError } from '../../base/errors.ts';
 import type { Tick, Ticket } from '../../base/ticket.ts';
 import type { LinkContext } from '../../node/link.ts';
-import { cutPuts, cutUnits, unitsOf, type ResultUnit } from '../../protocol/cuts.ts';
+import { cutPuts, cutUnits, lingerOf, unitsOf, type ResultUnit } from '../../protocol/cuts.ts';
 import type { GivenBack } from '../../protocol/give-back.ts';
 import { Lane } from '../../protocol/lane.ts';
 import type { Membership } from '../../protocol/membership.ts';
@@ -58,6 +58,7 @@ export class NodeShard implements Shard {
     });
     this.#results = new Lane({
       ...{ ...lane, operation: 'put_results', cut: cutUnits },
+      linger: lingerOf(context.rules.flushMs),
       send: (_, units) => this.#putResults(units),
     });
   }
@@ -89,6 +90,10 @@ export class NodeShard implements Shard {
     return this.#puts.unanswered;
   }
 
+  flush(): void {
+    this.#results.flush();
+  }
+
   async flushed(): Promise<void> {
     await Promise.all([this.#puts.flushed(), this.#claims.flushed(), this.#results.flushed()]);
   }
@@ -107,6 +112,7 @@ export class NodeShard implements Shard {
 
   async pushBack(claims: readonly GivenBack[]): Promise<void> {
     this.#teller.givenBack(claims);
+    this.flush();
     await this.#answered('push_back', (memory) => memory.pushBack(claims, this.#context.rules.ttlMs));
   }
 

@@ -1,0 +1,19 @@
+/** What options are when they are not given, where that is a function. */
+import { hostname } from 'node:os';
+
+export function hostName(): string {
+  const name = hostname().replace(/[^A-Za-z0-9._:-]/g, '-');
+  return name.slice(0, 120) || 'node';
+}
+
+export function requestId(request: unknown): string {
+  return (request as { request_id: string }).request_id;
+}
+
+export function promptLength(request: unknown): number {
+  return (request as { prompt_token_ids: { length: number } }).prompt_token_ids.length;
+}
+
+export function warn(message: string): void {
+  process.emitWarning(message, 'SchedLua');
+}
