@@ -3,7 +3,7 @@
 -- between. `leave`: the name is free at once, its epoch stays known. An entry has a random instance id, so a repeat finds
 -- its own entry. Epochs grow: max(server us, stored + 1, above + 1). The load unit is one for the topic. A caller with
 -- another one is answered UNIT while another node is registered, or unless the caller has seen that nothing waits. The ttl
--- is the longest that any caller gave. With its name the caller keeps what it says of its engine.
+-- is the longest that any caller gave. With its name the caller keeps what it says of its engine, and its card.
 --
 -- ARGV[1] action        take, over (take over), renew, leave
 -- ARGV[2] instance      random id of the caller, without |
@@ -17,7 +17,8 @@
 -- ARGV[10] empty        1: the caller has seen that nothing waits in any shard
 -- ARGV[11] engine       tokens of the largest prompt that the caller's engine can ever hold; empty: it has none
 -- ARGV[12] breaker      failures|pause in ms|reason, if the breaker of that engine is open; empty: it is not
--- ARGV[13..] name home  candidate names, each with its home shard
+-- ARGV[13] card         what the caller tells of itself (src/protocol/card.ts); empty: nothing
+-- ARGV[14..] name home  candidate names, each with its home shard
 -- RETURNS status, name, epoch, shards in use; for SCHEMA the version found; for UNIT the topic's unit, a node that is
 --         registered or nothing, shards in use
 -- STATUS OK TAKEN SCHEMA UNIT
@@ -29,18 +30,17 @@ local schema = require('lib.schema')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
 local action, instance, clock, keep_alive, own_ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local above, own_epoch, load_shards, load_unit, empty, engine = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local breaker, FIRST, DAY, MOST_SHARDS = ARGV[12], 13, 86400000, 65536
-local LAST_EPOCH, ANY_TOKENS, MOST_BREAKER = 9007199254740991, 4294967295, 512
+local breaker, card, FIRST, DAY, MOST_SHARDS = ARGV[12], ARGV[13], 14, 86400000, 65536
+local LAST_EPOCH, ANY_TOKENS, MOST_BREAKER, MOST_CARD = 9007199254740991, 4294967295, 512, 2048
 assert(#instance > 0 and keep_alive >= 0 and keep_alive <= bounds.MS and own_ttl >= 1 and own_ttl <= bounds.MS
   and #above == 14 and tonumber(above, 16) < LAST_EPOCH and (own_epoch == '' or #own_epoch == 14)
   and tonumber(load_shards) >= 1 and tonumber(load_shards) <= MOST_SHARDS
   and (load_unit == 'requests' or load_unit == 'tokens') and #ARGV > FIRST and (#ARGV - FIRST) % 2 == 1
   and string.match(engine, '^%d*$') and tonumber('0' .. engine) <= ANY_TOKENS
-  and #breaker <= MOST_BREAKER, 'an argument is out of its range')
+  and #breaker <= MOST_BREAKER and #card <= MOST_CARD, 'an argument is out of its range')
 local time = call('TIME')
 local us = clock == '' and time[1] * 1000000 + time[2] or clock * 1000
 local now = floor(us / 1000)
-
 local meta = call('HMGET', names.META, 'schema', 'shards', 'unit', 'ttl', 'expiry')
 if meta[1] and meta[1] ~= schema.VERSION then
   return { 'SCHEMA', meta[1] }
@@ -57,6 +57,7 @@ local function store(name, holder, epoch, till, home)
   call('HSET', names.META, 'schema', schema.VERSION, 'shards', shards, 'unit', load_unit, 'ttl', ttl, 'expiry', expiry)
   call('PEXPIREAT', names.NODES, expiry)
   call('PEXPIREAT', names.META, format('%d', max(now + DAY, tonumber(expiry))))
+  names.tell(name, holder == '' and '' or card, expiry)
 end
 
 -- A repeat keeps its epoch, and so does a renewal.

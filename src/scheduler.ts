@@ -55,7 +55,11 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   private constructor(settings: Settings<Request, Output>) {
     this.#settings = settings;
-    this.#node = new Node(settings, (id) => this.#news.sink(id));
+    this.#node = new Node(
+      settings,
+      (id) => this.#news.sink(id),
+      () => ({ loop: this.#loop, isDraining: this.#closing !== undefined }),
+    );
     this.#news = new News(this.#node.teller);
     this.#membership = this.#node.membership;
     this.#owner = this.#node.owner;
@@ -288,6 +292,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     const loop = this.#loop;
     if (loop === undefined || loop.running.length === 0) return;
     this.#node.teller.heard('draining')?.({ ids: loop.running, drainMs });
+    this.#node.tellCard();
     const ended = AbortSignal.any([this.#drainOver.signal, this.over]);
     await unless(ended, loop.drained()).catch(() => undefined);
     this.#drain.clear();

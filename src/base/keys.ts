@@ -44,9 +44,9 @@ export function shardKey(topic: string, shard: number, table: ShardTable): strin
   return `{${tagOf(topic, shard)}}:${table}`;
 }
 
-/** Keys of a topic's registry: the node names, and the schema version with the shards in use. */
-export function registryKeys(topic: string): [nodes: string, meta: string] {
-  return [`{${topic}}:nodes`, `{${topic}}:meta`];
+/** Keys of a topic's registry: the node names, the schema version with the shards in use, and what the nodes tell of themselves. */
+export function registryKeys(topic: string): [nodes: string, meta: string, cards: string] {
+  return [`{${topic}}:nodes`, `{${topic}}:meta`, `{${topic}}:cards`];
 }
 
 /** What names a shard in its keys, between the braces. */

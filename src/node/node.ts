@@ -15,6 +15,7 @@ import type { Shards } from '../protocol/shards.ts';
 import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
+import { cardWriter, type Surroundings } from './card.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Link, LinkContext, OpenLink } from './link.ts';
 import { RedisLink } from './redis-link.ts';
@@ -50,7 +51,11 @@ export class Node<Request, Output> {
   readonly warn: (message: string) => void;
 
   /** @param sinkOf where results of requests go that a predecessor put */
-  constructor(given: Settings<Request, Output>, sinkOf: (id: string) => Sink<Output>) {
+  constructor(
+    given: Settings<Request, Output>,
+    sinkOf: (id: string) => Sink<Output>,
+    surroundings: () => Surroundings,
+  ) {
     const tell = harmless(given.onWarning);
     this.teller = new Teller(given.events, () => this.#origin(), tell);
     this.warn = (message) => {
@@ -74,6 +79,11 @@ export class Node<Request, Output> {
     this.#agenda = new Agenda(this.membership, settings);
     this.claimer = new Claimer(this.#claimerNode(), settings, this.#agenda);
     this.#heartbeat = new Heartbeat(this.#shards, this.membership, settings, this.owner, this.claims);
+    this.membership.card = cardWriter({
+      ...{ rules: settings, membership: this.membership, teller: this.teller, claimer: this.claimer },
+      counts: () => ({ pending: this.owner.counts().pending, held: this.claims.count }),
+      surroundings,
+    });
     const { over } = this.membership;
     over.addEventListener('abort', () => this.#over(over.reason as SchedulerError));
   }
@@ -91,7 +101,7 @@ export class Node<Request, Output> {
     return {
       over: this.membership.over,
       timedOut: (operation) => this.membership.timedOut(operation),
-      holdsAny: () => this.claims.any,
+      holdsAny: () => this.claims.count > 0,
       engineHolds: (tokens) => this.#engineHolds(tokens),
       elsewhereHold: () => this.#elsewhereHold(),
       beforeClaim: (shard) => this.#heartbeat.beforeClaim(shardOf(shard)),
@@ -122,6 +132,11 @@ export class Node<Request, Output> {
     const isKnown = (this.membership.down === undefined) === (down === undefined);
     this.membership.down = down;
     if (!isKnown && !this.membership.over.aborted) this.#quietly('register', this.#heartbeat.renew());
+  }
+
+  /** Tells the registry at once what it would hear with the next renewal. */
+  tellCard(): void {
+    this.#quietly('register', this.#heartbeat.renew());
   }
 
   #origin(): { topic: string; node: string } {

@@ -6,6 +6,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { messageOf } from './message.ts';
+import { Recent } from './recent.ts';
 import { Tally } from './tally.ts';
 
 /** Every event says which scheduler tells it: one emitter may be given to several. */
@@ -147,6 +148,7 @@ export class SchedulerEvents extends EventEmitter<{ [Name in EventName]: [event:
 export class Teller {
   /** Beside telling what happens, those that tell it count it. */
   readonly tally = new Tally();
+  readonly recent = new Recent();
   readonly #events: SchedulerEvents;
   readonly #origin: () => Origin;
   readonly #warn: (message: string) => void;
@@ -156,6 +158,11 @@ export class Teller {
     this.#events = events;
     this.#origin = origin;
     this.#warn = warn;
+  }
+
+  /** Empty until it has a name. */
+  get node(): string {
+    return this.#origin().node;
   }
 
   /**

@@ -38,10 +38,18 @@ export class OwnerTeller {
   ): void {
     // a predecessor's was not accepted here
     if (putAt !== undefined) this.#teller.tally.ended[kind] += 1;
+    this.#count(ranOn, queuedMs);
     const ended = this.#teller.heard('ended');
     if (!ended) return;
     const afterMs = putAt === undefined ? undefined : monotonic() - putAt;
     const course = { ranOn, attempt, queuedMs, ranMs };
     ended({ id, ticket, shard: shard.number, kind, reason, afterMs, ...course });
+  }
+
+  /** For the card. */
+  #count(ranOn: string | undefined, queuedMs: number | undefined): void {
+    const { recent, node } = this.#teller;
+    if (queuedMs !== undefined) recent.queued.add(queuedMs);
+    if (ranOn !== undefined && ranOn !== node) recent.ranElsewhere += 1;
   }
 }

@@ -33,6 +33,8 @@ export class Membership {
   engine: number | undefined;
   /** The breaker of this node's engine is open. Told with each renewal. */
   down: EngineDown | undefined;
+  /** What this node tells of itself, see card.ts. Told with each renewal; empty: nothing. Must not throw. */
+  card: () => string = () => '';
   /** What Redis has not answered, for warnings and TIMEOUTs. */
   readonly troubles: Troubles;
   readonly #place: Place;
@@ -197,6 +199,7 @@ export class Membership {
         empty: false,
         engine: this.engine,
         down: this.down,
+        card: action === 'leave' ? '' : this.card(),
         ...more,
       });
     const answer = await this.#place.watch('register', (tell) => this.answered('register', send, tell));

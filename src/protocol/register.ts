@@ -26,6 +26,8 @@ export interface RegisterCall {
   engine: number | undefined;
   /** Its breaker is open; undefined: it is not. */
   down: EngineDown | undefined;
+  /** What the node tells of itself (card.ts); empty: nothing. */
+  card: string;
 }
 
 export type RegisterAnswer =
@@ -70,6 +72,7 @@ async function register(client: Client, rules: Rules, call: RegisterCall): Promi
     call.empty ? '1' : '',
     call.engine === undefined ? '' : String(call.engine),
     breakerArgument(call.down),
+    call.card,
     ...[...call.names].flatMap(([name, home]) => [name, String(home)]),
   ]);
   const [status, first = '', second = '', shards] = reply.map(String);

@@ -85,7 +85,7 @@ export const SCRIPTS = {
   reset: shardScript(['slice'], ['OK'], ['ticket']),
   inspect: { keys: SHARD_TABLES, args: [], status: [] },
   register: {
-    keys: ['nodes', 'meta'],
+    keys: ['nodes', 'meta', 'cards'],
     args: [
       'action',
       'instance',
@@ -99,6 +99,7 @@ export const SCRIPTS = {
       'empty',
       'engine',
       'breaker',
+      'card',
     ],
     each: ['name', 'home'],
     status: ['OK', 'TAKEN', 'SCHEMA', 'UNIT'],

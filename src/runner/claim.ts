@@ -57,9 +57,14 @@ export class Claim implements SentClaim {
     return Math.max(0, (this.fenceNumber - parseInt(this.#arrival, 16)) / 1_000);
   }
 
+  /** ms since this claim. */
+  get heldMs(): number {
+    return monotonic() - this.#grantedAt;
+  }
+
   /** What a final of an own request says, as Redis would have written it now. */
   storyNow(): { tick: Tick; story: Story } {
-    const us = Math.round(1_000 * (monotonic() - this.#grantedAt));
+    const us = Math.round(1_000 * this.heldMs);
     return {
       tick: hex(this.fenceNumber + us, 14),
       story: {

@@ -54,6 +54,7 @@ export interface ClaimerNode<Request> {
 type ClaimerRules = Pick<Rules, 'pollMs' | 'patienceMs' | 'stealAfterMs' | 'leaseMs' | 'commandTimeout'>;
 
 export class Claimer<Request> {
+  readonly engineSize = new EngineSize();
   readonly #node: ClaimerNode<Request>;
   readonly #rules: ClaimerRules;
   readonly #agenda: Agenda;
@@ -62,7 +63,6 @@ export class Claimer<Request> {
   readonly #alarms = new Alarms();
   /** Per shard: when a ring that was kept is passed on, if no call here has asked the shard by then. */
   readonly #kept = new Alarms();
-  readonly #engineSize = new EngineSize();
   readonly #keepForMs: number;
   #askedInVainAt = -Infinity;
   #stopped = false;
@@ -77,11 +77,11 @@ export class Claimer<Request> {
   /** Waits for work at most `waitMs`, or until the budget is `stale`; then `[]`. */
   async getRequests(budget: Budget, waitMs: number, stale?: AbortSignal): Promise<ClaimedRequest<Request>[]> {
     validateBudget(budget);
-    this.#node.engineHolds(this.#engineSize.says(budget));
+    this.#node.engineHolds(this.engineSize.says(budget));
     const bounds = claimBounds(budget);
     const from = monotonic();
     // what it could never hold, as far as was known, it may hold
-    if (this.#engineSize.grows(bounds, this.#node.holdsAny())) this.#agenda.sweepAll(from);
+    if (this.engineSize.grows(bounds, this.#node.holdsAny())) this.#agenda.sweepAll(from);
     const wait = { bounds, readyAt: from + (budget.readyInMs ?? 0), until: from + waitMs, stale };
     for (let looked = false, woken: Woken = false; ;) {
       if (this.#node.over.aborted) throw this.#node.over.reason;
@@ -243,7 +243,7 @@ export class Claimer<Request> {
     const idleForMs = 1.5 * this.#rules.pollMs * this.#agenda.rotation;
     const idleUntil = monotonic() + idleForMs;
     const { patienceMs } = this.#rules;
-    const totalTokens = this.#engineSize.largestPrompt(budget);
+    const totalTokens = this.engineSize.largestPrompt(budget);
     const hold = this.#node.elsewhereHold();
     // no hop more where it does not matter: a claim leaves right behind its put
     const elsewhereTokens = typeof hold === 'number' ? hold : await hold;

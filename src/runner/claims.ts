@@ -135,8 +135,8 @@ export class Claims<Request, Output> {
     return { held: this.#byKey.size, ending };
   }
 
-  get any(): boolean {
-    return this.#byKey.size > 0;
+  get count(): number {
+    return this.#byKey.size;
   }
 
   /** What this node holds in a shard. */

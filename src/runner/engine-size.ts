@@ -15,13 +15,17 @@ function saidBy({ totalBlocks, reservedOutputBlocks, blockSize, chunkedPrefill }
 }
 
 export class EngineSize {
+  /** What it had room for when it last asked for work. */
+  room: ClaimBounds | undefined;
   /** Most tokens that one prompt was ever allowed. */
   #most = 0;
   #wasEmpty = false;
   #said = 0;
 
   /** Notes what the engine has room for now; whether that is more than it was taken to hold ever. */
-  grows({ aloneTokens }: ClaimBounds, isHolding: boolean): boolean {
+  grows(room: ClaimBounds, isHolding: boolean): boolean {
+    this.room = room;
+    const { aloneTokens } = room;
     const grows = this.#wasEmpty && aloneTokens > this.#most;
     this.#most = Math.max(this.#most, aloneTokens);
     this.#wasEmpty ||= !isHolding;

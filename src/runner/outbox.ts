@@ -247,9 +247,12 @@ export class Outbox<Output> {
   }
 
   #tell({ claim, number, kind, bytes }: SentResult, answer: ResultAnswer): void {
-    const { tally } = this.#teller;
-    if (answer === 'OK' || answer === 'ORPHAN') tally.resultsSent += 1;
-    else tally.resultsRefused += 1;
+    const { tally, recent } = this.#teller;
+    if (answer === 'OK' || answer === 'ORPHAN') {
+      tally.resultsSent += 1;
+      recent.resultBytes += bytes;
+      if (kind !== 'chunk') recent.ran.add(claim.heldMs);
+    } else tally.resultsRefused += 1;
     const tell = this.#teller.heard('resultSent');
     if (!tell) return;
     const { id, ticket, fence, owner, shard } = claim;

@@ -3,7 +3,7 @@
  * only with the scheduler: errors of Redis and of the engine are waited out, errors of a handler end that request as failed,
  * unless they are the engine's fault.
  */
-import { validateBudget, requiredBlocks, type Budget } from '../base/budget.ts';
+import { claimBounds, validateBudget, requiredBlocks, type Budget, type ClaimBounds } from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';
@@ -63,6 +63,7 @@ export class RunLoop<Request, Output> {
   readonly #pollMs: number;
   readonly #stop: AbortSignal;
   readonly #running = new Map<string, { id: string; tokens: number; done: Promise<void> }>();
+  #lastRoom: ClaimBounds | undefined;
   /** The engine said so, and nothing was asked for since. */
   #readyAt = Infinity;
   readonly #watch: EngineWatch;
@@ -140,6 +141,7 @@ export class RunLoop<Request, Output> {
     const budget = this.#room();
     // one that is no number must not pass for a full engine
     validateBudget(budget);
+    this.#lastRoom = claimBounds(budget);
     if (budget.batch >= 1 && budget.availableBlocks > budget.reservedOutputBlocks) return budget;
     await this.#untilRoom(stale);
     return undefined;
@@ -158,6 +160,16 @@ export class RunLoop<Request, Output> {
 
   get breaker(): EngineWatch['breaker'] {
     return this.#watch.breaker;
+  }
+
+  /** ms until one request tries an engine whose breaker is open; Infinity: it is closed, or one tries it. */
+  get restMs(): number {
+    return this.#watch.restMs();
+  }
+
+  /** What the engine had room for when it was last asked. */
+  get room(): ClaimBounds | undefined {
+    return this.#lastRoom;
   }
 
   /** Ids of the requests whose handlers have not ended. */

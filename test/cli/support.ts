@@ -118,6 +118,7 @@ export async function seedNode(
     loadUnit = 'requests',
     engine,
     breaker = '',
+    card = '',
     tokens,
   }: {
     puts?: number;
@@ -129,6 +130,8 @@ export async function seedNode(
     engine?: number;
     /** `failures|pause in ms|reason`; default: closed. */
     breaker?: string;
+    /** What it tells of itself; default: nothing. */
+    card?: string;
     /** Of each prompt; default: those of `putArgs`. */
     tokens?: number;
   } = {},
@@ -143,6 +146,7 @@ export async function seedNode(
     ...['take', `instance-of-${node}`, '', ...times, above, '', String(loadShards), loadUnit, ''],
     engine === undefined ? '' : String(engine),
     breaker,
+    card,
     ...names,
   ]);
   const caller = callerArgs({

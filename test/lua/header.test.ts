@@ -81,7 +81,7 @@ describe('a script’s header', () => {
       title: 'with a renamed key',
       name: 'register',
       helpers: edited('names', 'KEYS[1] nodes', 'KEYS[1] names', helperSources),
-      message: /^register\.lua: KEYS are \[names meta\], declared \[nodes meta\]/,
+      message: /^register\.lua: KEYS are \[names meta cards\], declared \[nodes meta cards\]/,
     },
     {
       title: 'with two keys changed for each other',

@@ -210,6 +210,7 @@ describe('a script that is called with what it cannot take', function () {
       '',
       '',
       '',
+      '',
       'n',
       '0',
     ];

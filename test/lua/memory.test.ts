@@ -131,7 +131,7 @@ describe('a server without memory', () => {
     const keys = registryKeys(new TestShard().topic);
     const register = async (action: string, instance: string, epoch = ''): Promise<string[]> => {
       const rest = [String(START), '30000', '900000', '0'.repeat(14), epoch, '1', 'requests'];
-      const args = [action, instance, ...rest, '', '', '', 'n', '0'];
+      const args = [action, instance, ...rest, '', '', '', '{"host":"h"}', 'n', '0'];
       return (await runScript(connection(), 'auto', 'register', keys, args)).map(String);
     };
     await connection().config('SET', 'maxmemory', '1');

@@ -173,6 +173,7 @@ describe('the range of an argument', () => {
     ['load_unit', ['', 'bytes'], ['requests', 'tokens']],
     ['engine', ['-1', '1.5', 'x', 2 ** 32], ['', '0', 2 ** 32 - 1]],
     ['breaker', ['b'.repeat(513)], ['', 'b'.repeat(512)]],
+    ['card', ['c'.repeat(2049)], ['']],
   ];
   const WELL = [
     'take',
@@ -184,6 +185,7 @@ describe('the range of an argument', () => {
     '',
     '1',
     'requests',
+    '',
     '',
     '',
     '',
@@ -209,7 +211,7 @@ describe('the range of an argument', () => {
   }
 
   it('how many names register is given', async () => {
-    for (const length of [12, 13]) expect(await register(WELL.slice(0, length))).to.match(REFUSED);
+    for (const length of [13, 14]) expect(await register(WELL.slice(0, length))).to.match(REFUSED);
     expect(await register([...WELL, 'm'])).to.match(REFUSED);
     expect(await register([...WELL, 'm', '0'])).to.equal('taken');
   });

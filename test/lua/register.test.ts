@@ -27,6 +27,8 @@ interface RegisterCall {
   engine?: string;
   /** Default: closed. */
   breaker?: string;
+  /** Default: none. */
+  card?: string;
   /** Candidate names; the home shard is the name's length. */
   names?: string[];
 }
@@ -60,12 +62,13 @@ class TestRegistry {
       empty = false,
       engine = '',
       breaker = '',
+      card = '',
       ttl = TTL,
       names = ['n'],
     } = call;
     const reply = await runScript(connection(), 'auto', 'register', this.keys, [
       ...[action, instance, String(START + at), String(keepAlive), String(ttl), above, epoch, String(shards)],
-      ...[unit, empty ? '1' : '', engine, breaker],
+      ...[unit, empty ? '1' : '', engine, breaker, card],
       ...names.flatMap((name) => [name, String(name.length)]),
     ]);
     noteStatus('register', [String(reply[0])]);
@@ -289,6 +292,24 @@ describe('register', () => {
     expect(await held(), 'of its successor').to.equal('');
   });
 
+  it('keeps its card as the last renewal said, until it leaves or its name is forgotten', async () => {
+    const registry = new TestRegistry();
+    const [nodes, , cards] = registry.keys;
+    const said = (): Promise<Record<string, string>> => connection().hgetall(cards);
+    await registry.run({ action: 'take', instance: 'i1', names: ['n'], card: '{"host":"ü|%d"}' });
+    await registry.run({ action: 'take', instance: 'i2', names: ['mm'], card: 'c'.repeat(2048) });
+    expect(await said()).to.deep.equal({ n: '{"host":"ü|%d"}', mm: 'c'.repeat(2048) });
+    const [, , epoch] = await registry.run({ action: 'renew', instance: 'i1', names: ['n'], card: 'later' });
+    expect((await said())['n']).to.equal('later');
+    expect(await connection().pexpiretime(cards)).to.equal(await connection().pexpiretime(nodes));
+    await registry.run({ action: 'leave', instance: 'i3', names: ['n'], card: 'not its own' });
+    expect((await said())['n'], 'another instance leaves').to.equal('later');
+    await registry.run({ action: 'leave', instance: 'i1', epoch: epoch!, names: ['n'], card: 'gone' });
+    expect(Object.keys(await said()), 'it left').to.deep.equal(['mm']);
+    await registry.run({ action: 'take', instance: 'i4', names: ['x'], at: 30_000 + TTL + 1 });
+    expect(await said(), 'it was forgotten').to.deep.equal({});
+  });
+
   it('keeps with it that its breaker is open, as the last renewal said, whatever the reason is', async () => {
     const registry = new TestRegistry();
     const call = { instance: 'i1', epoch: epochAt(0), engine: '8192' };
@@ -484,6 +505,7 @@ describe('register', () => {
       '',
       '1',
       'requests',
+      '',
       '',
       '',
       '',

@@ -14,7 +14,7 @@ import type { Holding } from './losses.ts';
 /** Tables that are empty when everything has ended. */
 const EMPTY = ['waiting', 'head', 'load', 'request', 'body', 'due', 'out', 'idle'] as const;
 
-const STAYING = /^\{[^}]+\.[0-9A-Za-z]{3}\}:(node|calls|shard|dead)$|^\{[^}]+\}:(nodes|meta)$/;
+const STAYING = /^\{[^}]+\.[0-9A-Za-z]{3}\}:(node|calls|shard|dead)$|^\{[^}]+\}:(nodes|meta|cards)$/;
 
 export class Keyspace {
   /** Waits for a Redis that is being started again. */
