@@ -13,8 +13,16 @@ export type {
   WaitReplicas,
 } from './base/options.ts';
 export { tokensCodec, type TokenFields, type TokensCodecOptions } from './base/tokens-codec.ts';
+export type { SchedulerHealth } from './node/health.ts';
 export type { SchedulerStats } from './node/stats.ts';
-export { EVENT_NAMES, SchedulerEvents, type EventName, type EventOf } from './observe/events.ts';
+export {
+  EVENT_NAMES,
+  SchedulerEvents,
+  type EventName,
+  type EventOf,
+  type StealReason,
+} from './observe/events.ts';
+export type { Logger } from './observe/log.ts';
 export type { ScriptTally } from './observe/tally.ts';
 export type { GiveBackOptions } from './protocol/give-back.ts';
 export { connect, type Connection, type ConnectOptions } from './redis/shared.ts';

@@ -1,6 +1,9 @@
 /** Options of the scheduler's calls that wait and that end it, and their checks. */
 import { checkNames, checkSignal, namesOf } from './base/call-options.ts';
 import { ConfigError } from './base/errors.ts';
+import { PUT_OPTIONS } from './owner/prepare.ts';
+import type { RunnerResult } from './runner/outbox.ts';
+import type { RunOptions } from './runner/run-loop.ts';
 
 export interface CloseOptions {
   /**
@@ -25,6 +28,10 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+export const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
+export const RESULT_FIELDS = namesOf<RunnerResult>({ claim: true, output: true, finished: true, failed: true });
+export const RUN_OPTIONS = namesOf<RunOptions>({ budget: true, breaker: true, isEngineFailure: true });
+export const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
 const WAIT_OPTIONS = namesOf<WaitOptions>({ waitMs: true, signal: true });
 const CLOSE_OPTIONS = namesOf<CloseOptions>({ drainMs: true, pending: true });
 

@@ -1,11 +1,12 @@
 import type { Budget } from './base/budget.ts';
-import { checkList, checkNames, checkObjects, checkSignal, namesOf } from './base/call-options.ts';
+import { checkList, checkNames, checkObjects, checkSignal } from './base/call-options.ts';
 import { Alarm, sleep, unless } from './base/clock.ts';
 import { SchedulerError } from './base/errors.ts';
 import { OPTIONS } from './base/option-table.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
 import { settle } from './base/settle.ts';
 import { Node } from './node/node.ts';
+import type { SchedulerHealth } from './node/health.ts';
 import type { SchedulerStats } from './node/stats.ts';
 import type { SchedulerEvents } from './observe/events.ts';
 import { Door, type PutOutcome } from './owner/door.ts';
@@ -20,16 +21,15 @@ import type { ResultStatus, RunnerResult } from './runner/outbox.ts';
 import { RunLoop, type Handler, type RunOptions } from './runner/run-loop.ts';
 import {
   DRAIN_MS,
+  RESULT_FIELDS,
+  RUN_OPTIONS,
+  SUBMIT_OPTIONS,
+  UPDATE_OPTIONS,
   checkCloseOptions,
   checkWaitOptions,
   type CloseOptions,
   type WaitOptions,
 } from './scheduler-options.ts';
-
-const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
-const RESULT_FIELDS = namesOf<RunnerResult>({ claim: true, output: true, finished: true, failed: true });
-const RUN_OPTIONS = namesOf<RunOptions>({ budget: true, breaker: true, isEngineFailure: true });
-const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
 
 /**
  * One node of a topic: accepts requests, claims what its engine has room for, steals what peers cannot serve in time,
@@ -106,6 +106,11 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
    */
   stats(): SchedulerStats {
     return this.#node.stats(this.#loop, this.#news.size);
+  }
+
+  /** Whether it can do its work just now, as far as this process knows: for a readiness probe. Asks nobody. */
+  health(): SchedulerHealth {
+    return this.#node.health(this.#loop, this.#closing !== undefined);
   }
 
   /** Fires when the scheduler is over; its reason is a SchedulerError CLOSED or EVICTED. */

@@ -1,5 +1,6 @@
 /** The kinds of values that an option may have: what is allowed, in words, and the check of it. */
 import type { SchedulerEvents } from '../observe/events.ts';
+import type { Logger } from '../observe/log.ts';
 import { checkNames } from './call-options.ts';
 import { jsonCodec, type Codec, type CodecName } from './codec.ts';
 import { ConfigError } from './errors.ts';
@@ -80,6 +81,14 @@ export const emitter = kind<SchedulerEvents>('a SchedulerEvents', (value) => {
   const { on, listenerCount, rawListeners } = value as Partial<SchedulerEvents>;
   return [on, listenerCount, rawListeners].every((method) => typeof method === 'function');
 });
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+/** By shape: whatever the user logs by. */
+export const logger = kind<Logger | undefined>(
+  `an object with the functions ${LEVELS.join(', ')}`,
+  (value) => value === undefined || LEVELS.every((level) => typeof (value as Logger)[level] === 'function'),
+);
 
 /** The longest time of a timer of Node.js in ms; also the bound of counts. */
 export const MAX_INT32 = 2 ** 31 - 1;

@@ -14,6 +14,7 @@ import {
   emitter,
   flag,
   integer,
+  logger,
   matching,
   oneOf,
   replicas,
@@ -283,9 +284,17 @@ export const OPTIONS: OptionTable = {
     default: { shown: 'one of its own', of: () => new SchedulerEvents() },
     kind: emitter,
   },
+  logger: {
+    meaning: 'Is told, line by line, of lost connections, slow shards, lost claims, its engine, and each warning',
+    default: { shown: 'none', of: () => undefined },
+    kind: logger,
+  },
   onWarning: {
-    meaning: 'Is told what an operator should know: server settings, a lost lease',
-    default: { shown: '`process.emitWarning`', of: () => warn },
+    meaning: 'Is told what an operator should know: server settings, a shard that does not answer',
+    default: {
+      shown: '`process.emitWarning`; with a `logger` nothing, as that is told',
+      of: ({ logger }) => (logger ? () => undefined : warn),
+    },
     kind: callable(),
   },
 };

@@ -4,6 +4,7 @@
  */
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { SchedulerEvents } from '../observe/events.ts';
+import type { Logger } from '../observe/log.ts';
 import type { Codec, CodecName } from './codec.ts';
 import type { StandIn } from './stand-in.ts';
 
@@ -220,13 +221,22 @@ export interface SchedulerOptions<Request = unknown, Output = unknown> {
    * Default: one of its own.
    */
   events?: SchedulerEvents;
-  /** Is told what an operator should know: server settings, a lost lease. Default: `process.emitWarning`. */
+  /**
+   * Is told, line by line, of lost connections, slow shards, lost claims, its engine, and each warning; see docs/operating.md.
+   * `console` is one, and most others are. What comes again soon is told in one line. Default: none.
+   */
+  logger?: Logger;
+  /**
+   * Is told what an operator should know: server settings, a shard that does not answer.
+   * Default: `process.emitWarning`; with a `logger` nothing, as that is told.
+   */
   onWarning?: (message: string) => void;
 }
 
 /** Options with every default filled in. */
 export type Settings<Request, Output> = Readonly<
-  Required<Omit<SchedulerOptions<Request, Output>, 'waitReplicas' | 'codec' | 'outputCodec'>> & {
+  Required<Omit<SchedulerOptions<Request, Output>, 'waitReplicas' | 'codec' | 'outputCodec' | 'logger'>> & {
+    logger: Logger | undefined;
     waitReplicas: WaitReplicas | undefined;
     codec: Codec<Request>;
     outputCodec: Codec<Output>;

@@ -4,6 +4,7 @@ import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
 import { OPEN_LINK, isStandIn } from '../base/stand-in.ts';
 import { Teller, harmless } from '../observe/events.ts';
+import { Log } from '../observe/log.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
 import type { Membership } from '../protocol/membership.ts';
@@ -16,6 +17,7 @@ import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
 import { cardWriter, type Surroundings } from './card.ts';
+import { healthOf, type SchedulerHealth } from './health.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Link, LinkContext, OpenLink } from './link.ts';
 import { RedisLink } from './redis-link.ts';
@@ -56,8 +58,13 @@ export class Node<Request, Output> {
     sinkOf: (id: string) => Sink<Output>,
     surroundings: () => Surroundings,
   ) {
-    const tell = harmless(given.onWarning);
-    this.teller = new Teller(given.events, () => this.#origin(), tell);
+    const log = given.logger && new Log(given.logger, () => this.#origin());
+    const told = harmless(given.onWarning);
+    const tell = (message: string): void => {
+      log?.warning(message);
+      told(message);
+    };
+    this.teller = new Teller(given.events, () => this.#origin(), tell, log?.events);
     this.warn = (message) => {
       this.teller.heard('warning')?.({ message });
       tell(message);
@@ -266,6 +273,20 @@ export class Node<Request, Output> {
     for (const shard of this.#shards.all()) shard.flush();
   }
 
+  health(loop: Running | undefined, draining: boolean): SchedulerHealth {
+    const { over, home } = this.membership;
+    return healthOf({
+      draining,
+      over: over.aborted ? endOf(over.reason as SchedulerError) : null,
+      circuit: loop?.breaker?.state ?? null,
+      home,
+      connections: this.#link.connections(),
+      answeredAt: this.teller.tally.answeredAt,
+      now: monotonic(),
+      leaseMs: this.#settings.leaseMs,
+    });
+  }
+
   /** Resolves when nothing of it runs any more; it must be over. */
   ended(): Promise<void> {
     return this.#heartbeat.ended();
@@ -278,7 +299,12 @@ export class Node<Request, Output> {
     this.claims.abandon(reason);
     this.owner.close(reason);
     this.#link.close();
+    this.teller.heard('over')?.({ code: endOf(reason), reason: reason.message });
   }
+}
+
+function endOf({ code }: SchedulerError): 'CLOSED' | 'EVICTED' {
+  return code === 'EVICTED' ? code : 'CLOSED';
 }
 
 function openLink(context: LinkContext): Link {

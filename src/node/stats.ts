@@ -21,6 +21,8 @@ export interface SchedulerStats {
     unanswered: number;
     /** Accepted. */
     pending: number;
+    /** Bytes of these, as they were encoded. */
+    pendingBytes: number;
     /** Of these, Redis has lost so many, and they are being put again. */
     puttingAgain: number;
     /** Results of these that nobody has read. */

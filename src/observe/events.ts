@@ -44,9 +44,9 @@ export interface EventMap {
   /** Redis lost this request; the process that accepted it puts it again. `ticket` is the lost one. */
   putAgain: OfRequest;
   /** Redis granted a claim to this node, whether or not the budget then has room for it. */
-  claimed: OfClaim & { triesSpent: number };
+  claimed: OfClaim & { triesSpent: number; queuedMs: number };
   /** The same, for a request that another node accepted. */
-  stolen: OfClaim;
+  stolen: OfClaim & { reason: StealReason; queuedMs: number };
   /** This node gives a claim back from now on: the request returns to its place in line. */
   givenBack: OfClaim;
   /** This node no longer holds a claim that it had not ended: its lease ran out, or the request was cancelled. */
@@ -79,10 +79,10 @@ export interface EventMap {
   /** Redis ran a script for this node. `ms`: from when it was sent, by the connection that it was answered on. */
   answered: { shard: number; script: string; ms: number };
   /**
-   * Redis took over a second to answer a script of this shard, or has not answered it for 5 s, or did not run it and said
-   * why. It is sent again.
+   * Redis took over a second to answer a script of this shard (`isAnswered`), or has not answered it for 5 s, or did not run it
+   * and said why. It is sent again.
    */
-  slowShard: { shard: number; script: string; ms: number; reason: string | undefined };
+  slowShard: { shard: number; script: string; ms: number; reason: string | undefined; isAnswered: boolean };
   /** A connection is usable, for the first time or again. */
   connectionUp: { connection: ConnectionName };
   /** A usable connection broke. `reason`: the last error, if there was one. */
@@ -96,9 +96,17 @@ export interface EventMap {
   engineUp: { failures: number };
   /** `close` waits for the handlers of these requests, at most so long. */
   draining: { ids: readonly string[]; drainMs: number };
-  /** What `onWarning` is told. */
+  /** The scheduler is over, whoever ended it: it was closed, or another instance took its name. */
+  over: { code: 'CLOSED' | 'EVICTED'; reason: string };
+  /** What an operator should know, as `onWarning` is told it. */
   warning: { message: string };
 }
+
+/**
+ * Why a request was taken from another node. `lost`: an earlier runner was lost with it, or gave it up. `waited`: it had waited for
+ * `stealAfterMs`. `free`: neither; its owner is a front, is overloaded, or leaves its requests to others.
+ */
+export type StealReason = 'lost' | 'waited' | 'free';
 
 /**
  * `commands` carries the scripts, `wake-ups` the subscription, `replicated puts` those that wait for replicas, `side` large
@@ -132,6 +140,7 @@ export const EVENT_NAMES = [
   'engineDown',
   'engineUp',
   'draining',
+  'over',
   'warning',
 ] as const satisfies readonly EventName[];
 
@@ -150,12 +159,22 @@ export class Teller {
   readonly tally = new Tally();
   readonly recent = new Recent();
   readonly #events: SchedulerEvents;
+  readonly #own: SchedulerEvents | undefined;
   readonly #origin: () => Origin;
   readonly #warn: (message: string) => void;
 
-  /** @param warn told of a listener that threw, and of nothing else */
-  constructor(events: SchedulerEvents, origin: () => Origin, warn: (message: string) => void) {
+  /**
+   * @param warn told of a listener that threw, and of nothing else
+   * @param own hears this scheduler alone, whoever else tells `events`
+   */
+  constructor(
+    events: SchedulerEvents,
+    origin: () => Origin,
+    warn: (message: string) => void,
+    own?: SchedulerEvents,
+  ) {
     this.#events = events;
+    this.#own = own;
     this.#origin = origin;
     this.#warn = warn;
   }
@@ -170,18 +189,24 @@ export class Teller {
    * Never throws.
    */
   heard<Name extends EventName>(name: Name): ((event: EventMap[Name]) => void) | undefined {
-    if (this.#events.listenerCount(name) === 0) return undefined;
-    return (event) => this.#tell(name, { ...this.#origin(), ...event });
+    const isHeard = this.#events.listenerCount(name) > 0;
+    const own = this.#own && this.#own.listenerCount(name) > 0 ? this.#own : undefined;
+    if (!isHeard && !own) return undefined;
+    return (event) => {
+      const told = { ...this.#origin(), ...event };
+      if (own) this.#tell(own, name, told);
+      this.#tell(this.#events, name, told);
+    };
   }
 
-  #tell<Name extends EventName>(name: Name, event: EventOf<Name>): void {
+  #tell<Name extends EventName>(events: SchedulerEvents, name: Name, event: EventOf<Name>): void {
     const failed = (error: unknown): void => {
       this.#warn(`a listener of the event "${name}" threw: ${messageOf(error)}`);
     };
-    for (const listener of this.#events.rawListeners(name)) {
+    for (const listener of events.rawListeners(name)) {
       try {
         // a listener may be async, and its promise another library's
-        const answer = Reflect.apply(listener, this.#events, [event]) as PromiseLike<unknown> | undefined;
+        const answer = Reflect.apply(listener, events, [event]) as PromiseLike<unknown> | undefined;
         if (typeof answer?.then === 'function') answer.then(undefined, failed);
       } catch (error) {
         failed(error);

@@ -27,8 +27,11 @@ export class Tally {
   /** Results of claims whose answers are not here. */
   resultsUnanswered = 0;
   readonly #scripts = new Map<string, { calls: number; ms: number; maxMs: number }>();
+  readonly #answeredAt = new Map<number, number>();
 
-  answered(script: string, ms: number): void {
+  /** @param now on the clock of whoever asks for {@link answeredAt} */
+  answered(shard: number, script: string, ms: number, now: number): void {
+    this.#answeredAt.set(shard, now);
     const one = this.#scripts.get(script);
     if (one) {
       one.calls += 1;
@@ -37,6 +40,11 @@ export class Tally {
     } else {
       this.#scripts.set(script, { calls: 1, ms, maxMs: ms });
     }
+  }
+
+  /** By shard: when Redis last ran a script for this process. */
+  get answeredAt(): ReadonlyMap<number, number> {
+    return this.#answeredAt;
   }
 
   /** By name. */

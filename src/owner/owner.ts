@@ -151,25 +151,11 @@ export class Owner<Output> {
     return Promise.race([answered, passed]).finally(() => over.abort());
   }
 
-  #newPending({
-    id,
-    promptTokens,
-    payload,
-    sink,
-    headStartMs,
-    deadlineAt,
-    onOwnerLoss,
-  }: NewRequest<Output>): Pending<Output> {
+  #newPending(request: NewRequest<Output>): Pending<Output> {
     const pending: Pending<Output> = {
-      id,
-      promptTokens,
-      headStartMs,
-      onOwnerLoss,
-      payload,
-      sink,
+      ...request,
       shard: this.#shards.get(this.#membership.home),
       putAt: monotonic(),
-      deadlineAt,
       attempts: new Attempts(),
       triesLeft: this.#rules.tries,
       triesSpent: 0,

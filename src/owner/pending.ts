@@ -20,6 +20,8 @@ export interface Pending<Output> {
   readonly attempts: Attempts;
   /** Missing for a predecessor's request. */
   payload?: Payload;
+  /** Of the payload. */
+  readonly bytes?: number;
   sink: Sink<Output>;
   /** Tries left and tries used; losing its runner uses one. */
   triesLeft: number;
@@ -62,6 +64,8 @@ export class RecentTickets {
     return this.#recent.has(ticket) || this.#former.has(ticket);
   }
 }
+
+type PendingCount = 'unanswered' | 'pending' | 'pendingBytes' | 'puttingAgain' | 'unread' | 'unreadBytes';
 
 type OnEnd<Output> = (pending: Pending<Output>, final: FinalResult<Output>) => void;
 
@@ -132,12 +136,15 @@ export class PendingTable<Output> {
   }
 
   /** Of this process' own: those without an answer to their put, those accepted, and of these what became of them. */
-  counts(): Record<'unanswered' | 'pending' | 'puttingAgain' | 'unread' | 'unreadBytes', number> {
-    const counts = { unanswered: 0, pending: 0, puttingAgain: 0, unread: 0, unreadBytes: 0 };
+  counts(): Record<PendingCount, number> {
+    const counts = { unanswered: 0, pending: 0, pendingBytes: 0, puttingAgain: 0, unread: 0, unreadBytes: 0 };
     for (const pending of this.#byId.values()) {
       if (pending.abandoned) continue;
       if (pending.ticket === undefined) counts.unanswered += 1;
-      else counts.pending += 1;
+      else {
+        counts.pending += 1;
+        counts.pendingBytes += pending.bytes ?? 0;
+      }
       if (this.isPutAgain(pending)) counts.puttingAgain += 1;
       const { results, bytes } = pending.sink.backlog;
       counts.unread += results;

@@ -20,6 +20,8 @@ export interface NewRequest<Output> {
   id: string;
   promptTokens: number;
   payload: Payload;
+  /** Of the payload. */
+  bytes: number;
   sink: Sink<Output>;
   headStartMs: number;
   /** On the monotonic clock. */
@@ -77,7 +79,7 @@ export class Preparation<Request> {
     return {
       id,
       promptTokens: this.#promptTokensOf(request, id),
-      payload: this.#encode(request, id),
+      ...this.#encode(request, id),
       headStartMs: options.priority ?? 0,
       deadlineAt: from + (options.deadlineMs ?? this.#settings.ttlMs),
       onOwnerLoss: options.onOwnerLoss ?? this.#settings.onOwnerLoss,
@@ -101,7 +103,7 @@ export class Preparation<Request> {
     return tokens;
   }
 
-  #encode(request: Request, id: string): Payload {
+  #encode(request: Request, id: string): Pick<NewRequest<never>, 'payload' | 'bytes'> {
     let payload: Payload;
     try {
       payload = toPayload(this.#settings.codec.encode(request));
@@ -110,7 +112,7 @@ export class Preparation<Request> {
       throw new SchedulerError('ENCODE', 'putRequests', message, { cause: error });
     }
     const bytes = Buffer.byteLength(payload);
-    if (bytes <= this.#settings.maxBodyBytes) return payload;
+    if (bytes <= this.#settings.maxBodyBytes) return { payload, bytes };
     const message = `${JSON.stringify(id)} has ${bytes} bytes, over maxBodyBytes ${this.#settings.maxBodyBytes}`;
     throw new SchedulerError('TOO_LARGE', 'putRequests', message);
   }

@@ -1,6 +1,7 @@
 import { monotonic } from '../base/clock.ts';
+import type { Rules } from '../base/options.ts';
 import { parseTicket, type Tick, type Ticket } from '../base/ticket.ts';
-import type { Teller } from '../observe/events.ts';
+import type { StealReason, Teller } from '../observe/events.ts';
 import type { ClaimedTicket, Held, PutAnswer, PutItem } from './wire.ts';
 
 /** A call that Redis took longer to answer is told as `slowShard`. */
@@ -10,10 +11,12 @@ const SLOW_MS = 1_000;
 export class ShardTeller {
   readonly #shard: number;
   readonly #teller: Teller;
+  readonly #stealAfterMs: number;
 
-  constructor(shard: number, teller: Teller) {
+  constructor(shard: number, teller: Teller, { stealAfterMs }: Pick<Rules, 'stealAfterMs'>) {
     this.#shard = shard;
     this.#teller = teller;
+    this.#stealAfterMs = stealAfterMs;
   }
 
   placed(items: readonly PutItem[], answers: readonly PutAnswer[]): void {
@@ -36,8 +39,9 @@ export class ShardTeller {
     if (!claimed && !stolen) return;
     for (const claim of claims) {
       const told = this.#claimOf(claim);
-      claimed?.({ ...told, triesSpent: claim.triesSpent });
-      if (told.owner !== node) stolen?.(told);
+      const queuedMs = queuedMsOf(claim);
+      claimed?.({ ...told, triesSpent: claim.triesSpent, queuedMs });
+      if (told.owner !== node) stolen?.({ ...told, reason: this.#reasonOf(claim, queuedMs), queuedMs });
     }
   }
 
@@ -49,17 +53,24 @@ export class ShardTeller {
 
   /** Redis did not run the script and said why, or has said nothing for `ms`; it is sent again. */
   slow(script: string, ms: number, reason: string | undefined): void {
-    this.#teller.heard('slowShard')?.({ shard: this.#shard, script, ms, reason });
+    this.#teller.heard('slowShard')?.({ shard: this.#shard, script, ms, reason, isAnswered: false });
+  }
+
+  #reasonOf({ triesSpent }: ClaimedTicket, queuedMs: number): StealReason {
+    if (triesSpent > 0) return 'lost';
+    return queuedMs >= this.#stealAfterMs ? 'waited' : 'free';
   }
 
   /** A script is being sent: call what this gives when it was run and answered. */
   sending(script: string): () => void {
     const from = monotonic();
     return () => {
-      const ms = monotonic() - from;
-      this.#teller.tally.answered(script, ms);
-      this.#teller.heard('answered')?.({ shard: this.#shard, script, ms });
-      if (ms > SLOW_MS) this.slow(script, ms, undefined);
+      const [shard, now] = [this.#shard, monotonic()];
+      const ms = now - from;
+      this.#teller.tally.answered(shard, script, ms, now);
+      this.#teller.heard('answered')?.({ shard, script, ms });
+      if (ms > SLOW_MS)
+        this.#teller.heard('slowShard')?.({ shard, script, ms, reason: undefined, isAnswered: true });
     };
   }
 
@@ -73,4 +84,9 @@ export class ShardTeller {
     const { id, owner } = parseTicket(ticket);
     return { id, owner, ticket, fence, shard: this.#shard };
   }
+}
+
+/** ms from the put to the claim, on the shard's clock. */
+function queuedMsOf({ fence, arrival }: ClaimedTicket): number {
+  return Math.max(0, (parseInt(fence, 16) - parseInt(arrival, 16)) / 1_000);
 }

@@ -35,7 +35,7 @@ export class RedisShard {
   constructor(number: number, context: ShardContext) {
     this.number = number;
     this.#context = context;
-    this.#teller = new ShardTeller(number, context.teller);
+    this.#teller = new ShardTeller(number, context.teller, context.rules);
     this.#calls = new ShardCalls(number, context, this.#teller);
     const lane = {
       epoch: () => context.membership.epoch,

@@ -231,7 +231,7 @@ export class OwnerWorld {
       onOwnerLoss: 'finish' as const,
       deadlineAt: monotonic() + deadlineMs,
     };
-    const put = this.owner.put({ id, payload, sink: this.sink(id), ...rest });
+    const put = this.owner.put({ id, payload, bytes: payload.length, sink: this.sink(id), ...rest });
     put.catch(() => undefined);
     return put;
   }

@@ -41,7 +41,7 @@ export class NodeShard implements Shard {
     this.#membership = membership;
     this.#context = context;
     this.#lineRules = lineRules(context.rules);
-    this.#teller = new ShardTeller(memory.number, context.teller);
+    this.#teller = new ShardTeller(memory.number, context.teller, context.rules);
     const lane = {
       epoch: () => membership.epoch,
       answered: <T>(operation: string, send: (alone: boolean) => Promise<T>) =>
