@@ -58,7 +58,7 @@ local function open(calls, is_new)
   elseif taken ~= '' and not doubt then
     told, set, left = require('lib.taken_until')(taken, mark)
   end
-  stays = taken == '' or left == taken
+  stays = left == taken
   for i = 1, count do
     local one = list[i]
     if one.owner ~= caller.node then

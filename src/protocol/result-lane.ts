@@ -31,6 +31,8 @@ export interface ResultLaneOptions extends Pick<
   readonly carriedBytes: number;
   /** How long chunks wait for others, ms; 0: not. */
   readonly flushMs: number;
+  /** Owners whose intros are remembered. Default: far more than a topic has. */
+  readonly maxIntros?: number;
   readonly send: (call: LaneCall, args: readonly Argument[]) => Promise<Buffer[]>;
   /** Redis has taken this claim from the node. */
   readonly taken: (fence: Tick) => void;
@@ -45,7 +47,6 @@ interface Flight {
 }
 
 const NO_CALL = '000000000000';
-/** Names of owners that are remembered: far more than a topic has. */
 const MAX_INTROS = 100_000;
 
 export class ResultLane {
@@ -136,8 +137,8 @@ export class ResultLane {
   }
 
   #context(): CallContext {
-    const { grants, introduceMs, carriedBytes } = this.#options;
-    if (this.#intros.size > MAX_INTROS) this.#intros.clear();
+    const { grants, introduceMs, carriedBytes, maxIntros = MAX_INTROS } = this.#options;
+    if (this.#intros.size > maxIntros) this.#intros.clear();
     const node = this.#options.node();
     return { grants, introduceMs, carriedBytes, node, intros: this.#intros, now: monotonic() };
   }

@@ -61,8 +61,8 @@ const OWN: Partial<Record<keyof typeof SCRIPTS, Range[]>> = {
   put_results: [
     ['max_results', [-1], [0]],
     ['max_bytes', [-1], [0]],
-    ['terms', ['', hex(30), hex(32)], [hex(31)]],
-    ['groups', [-1, 0.5, ITEMS + 1], [0]],
+    ['terms', ['', hex(30), hex(32), `${hex(27)}zzzz`], [hex(31)]],
+    ['groups', [-1, -3, 0.5, ITEMS + 1], [0]],
     ['number', [hex(7), hex(9)], [`${hex(7)}1`]],
     ['kind', ['', 'cancelled'], ['chunk', 'finished', 'failed']],
   ],
@@ -161,6 +161,17 @@ describe('the range of an argument', () => {
     expect(await named(ITEMS + 1)).to.match(REFUSED);
     const part = await run(({ args }) => args.slice(0, -1), 'put_results');
     expect(part, 'a part of a result').to.match(REFUSED);
+  });
+
+  it('how many groups put_results is given, where nothing else follows', async () => {
+    const groups = SCRIPTS.put_results.args.length - 1;
+    const given = (count: number, more: Argument[]): Promise<string> =>
+      run(({ args }) => [...withArgument(args, groups, count).slice(0, groups + 1), ...more], 'put_results');
+    // half a group would be one argument that is read by nothing
+    for (const more of [[], ['']]) expect(await given(0.5, more)).to.match(REFUSED);
+    const own = [`${hex(14)}0001n`, ''];
+    expect(await given(ITEMS + 1, Array<string[]>(ITEMS + 1).fill(own).flat())).to.match(REFUSED);
+    expect(await given(0, [])).to.equal('taken');
   });
 
   const REGISTER: Range[] = [

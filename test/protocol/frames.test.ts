@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { hex } from '../../src/base/ticket.ts';
-import { fenceOf, readFrame, writeFrame } from '../../src/protocol/frames.ts';
+import { fenceOf, isWhole, readFrame, writeFrame } from '../../src/protocol/frames.ts';
 import { parseMail } from '../../src/protocol/replies.ts';
 import type { Payload } from '../../src/base/codec.ts';
 
@@ -75,6 +75,22 @@ describe('a frame', () => {
     expect(read(written(chunks), 0, chunks.length)).to.deep.equal(
       chunks.map((one) => ({ ...one, payload: Buffer.from(one.payload) })),
     );
+  });
+
+  it('is whole if its heads and bodies end where it ends', () => {
+    const chunks = ['one', '', 'three'].map((payload, i) => ({
+      ...{ fence: hex(i, 14), number: i, payload, ticket: i === 0 ? 'a|t' : undefined },
+    }));
+    const frame = written(chunks);
+    for (const from of [0, 5]) {
+      const entry = Buffer.concat([Buffer.alloc(from), frame]);
+      expect(isWhole(entry, from, 3)).to.equal(true);
+      expect(isWhole(entry, from, 2), 'a head is taken for bodies').to.equal(false);
+      expect(isWhole(Buffer.concat([entry, Buffer.alloc(1)]), from, 3)).to.equal(false);
+      for (let end = from; end < entry.length; end += 1)
+        expect(isWhole(entry.subarray(0, end), from, 3), `${end} bytes`).to.equal(false);
+    }
+    for (const count of [0, NaN]) expect(isWhole(Buffer.alloc(5), 5, count), `${count}`).to.equal(false);
   });
 
   it('is an entry of a mailbox, with its count in front', () => {

@@ -5,7 +5,13 @@ import { fenceOf, readFrame } from '../../src/protocol/frames.ts';
 import { Grants } from '../../src/protocol/grants.ts';
 import { PoisonError } from '../../src/protocol/resend.ts';
 import { ResultLane, type ResultOutcome } from '../../src/protocol/result-lane.ts';
-import type { ClaimedTicket, ResultItem, SentClaim } from '../../src/protocol/wire.ts';
+import {
+  MAX_BYTES,
+  MAX_ITEMS,
+  type ClaimedTicket,
+  type ResultItem,
+  type SentClaim,
+} from '../../src/protocol/wire.ts';
 
 class NoAnswer extends Error {}
 
@@ -30,7 +36,7 @@ class World {
   epoch = 'e1';
   readonly lane: ResultLane;
 
-  constructor(introduceMs = 1e9, flushMs = 0) {
+  constructor(introduceMs = 1e9, flushMs = 0, maxIntros?: number) {
     this.lane = new ResultLane({
       epoch: () => this.epoch,
       answered: async (_, send) => {
@@ -50,6 +56,7 @@ class World {
         carriedBytes: 0,
         flushMs,
       },
+      ...(maxIntros === undefined ? {} : { maxIntros }),
       taken: (one) => this.taken.push(one),
       send: ({ number, alone }, args) => {
         const texts = args as (string | Buffer)[];
@@ -345,6 +352,53 @@ describe('the lane of results', () => {
     world.epoch = 'e2';
     await world.lose();
     expect(world.last).to.deep.equal(['1 0 0 6', 'o 1: 5.2 p2', 'o|t6 6.1 chunk p1']);
+  });
+
+  it('cuts anew under a new epoch, also under the same number', async () => {
+    const world = new World();
+    const [a, b] = world.granted('o', 5, 6);
+    await world.put(chunk(a!, 1), chunk(b!, 1));
+    b!.isHeld = false;
+    world.epoch = 'e2';
+    await world.lose();
+    expect(world.sent.map(([head]) => head)).to.deep.equal(['1 0 0 6', '1 0 0 6']);
+    expect(world.last.slice(1)).to.deep.equal(['o 0: 5.1 p1 o|t5', 'o|t6 6.1 chunk p1']);
+  });
+
+  it('sends a list that is too long for one call in several, and answers it as one', async () => {
+    const world = new World();
+    const [a] = world.granted('o', 5);
+    const items = Array.from({ length: MAX_ITEMS + 1 }, (_, i) => chunk(a!, i + 1));
+    const { outcomes } = await world.put(...items);
+    await world.answer(0, 5, [], [taken(1)], []);
+    expect(world.last).to.deep.equal(['2 0 1 5', `o 1: 5.${MAX_ITEMS + 1} p${MAX_ITEMS + 1}`]);
+    await world.answer(0, 5, [5], [taken(1)], []);
+    expect(await outcomes).to.deep.equal([...Array<string>(MAX_ITEMS).fill('OK'), 'LOST']);
+  });
+
+  it('sends what is larger than any list over the connection at the side', async () => {
+    const world = new World();
+    const [a] = world.granted('o', 5);
+    await world.put(chunk(a!, 1, 'x'.repeat(MAX_BYTES)));
+    await world.answer(0, 5, [], [taken(1)], []);
+    await world.put(chunk(a!, 2, 'x'.repeat(MAX_BYTES + 1)));
+    expect(world.sent.map(([head]) => head)).to.deep.equal(['1 0 0 5', '2! 0 1 5']);
+  });
+
+  it('knows the intros of so many owners, and then begins anew', async () => {
+    const world = new World(1e9, 2);
+    const [a, b, c] = ['o', 'p', 'q'].map((owner, i) => world.granted(owner, 5 + i)[0]);
+    const meet = async (claim: SentClaim, number: number): Promise<string[]> => {
+      await world.put(chunk(claim, number));
+      await world.answer(0, 7, [], [taken(1)], []);
+      return world.last.slice(1);
+    };
+    await meet(a!, 1);
+    await meet(b!, 1);
+    expect(await meet(a!, 2)).to.deep.equal(['o 1: 5.2 p2']);
+    await meet(c!, 1);
+    expect(await meet(a!, 3)).to.deep.equal(['o 0: 5.3 p3 o|t5']);
+    expect(await meet(a!, 4)).to.deep.equal(['o 1: 5.4 p4']);
   });
 
   it('asks without content whether a call was run that breaks connections, and sends each part of a list by itself', async () => {
