@@ -386,7 +386,7 @@ describe('the lane of results', () => {
   });
 
   it('knows the intros of so many owners, and then begins anew', async () => {
-    const world = new World(1e9, 2);
+    const world = new World(1e9, 0, 2);
     const [a, b, c] = ['o', 'p', 'q'].map((owner, i) => world.granted(owner, 5 + i)[0]);
     const meet = async (claim: SentClaim, number: number): Promise<string[]> => {
       await world.put(chunk(claim, number));
