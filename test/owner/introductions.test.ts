@@ -57,6 +57,15 @@ describe('introductions', () => {
     expect(told).to.deep.equal(['t 5.1', 't 5.2', 't 5.3', 't 5.10', 'u 6.1']);
   });
 
+  it('let nothing be told early behind a hole: the mailbox has it, and says so', () => {
+    introductions = make(1);
+    introductions.take(frameOf([5, 1], [6, 1]));
+    expect(introductions.takeEarly(frameOf([5, 2, 't'], [5, 3]))).to.equal(false);
+    expect(told).to.deep.equal([]);
+    introductions.take(frameOf([5, 2, 't'], [5, 3]));
+    expect(told).to.deep.equal(['t 5.2!', 't 5.3']);
+  });
+
   it('are made by each result that says its ticket, also by a final, which comes behind what waited', () => {
     introductions.take(frameOf([5, 1], [6, 1], [7, 1]));
     introductions.take(mailOf('t', 'chunk', 5, 2));
@@ -73,6 +82,8 @@ describe('introductions', () => {
     introductions.take(mailOf('t', 'finished', 5, 2));
     introductions.take(frameOf([5, 3]));
     expect(told).to.deep.equal(['t 5.1', 't 5.2 finished']);
+    introductions.take(frameOf([5, 4, 't'], [5, 5]));
+    expect(told.slice(2), 'until they are made again').to.deep.equal(['t 5.3', 't 5.4', 't 5.5']);
   });
 
   it('of a later claim end those of the one before, and not the other way round', () => {
@@ -111,8 +122,10 @@ describe('introductions', () => {
     introductions.take(frameOf([5, 1, 't'], [6, 1, 'u']));
     await lease();
     introductions.take(frameOf([9, 1, 'x']));
-    introductions.take(frameOf([5, 2], [6, 2]));
-    expect(told.slice(3)).to.deep.equal(['t 5.2']);
+    introductions.take(frameOf([5, 2], [6, 2], [9, 2]));
+    expect(told.slice(3), 'of x somebody spoke').to.deep.equal(['t 5.2', 'x 9.2']);
+    introductions.take(frameOf([6, 3, 'u'], [6, 4]));
+    expect(told.slice(5), 'until they are made again').to.deep.equal(['u 6.2', 'u 6.3', 'u 6.4']);
   });
 
   it('wait with no more than so many chunks and bytes; those of the claim that came first are given up', () => {

@@ -255,6 +255,17 @@ describe('a mailbox', () => {
       expect(log).to.deep.equal(['early 2', 'take 0', 'told 4', 'take 4', 'told 2']);
     });
 
+    it('remembers what it has not come to yet', async () => {
+      mailbox.carried(frame(6));
+      answers = [
+        { mails: [frame(4)], more: false },
+        { mails: [frame(6), frame(7)], more: false },
+      ];
+      await mailbox.empty();
+      await mailbox.empty();
+      expect(log).to.deep.equal(['early 6', 'take 0', 'told 4', 'take 4', 'told 7']);
+    });
+
     it('takes what was carried off the server before it leaves', async () => {
       answers = [{ mails: [frame(1)], more: false }];
       mailbox.carried(frame(1));

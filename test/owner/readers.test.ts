@@ -75,6 +75,27 @@ describe('a reader that is behind', () => {
     expect([world.tellings, world.told], 'again').to.deep.equal([[0, 0, 0], ['a|x 5 2500']]);
   });
 
+  it('at half of what ends the request, if that is less', () => {
+    const world = new World({ maxResults: 200, maxUnread: 1_000, pollMs: 1_000 });
+    const x = world.pending('x');
+    world.chunks(x, 99);
+    expect(world.told).to.deep.equal([]);
+    world.chunks(x, 1);
+    expect(world.told).to.deep.equal(['a|x 5 2500']);
+  });
+
+  it('is told of as it is now: behind again before its runner could be told to go on, or put again', () => {
+    const world = new World({ pollMs: 1_000 });
+    const x = world.pending('x');
+    world.chunks(x, 4);
+    world.read(x, 2);
+    world.chunks(x, 2);
+    expect([world.tellings, world.told, world.told]).to.deep.equal([[0, 0, 0], ['a|x 5 2500'], []]);
+    x.ticket = 'a|x again';
+    world.chunks(x, 1);
+    expect(world.told).to.deep.equal(['a|x again 5 2500']);
+  });
+
   it('or at so many bytes, until half of them have been', () => {
     const world = new World({ maxUnread: 1_000, pollMs: 1_000 });
     const x = world.pending('x');

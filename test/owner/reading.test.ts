@@ -71,6 +71,7 @@ describe('a reading', () => {
   it('answers calls that wait together in order', async () => {
     const all = [reading.next(), reading.next(), reading.next()];
     await Promise.resolve();
+    expect(source.waits, 'the first one looks for all').to.equal(1);
     source.give(1);
     source.give(2);
     all.push(reading.next());
