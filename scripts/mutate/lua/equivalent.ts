@@ -11,6 +11,9 @@ const ROOM = "call('HGET', tables.CALLS, node .. '|room')";
 const PAUSED = "#one.record > layout.WAITING_LENGTH and require('lib.is_paused')(one, take)";
 const CLAIMED =
   "#record > layout.WAITING_LENGTH and sub(record, layout.HOLDER - 1, layout.HOLDER - 1) == '|'";
+const GROUPS = "count > 0 and require('lib.groups')(FIRST, count, fields)";
+const TAKEN = "taken ~= '' and not doubt";
+const IN_HEADS = 'at and at <= heads and at % HEAD ~= 1';
 const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 
 /** Each with its reason, why the script does the same without its guard. */
@@ -26,6 +29,21 @@ export const EQUIVALENT: readonly Equivalent[] = [
     before: "call('HLEN', tables.REQUEST) == #tickets",
     after: 'true',
     why: SAME_EXPIRY,
+  },
+  {
+    ...{ file: 'lua/put_results.lua', before: GROUPS, after: GROUPS.replace(/.* and /, '') },
+    why: NOTHING_TO_DO,
+  },
+  { file: 'lua/put_results.lua', before: TAKEN, after: 'not doubt', why: NOTHING_TO_DO },
+  {
+    file: 'lua/put_results.lua',
+    before: "call('PEXPIREAT', tables.OUT, shard.expiry) == 0",
+    after: 'true',
+    why: SAME_EXPIRY,
+  },
+  {
+    ...{ file: 'lua/put_results.lua', before: "not stays and left == ''", after: "left == ''" },
+    why: 'only saves an HDEL of what is not there',
   },
   ...["call('EXISTS', tables.IDLE) == 1", 'claims_in ~= 0', 'true'].map((after) => ({
     ...{ file: 'lua/put_requests.lua', before: RINGS, after },
@@ -45,6 +63,19 @@ export const EQUIVALENT: readonly Equivalent[] = [
     ...{ file: 'lua/take_results.lua', before: 'min(2 * step, STEP)', after },
     why: ORDER_OF_READING,
   })),
+  { file: 'lua/take_results.lua', before: 'text ~= box', after: 'true', why: AS_IT_STANDS },
+  {
+    ...{ file: 'lua/lib/cut.lua', before: IN_HEADS, after: 'at and at % HEAD ~= 1' },
+    why: 'only saves a search of the bodies: what is found there is behind the heads, and is not met',
+  },
+  {
+    ...{ file: 'lua/lib/cut.lua', before: 'at and at <= heads', after: 'at' },
+    why: 'only saves a walk that finds nothing to cut',
+  },
+  {
+    ...{ file: 'lua/lib/cut.lua', before: 'not met', after: 'false' },
+    why: 'only saves a walk that finds nothing to cut',
+  },
   {
     file: 'lua/lib/dequeue.lua',
     before: 'head == nil',
