@@ -437,6 +437,14 @@ describe('put_results in frames', () => {
       expect(await callsField(shard, 'b|taken')).to.equal(x.fence);
     });
 
+    it('notes nothing of a runner without a mark, which sends no frames', async () => {
+      const { shard, x } = await claimed();
+      await shard.run(claim(shard, 'b', { limit: 0 }, { epoch: 2 }));
+      expect((await shard.requests()).get('a|x')!.fence).to.equal(x.fence);
+      expect((await shard.run(cancel(shard, 'a', [x.ticket]))).map(String)).to.include('CLAIMED');
+      expect(await callsField(shard, 'b|taken')).to.equal(undefined);
+    });
+
     it('tells only of those up to the mark: the caller does not know a later claim yet', async () => {
       const { shard, x, y, z } = await claimed();
       await shard.run(put(shard, 'a', ['w']));
