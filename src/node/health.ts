@@ -1,4 +1,5 @@
 /** Whether a scheduler can do its work just now, as far as its process knows; see docs/operating.md. */
+import type { SchedulerError } from '../base/errors.ts';
 import type { ConnectionName } from '../observe/events.ts';
 
 /** A plain object, which JSON keeps. */
@@ -42,4 +43,9 @@ export function healthOf({ answeredAt, now, leaseMs, ...known }: Facts): Schedul
     .sort(([a], [b]) => a - b)
     .map(([shard, at]) => ({ shard, answeredMs: Math.round(now - at) }));
   return { ok: isHeard && !draining && over === null, ...known, shards };
+}
+
+/** How a scheduler is over for this reason. */
+export function endOf({ code }: SchedulerError): 'CLOSED' | 'EVICTED' {
+  return code === 'EVICTED' ? code : 'CLOSED';
 }

@@ -2,9 +2,8 @@ import { monotonic, soon } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { shardOf } from '../base/keys.ts';
 import type { Settings } from '../base/options.ts';
-import { OPEN_LINK, isStandIn } from '../base/stand-in.ts';
-import { Teller, harmless } from '../observe/events.ts';
-import { Log } from '../observe/log.ts';
+import { Teller } from '../observe/events.ts';
+import { openLog, type Origin } from '../observe/log.ts';
 import { Owner } from '../owner/owner.ts';
 import type { Sink } from '../owner/results.ts';
 import type { Membership } from '../protocol/membership.ts';
@@ -17,10 +16,10 @@ import { Agenda } from '../runner/agenda.ts';
 import { Claimer, type ClaimerNode } from '../runner/claimer.ts';
 import { Claims } from '../runner/claims.ts';
 import { cardWriter, type Surroundings } from './card.ts';
-import { healthOf, type SchedulerHealth } from './health.ts';
+import { endOf, healthOf, type SchedulerHealth } from './health.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { Link, LinkContext, OpenLink } from './link.ts';
-import { RedisLink } from './redis-link.ts';
+import type { Link } from './link.ts';
+import { openLink } from './redis-link.ts';
 import type { Running, SchedulerStats } from './stats.ts';
 import type { Rings } from './wakeup.ts';
 
@@ -58,13 +57,9 @@ export class Node<Request, Output> {
     sinkOf: (id: string) => Sink<Output>,
     surroundings: () => Surroundings,
   ) {
-    const log = given.logger && new Log(given.logger, () => this.#origin());
-    const told = harmless(given.onWarning);
-    const tell = (message: string): void => {
-      log?.warning(message);
-      told(message);
-    };
-    this.teller = new Teller(given.events, () => this.#origin(), tell, log?.events);
+    const origin = (): Origin => this.#origin();
+    const { log, tell } = openLog(given, origin);
+    this.teller = new Teller(given.events, origin, tell, log?.events);
     this.warn = (message) => {
       this.teller.heard('warning')?.({ message });
       tell(message);
@@ -131,14 +126,14 @@ export class Node<Request, Output> {
   #engineHolds(tokens: number): void {
     if (this.membership.engine === tokens) return;
     this.membership.engine = tokens;
-    this.#quietly('register', this.#heartbeat.renew());
+    this.tellCard();
   }
 
   /** Its breaker has opened, is open for longer, or (undefined) has closed: the first and the last are told at once. */
   engineDown(down: EngineDown | undefined): void {
     const isKnown = (this.membership.down === undefined) === (down === undefined);
     this.membership.down = down;
-    if (!isKnown && !this.membership.over.aborted) this.#quietly('register', this.#heartbeat.renew());
+    if (!isKnown && !this.membership.over.aborted) this.tellCard();
   }
 
   /** Tells the registry at once what it would hear with the next renewal. */
@@ -146,7 +141,7 @@ export class Node<Request, Output> {
     this.#quietly('register', this.#heartbeat.renew());
   }
 
-  #origin(): { topic: string; node: string } {
+  #origin(): Origin {
     return { topic: this.#settings.topic, node: this.membership.name };
   }
 
@@ -301,13 +296,4 @@ export class Node<Request, Output> {
     this.#link.close();
     this.teller.heard('over')?.({ code: endOf(reason), reason: reason.message });
   }
-}
-
-function endOf({ code }: SchedulerError): 'CLOSED' | 'EVICTED' {
-  return code === 'EVICTED' ? code : 'CLOSED';
-}
-
-function openLink(context: LinkContext): Link {
-  const { redis } = context.rules;
-  return isStandIn(redis) ? (redis[OPEN_LINK] as OpenLink)(context) : new RedisLink(context);
 }

@@ -2,6 +2,7 @@
 import { SchedulerError } from '../base/errors.ts';
 import { keyPatterns } from '../base/keys.ts';
 import type { Rules } from '../base/options.ts';
+import { OPEN_LINK, isStandIn } from '../base/stand-in.ts';
 import type { ConnectionName, Teller } from '../observe/events.ts';
 import { Engines } from '../protocol/engines.ts';
 import { Lookout } from '../protocol/lookout.ts';
@@ -14,10 +15,16 @@ import { joinSockets } from '../redis/shared.ts';
 import type { Sockets, SocketsUser } from '../redis/sockets.ts';
 import { serverWarnings } from '../redis/suitability.ts';
 import { ReplicatedPuts } from '../redis/wait-replicas.ts';
-import type { Link, LinkContext } from './link.ts';
+import type { Link, LinkContext, OpenLink } from './link.ts';
 import { Wakeup, type Rings } from './wakeup.ts';
 
-export class RedisLink implements Link {
+/** The link to Redis, or that of what stands in for it. */
+export function openLink(context: LinkContext): Link {
+  const { redis } = context.rules;
+  return isStandIn(redis) ? (redis[OPEN_LINK] as OpenLink)(context) : new RedisLink(context);
+}
+
+class RedisLink implements Link {
   readonly membership: Membership;
   readonly shards: RedisShards;
   readonly lookout: Lookout;

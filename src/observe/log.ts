@@ -2,7 +2,7 @@
  * The log of one scheduler: its connections, slow shards, lost claims, its engine, its name, and what it warns of. Each is one line
  * with the ids that it is of. What comes again soon is counted, and told in one line later. Nothing else is logged.
  */
-import { SchedulerEvents } from './events.ts';
+import { SchedulerEvents, harmless } from './events.ts';
 import { messageOf } from './message.ts';
 
 /** What most loggers of Node.js are, `console` too. Each function is called with one line of text. */
@@ -11,6 +11,12 @@ export interface Logger {
   info(line: string): unknown;
   warn(line: string): unknown;
   error(line: string): unknown;
+}
+
+/** The scheduler that something is said of. */
+export interface Origin {
+  topic: string;
+  node: string;
 }
 
 type Level = keyof Logger;
@@ -32,17 +38,34 @@ interface Quiet {
   timer: NodeJS.Timeout;
 }
 
+/**
+ * The log of a scheduler that was given a logger.
+ * @returns it, and what tells a warning to the logger and to `onWarning`; that never throws
+ */
+export function openLog(
+  { logger, onWarning }: { logger?: Logger | undefined; onWarning: (message: string) => unknown },
+  origin: () => Origin,
+): { log: Log | undefined; tell: (message: string) => void } {
+  const log = logger && new Log(logger, origin);
+  const told = harmless(onWarning);
+  const tell = (message: string): void => {
+    log?.warning(message);
+    told(message);
+  };
+  return { log, tell };
+}
+
 export class Log {
   /** What the scheduler is to tell its events. */
   readonly events = new SchedulerEvents();
   readonly #logger: Logger;
-  readonly #origin: () => { topic: string; node: string };
+  readonly #origin: () => Origin;
   readonly #quiet = new Map<string, Quiet>();
   readonly #broken = new Set<string>();
   #isOver = false;
 
   /** @param origin of the scheduler: named at the beginning of each line */
-  constructor(logger: Logger, origin: () => { topic: string; node: string }) {
+  constructor(logger: Logger, origin: () => Origin) {
     this.#logger = logger;
     this.#origin = origin;
     this.#listen();
