@@ -1,5 +1,5 @@
 /** The first word with a server: that it answers, lets us in, and is one that can be worked with. */
-import type { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { backoff, sleep } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../base/options.ts';
@@ -45,6 +45,7 @@ class Trouble {
   /** Resolves when a Cluster was refused in a way that will not end; a plain client answers commands so. */
   readonly isFinal: Promise<'refused'>;
   readonly #client: Client;
+  #asked: Redis | undefined;
   #refuse!: (outcome: 'refused') => void;
 
   constructor(client: Client) {
@@ -56,24 +57,44 @@ class Trouble {
   readonly note = (error: unknown): void => {
     const { lastNodeError } = error as { lastNodeError?: unknown };
     this.last = lastNodeError ?? error;
+    if (messageOf(lastNodeError) === 'Connection is closed.') this.#ask();
     if (lastNodeError instanceof Error && lastNodeError.name === 'ReplyError' && failsStart(lastNodeError))
       this.#refuse('refused');
   };
 
   readonly #noteInner = (error: unknown): void => void (this.#inner = error);
 
+  /** A Cluster client does not say why a node took no connection: asked of one node, once. */
+  #ask(): void {
+    if (this.#asked || !('nodes' in this.#client)) return;
+    const { startupNodes, options } = this.#client as unknown as Inside;
+    const place = { ...options.redisOptions, ...startupNodes[0] };
+    this.#asked = new Redis({ ...place, replyMapping: 'legacy', retryStrategy: () => null, lazyConnect: true });
+    this.#asked.on('error', this.#noteInner);
+    this.#asked.connect().catch(() => undefined);
+  }
+
   get why(): string {
     if (this.last === undefined && this.#inner === undefined) return '';
     const text = messageOf(this.last ?? this.#inner);
-    if (!text.startsWith('All sentinels are unreachable') || this.#inner === undefined) return `: ${text}`;
+    if (!OUTER.test(text) || this.#inner === undefined) return `: ${text}`;
     return `: ${messageOf(this.#inner).replace(UNKNOWN_MASTER, ' knows no master of that name')}`;
   }
 
   end(): void {
+    this.#asked?.disconnect();
     this.#client.off('error', this.note).off('sentinelError', this.#noteInner);
   }
 }
 
+/** What is used of a Cluster client that its types do not show. */
+interface Inside {
+  startupNodes: readonly RedisOptions[];
+  options: { redisOptions?: RedisOptions };
+}
+
+/** These do not say why. */
+const OUTER = /^(All sentinels are unreachable|Connection is closed)/;
 /** What ioredis says of a sentinel that answers nil. */
 const UNKNOWN_MASTER = / successfully, but got an invalid reply: null$/;
 
