@@ -29,7 +29,12 @@ export interface WaitOptions {
 }
 
 export const SUBMIT_OPTIONS = [...PUT_OPTIONS, 'signal'];
-export const RESULT_FIELDS = namesOf<RunnerResult>({ claim: true, output: true, finished: true, failed: true });
+export const RESULT_FIELDS = namesOf<RunnerResult>({
+  claim: true,
+  output: true,
+  finished: true,
+  failed: true,
+});
 export const RUN_OPTIONS = namesOf<RunOptions>({ budget: true, breaker: true, isEngineFailure: true });
 export const UPDATE_OPTIONS = ['loadShards', 'reallocate'];
 const WAIT_OPTIONS = namesOf<WaitOptions>({ waitMs: true, signal: true });

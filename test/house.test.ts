@@ -24,7 +24,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // it is a link of node/, beside the one to Redis, which node/ gets from the user and does not know
   'testing/in-process': ['node', 'protocol', 'base', 'observe'],
   testing: ['testing/in-process', 'base'],
-  cli: ['.', 'inspect', 'redis', 'base'],
+  metrics: ['.', 'inspect', 'observe', 'base'],
+  cli: ['.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
 interface Import {

@@ -285,7 +285,8 @@ export const OPTIONS: OptionTable = {
     kind: emitter,
   },
   logger: {
-    meaning: 'Is told, line by line, of lost connections, slow shards, lost claims, its engine, and each warning',
+    meaning:
+      'Is told, line by line, of lost connections, slow shards, lost claims, its engine, and each warning',
     default: { shown: 'none', of: () => undefined },
     kind: logger,
   },

@@ -5,6 +5,7 @@ import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addLoad } from './commands/load.ts';
+import { addMetrics } from './commands/metrics.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
 import { interruptedCode } from './interrupt.ts';
@@ -51,6 +52,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addVerify(program, run);
   addDead(program, run);
   addDoctor(program, run);
+  addMetrics(program, run);
   return program;
 }
 
