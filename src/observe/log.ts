@@ -21,7 +21,6 @@ export interface Origin {
 
 type Level = keyof Logger;
 
-/** Lines of one kind come no more often. */
 const QUIET_MS = 10_000;
 /** Ids that a line names at most. */
 const IDS = 5;
@@ -60,13 +59,18 @@ export class Log {
   readonly events = new SchedulerEvents();
   readonly #logger: Logger;
   readonly #origin: () => Origin;
+  readonly #quietMs: number;
   readonly #quiet = new Map<string, Quiet>();
   readonly #broken = new Set<string>();
   #isOver = false;
 
-  /** @param origin of the scheduler: named at the beginning of each line */
-  constructor(logger: Logger, origin: () => Origin) {
+  /**
+   * @param origin of the scheduler: named at the beginning of each line
+   * @param quietMs lines of one kind come no more often
+   */
+  constructor(logger: Logger, origin: () => Origin, quietMs = QUIET_MS) {
     this.#logger = logger;
+    this.#quietMs = quietMs;
     this.#origin = origin;
     this.#listen();
   }
@@ -135,7 +139,7 @@ export class Log {
       const quiet = this.#quiet.get(kind);
       this.#quiet.delete(kind);
       if (quiet !== undefined && this.#sum(quiet)) this.#hush(level, kind, what);
-    }, QUIET_MS).unref();
+    }, this.#quietMs).unref();
     this.#quiet.set(kind, { level, what, count: 0, ids: [], timer });
   }
 
@@ -144,7 +148,7 @@ export class Log {
     if (count === 0) return false;
     const more = count > ids.length ? `, and ${count - ids.length} more` : '';
     const of = ids.length === 0 ? '' : `: ${ids.join(', ')}${more}`;
-    this.#say(level, `${count} times more in ${QUIET_MS / 1_000} s: ${what}${of}`);
+    this.#say(level, `${count} more in ${this.#quietMs / 1_000} s: ${what}${of}`);
     return true;
   }
 

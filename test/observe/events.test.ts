@@ -65,8 +65,10 @@ describe('the events of a scheduler', function () {
     expect(told.placed).to.deep.equal([{ ...at, node: 'owner', stands: false }]);
     expect(told.accepted).to.deep.equal([{ ...at, node: 'owner', promptTokens: 7, replicated: undefined }]);
     const held = { ...at, node: 'runner', fence, owner: 'owner' };
-    expect(ran.claimed).to.deep.equal([{ ...held, triesSpent: 0 }]);
-    expect(ran.stolen).to.deep.equal([held]);
+    const { queuedMs: waitedMs } = ran.claimed[0]!;
+    expect(waitedMs).to.be.above(0);
+    expect(ran.claimed).to.deep.equal([{ ...held, triesSpent: 0, queuedMs: waitedMs }]);
+    expect(ran.stolen).to.deep.equal([{ ...held, reason: 'waited', queuedMs: waitedMs }]);
     expect(ran.resultSent).to.deep.equal([
       { ...held, number: 1, kind: 'chunk', bytes: 6, answer: 'OK' },
       { ...held, number: 2, kind: 'finished', bytes: 3, answer: 'OK' },
@@ -168,7 +170,7 @@ describe('the events of a scheduler', function () {
     await redis.hang(5_000);
     await owner.putRequests([request('r')]);
     const slow = told.slowShard.find(({ script }) => script === 'put_requests');
-    expect(slow).to.include({ shard: 0, reason: undefined });
+    expect(slow).to.include({ shard: 0, reason: undefined, isAnswered: true });
     expect(slow!.ms).to.be.above(1_000);
     const answers = told.answered.filter(({ script }) => script === 'put_requests');
     expect(answers).to.deep.equal([
@@ -188,6 +190,36 @@ describe('the events of a scheduler', function () {
     } finally {
       await redis.admin.config('SET', 'maxmemory-policy', 'noeviction');
     }
+  });
+
+  it('tell why a request was stolen', async () => {
+    const { events, heard } = listen();
+    const front = await fleet.start('front');
+    const patient = { events, stealAfterMs: 60_000, leaseMs: 2_000 };
+    const runner = await fleet.start('runner', patient);
+    // a front's may be taken at once
+    await front.putRequests([request('r')]);
+    const [claim] = await take(runner, 1);
+    await claim!.giveBack({ countTry: true, afterMs: 0 });
+    await finish(runner, await take(runner, 1));
+    await ended(front, ['r']);
+    expect(heard.stolen.map(({ reason }) => reason)).to.deep.equal(['free', 'lost']);
+    check(heard);
+  });
+
+  it('tell that a scheduler is over, and who ended it', async () => {
+    const { owner, told } = await pair();
+    const { events, heard } = listen();
+    const successor = await fleet.start('owner', { events, takeover: true });
+    await waitUntil(() => told.over.length > 0, 'it is told that it is over', 20_000);
+    expect(told.over.map(({ code, reason }) => [code, reason])).to.deep.equal([
+      ['EVICTED', 'another instance took the name owner'],
+    ]);
+    await owner.close();
+    expect(told.over).to.have.lengthOf(1);
+    await successor.close();
+    expect(heard.over.map(({ code }) => code)).to.deep.equal(['CLOSED']);
+    check(told, heard);
   });
 
   it('harm nothing when a listener throws or rejects: a warning names the event', async () => {
@@ -227,5 +259,20 @@ describe('a teller', () => {
     teller.heard('news')?.(event());
     expect(ids).to.deep.equal(['t/n/1']);
     expect(computed, 'the listener of once has gone').to.equal(1);
+  });
+
+  it('tells an emitter of its own, too, which hears it alone', () => {
+    const [shared, own] = [new SchedulerEvents(), new SchedulerEvents()];
+    const teller = new Teller(shared, origin, () => undefined, own);
+    const other = new Teller(shared, origin, () => undefined);
+    const told: string[] = [];
+    expect(teller.heard('news')).to.equal(undefined);
+    own.on('news', ({ id }) => told.push(`own ${id}`));
+    teller.heard('news')?.({ id: '1' });
+    expect(other.heard('news')).to.equal(undefined);
+    shared.on('news', ({ id }) => told.push(`shared ${id}`));
+    teller.heard('news')?.({ id: '2' });
+    other.heard('news')?.({ id: '3' });
+    expect(told).to.deep.equal(['own 1', 'own 2', 'shared 2', 'shared 3']);
   });
 });
