@@ -20,10 +20,12 @@ check() {
     echo "a second ioredis came with the package" >&2
     exit 1
   fi
-  if [ -e node_modules/testcontainers ]; then
-    echo "testcontainers came with the package; it must stay an optional peer" >&2
-    exit 1
-  fi
+  for peer in testcontainers prom-client; do
+    if [ -e "node_modules/$peer" ]; then
+      echo "$peer came with the package; it must stay an optional peer" >&2
+      exit 1
+    fi
+  done
 
   cat >check.mjs <<'EOF'
 import { Redis } from 'ioredis';

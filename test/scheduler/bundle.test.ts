@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ describe('a bundle of the library', () => {
   before(async () => (folder = await mkdtemp(join(tmpdir(), 'sched-lua-bundle-'))));
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('holds nothing of sched-lua/testing or of the command line', async () => {
+  it('holds nothing of sched-lua/testing, of sched-lua/metrics or of the command line', async () => {
     const { metafile } = await build({
       entryPoints: [library],
       bundle: true,
@@ -45,9 +45,34 @@ describe('a bundle of the library', () => {
     });
     const files = Object.keys(metafile.inputs);
     expect(
-      files.filter((file) => /(^|\/)src\/(testing|cli)\/|testcontainers|commander/.test(file)),
+      files.filter((file) =>
+        /(^|\/)src\/(testing|metrics|cli)\/|testcontainers|commander|prom-client/.test(file),
+      ),
     ).to.deep.equal([]);
     expect(files.filter((file) => /(^|\/)src\/scheduler\.ts$/.test(file)).length).to.equal(1);
+  });
+
+  it('of the command line holds no prom-client: it runs without that', async () => {
+    const { metafile } = await build({
+      entryPoints: [fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))],
+      ...{ bundle: true, write: false, metafile: true, platform: 'node', format: 'esm', logLevel: 'silent' },
+    });
+    const files = Object.keys(metafile.inputs);
+    expect(files.filter((file) => /prom-client|src\/metrics\/index\.ts$/.test(file))).to.deep.equal([]);
+    expect(files.filter((file) => /(^|\/)src\/metrics\/topic-metrics\.ts$/.test(file))).to.have.length(1);
+  });
+
+  it('depends on nothing more: prom-client is an optional peer, loaded by sched-lua/metrics alone', async () => {
+    const manifest = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    ) as Record<'dependencies' | 'peerDependencies', object> & {
+      peerDependenciesMeta: Record<string, object>;
+      exports: Record<string, unknown>;
+    };
+    expect(Object.keys(manifest.dependencies)).to.deep.equal(['commander', 'crc']);
+    expect(manifest.peerDependencies).to.have.property('prom-client');
+    expect(manifest.peerDependenciesMeta['prom-client']).to.deep.equal({ optional: true });
+    expect(manifest.exports).to.have.property('./metrics');
   });
 
   for (const format of ['esm', 'cjs'] as const) {
