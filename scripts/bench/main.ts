@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what a request and a streamed chunk cost, and how long they take, by turns with other ways to do the same.
- * `npm run bench -- codec` measures the codecs. Progress goes to stderr, the figures to stdout.
+ * `npm run bench -- codec` measures the codecs, `npm run bench -- memory` the memory of waiting requests. Progress goes to stderr, the figures to stdout.
  */
 import { writeFileSync } from 'node:fs';
 import { writeMeasurements } from '../lib/measure/write.ts';
@@ -9,6 +9,7 @@ import { runTool, type Open } from '../lib/tool/process.ts';
 import { complaintsOf, ratiosOf, readBaseline, writeBaseline } from './baseline.ts';
 import { cellsOf } from './cells.ts';
 import { benchCodec, parseCodecOptions } from './codec.ts';
+import { benchMemory, parseMemoryOptions } from './memory.ts';
 import { parseOptions, type Options } from './options.ts';
 import { draw } from './picture.ts';
 import { textOf } from './report.ts';
@@ -50,4 +51,5 @@ async function bench(options: Options, open: Open): Promise<boolean> {
 }
 
 if (process.argv[2] === 'codec') await runTool(parseCodecOptions, benchCodec);
+else if (process.argv[2] === 'memory') await runTool(parseMemoryOptions, benchMemory);
 else await runTool(parseOptions, bench);

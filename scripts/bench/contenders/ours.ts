@@ -251,7 +251,10 @@ function calls(node: BenchNode, { streams, pacedMs, cancelled = 0, areApart }: S
       const early = from + (pacedMs! * i) / streams - now();
       // a timer is of whole ms: those of the same ms still come one by one
       await (early > 0 ? sleep(early) : nextTurn());
-      node.putResults([{ claim, output: chunkOf(index, now()) }]).then(check).catch(fail);
+      node
+        .putResults([{ claim, output: chunkOf(index, now()) }])
+        .then(check)
+        .catch(fail);
     }
   };
   return {
