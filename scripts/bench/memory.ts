@@ -6,7 +6,8 @@ import { shardKey, SHARD_TABLES } from '../../src/base/keys.ts';
 import { table } from '../../src/cli/output.ts';
 import { openClient, ready } from '../../src/redis/connection.ts';
 import type { Client } from '../../src/redis/run-script.ts';
-import { Longest, readVersion } from '../lib/measure/meter.ts';
+import { Longest, readServer, readVersion } from '../lib/measure/meter.ts';
+import { median } from '../lib/measure/statistics.ts';
 import { writeMeasurements } from '../lib/measure/write.ts';
 import { findRedis } from '../lib/redis/find.ts';
 import { newTopic, removeKeys } from '../lib/redis/topics.ts';
@@ -38,6 +39,8 @@ interface Place {
 interface Step {
   /** Of the longest command. */
   ms: number;
+  /** CPU of the server for each put, ms. */
+  cpuMs: number;
   from: number;
   to: number;
 }
@@ -67,8 +70,10 @@ interface Memory {
   shares: Share[];
   /** The longest steps; of each, its shortest round. */
   longest: Step[];
-  /** ms, of the middle one of all steps. */
-  usual: number | undefined;
+  /** The dearest steps; of each, its cheapest round. */
+  dearest: Step[];
+  /** The middle ones of all steps, ms. */
+  usual: { ms: number; cpuMs: number } | undefined;
 }
 
 const CONNECT_MS = 10_000;
@@ -131,18 +136,30 @@ async function measure(options: Options, place: Place): Promise<Memory> {
     const topic = `${place.topic}-${round}`;
     const { used, ...more } = await grow(options, place, topic);
     // what else the machine does meets another step each time; what a step does itself, each time the same
-    steps = more.steps.map((step, i) => ({ ...step, ms: Math.min(step.ms, steps[i]?.ms ?? Infinity) }));
+    steps = more.steps.map((step, i) => ({
+      ...step,
+      ms: Math.min(step.ms, steps[i]?.ms ?? Infinity),
+      cpuMs: Math.min(step.cpuMs, steps[i]?.cpuMs ?? Infinity),
+    }));
     const shares = more.shares;
     const told = shares.reduce((sum, { bytes }) => sum + bytes, 0) - payload;
     // of the first: what a round leaves is freed later, in the background
     grown ??= { over: used / requests - payload, told, shares };
   }
-  const inOrder = [...steps].sort((a, b) => b.ms - a.ms);
   const { program, version } = await readVersion(place.client);
   return {
     ...{ redis: `${program} ${version}`, requests, owners, rounds, payload, ...grown! },
-    ...{ longest: inOrder.slice(0, TOLD), usual: inOrder[Math.floor(inOrder.length / 2)]?.ms },
+    ...{ longest: most(steps, 'ms'), dearest: most(steps, 'cpuMs') },
+    usual: steps.length === 0 ? undefined : { ms: middle(steps, 'ms'), cpuMs: middle(steps, 'cpuMs') },
   };
+}
+
+function most(steps: readonly Step[], key: 'ms' | 'cpuMs'): Step[] {
+  return [...steps].sort((a, b) => b[key] - a[key]).slice(0, TOLD);
+}
+
+function middle(steps: readonly Step[], key: 'ms' | 'cpuMs'): number {
+  return median(steps.map((step) => step[key]));
 }
 
 /** A shard from nothing to so many requests, which are then gone again. */
@@ -170,13 +187,15 @@ async function grow(
   for (let from = 0; from < requests;) {
     const to = Math.min(from + STEP, requests);
     await longest?.begin();
+    const { cpuMicros } = await readServer(client);
     for (let at = from; at < to; at += BATCH) {
       const node = nodes[(at / BATCH) % owners]!;
       const some = Array.from({ length: Math.min(BATCH, to - at) }, (_, i) => make(at + i, node.node));
       for (const { error } of await node.putRequests(some)) if (error) throw error;
     }
     const micros = await longest?.read();
-    if (micros !== undefined) steps.push({ ms: micros / 1000, from, to });
+    const cpuMs = ((await readServer(client)).cpuMicros - cpuMicros) / 1000 / Math.ceil((to - from) / BATCH);
+    if (micros !== undefined) steps.push({ ms: micros / 1000, cpuMs, from, to });
     from = to;
   }
   const used = (await usedMemory(client)) - before;
@@ -227,28 +246,23 @@ async function contentOf(client: Client, key: string, type: string): Promise<[nu
   return [entries, (bytes / asked + (type === 'zset' ? 8 : 0)) * entries];
 }
 
-function textOf({
-  redis,
-  requests,
-  owners,
-  rounds,
-  payload,
-  over,
-  told,
-  shares,
-  longest,
-  usual,
-}: Memory): string {
+function textOf(memory: Memory): string {
+  const { redis, requests, owners, rounds, payload, over, told, shares, longest, dearest, usual } = memory;
   const rows = shares.map(({ name, type, encoding, entries, bytes, content, overhead }) => [
     ...[name, type, encoding, entries, bytes.toFixed(1), content.toFixed(1), overhead.toFixed(1)],
   ]);
-  const peaks = longest.map(({ ms, from, to }) => `${ms.toFixed(1)} ms at ${from} to ${to}`);
+  const growth = (of: readonly Step[], key: 'ms' | 'cpuMs'): string =>
+    `${of.map((step) => `${step[key].toFixed(1)} at ${step.from} to ${step.to}`).join(', ')}; usual ${usual![key].toFixed(1)}`;
   return [
     `${redis}, ${requests} requests of ${payload} B wait, put by ${owners} owner${owners === 1 ? '' : 's'}. Bytes of one:`,
     `${over.toFixed(0)} over its payload by what the server allocated, ${told.toFixed(0)} by what it says of the tables.`,
     table(['table', 'type', 'encoding', 'entries', 'bytes', 'content', 'of the server'], rows),
-    usual === undefined
-      ? 'This server does not tell its longest command.'
-      : `The longest command while it grew, the shortest of ${rounds} rounds: ${peaks.join(', ')}; usual: ${usual.toFixed(1)} ms.`,
+    ...(usual === undefined
+      ? ['While it grew: this server does not tell.']
+      : [
+          `While it grew, in ms, each the least of ${rounds} rounds:`,
+          `CPU of Redis for a put of ${BATCH}: ${growth(dearest, 'cpuMs')}.`,
+          `The longest command: ${growth(longest, 'ms')}.`,
+        ]),
   ].join('\n');
 }
