@@ -13,6 +13,15 @@ export type {
   WaitReplicas,
 } from './base/options.ts';
 export { tokensCodec, type TokenFields, type TokensCodecOptions } from './base/tokens-codec.ts';
+export type { ShardStatus } from './inspect/shard-status.ts';
+export type {
+  FindingKind,
+  NodeStatus,
+  StatusFinding,
+  StatusReport,
+  TopicStatus,
+} from './inspect/status-report.ts';
+export type { TooLarge } from './inspect/too-large.ts';
 export type { SchedulerHealth } from './node/health.ts';
 export type { SchedulerStats } from './node/stats.ts';
 export {
@@ -23,8 +32,11 @@ export {
   type StealReason,
 } from './observe/events.ts';
 export type { Logger } from './observe/log.ts';
+export type { Quantiles } from './observe/recent.ts';
 export type { ScriptTally } from './observe/tally.ts';
+export type { Card, CardTotals } from './protocol/card.ts';
 export type { GiveBackOptions } from './protocol/give-back.ts';
+export type { EngineDown, Registration } from './protocol/registration.ts';
 export { connect, type Connection, type ConnectOptions } from './redis/shared.ts';
 export type { PutOutcome } from './owner/door.ts';
 export type { PutOptions } from './owner/prepare.ts';

@@ -19,7 +19,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   owner: ['protocol', 'redis', 'base', 'observe'],
   runner: ['protocol', 'redis', 'base', 'observe'],
   node: ['owner', 'runner', 'protocol', 'redis', 'base', 'observe'],
-  '.': ['node', 'owner', 'runner', 'protocol', 'redis', 'base', 'observe'],
+  '.': ['node', 'inspect', 'owner', 'runner', 'protocol', 'redis', 'base', 'observe'],
   inspect: ['protocol', 'redis', 'base'],
   // it is a link of node/, beside the one to Redis, which node/ gets from the user and does not know
   'testing/in-process': ['node', 'protocol', 'base', 'observe'],

@@ -49,6 +49,9 @@ export function registryKeys(topic: string): [nodes: string, meta: string, cards
   return [`{${topic}}:nodes`, `{${topic}}:meta`, `{${topic}}:cards`];
 }
 
+/** The list of topics of a server; it is of no topic, so it is in no topic's slot. */
+export const TOPICS_KEY = 'sched-lua:topics';
+
 /** What names a shard in its keys, between the braces. */
 function tagOf(topic: string, shard: number): string {
   return `${topic}.${suffixOf(shard)}`;

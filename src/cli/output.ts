@@ -1,6 +1,8 @@
 /** What a command hands back, and how it is printed: as text or as one JSON object, errors on stderr. */
 import { messageOf, SchedulerError } from '../base/errors.ts';
 
+export { count, duration } from '../base/words.ts';
+
 /** Exit codes of every command. */
 export const EXIT = {
   fine: 0,
@@ -140,18 +142,20 @@ export function oneLine(text: string): string {
 
 /**
  * Aligned columns two spaces apart; numbers to the right.
- * @param squeezed number of the column that is shortened if the lines would be too long
+ * @param squeezed numbers of the columns that are shortened if the lines would be too long, the first one first
  */
 export function table(
   header: readonly string[],
   rows: readonly (readonly (string | number)[])[],
-  squeezed?: number,
+  squeezed: readonly number[] = [],
 ): string {
   const cells = [header, ...rows].map((row) => row.map((cell) => oneLine(String(cell))));
   const widths = header.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
   const isNumber = header.map((_, at) => rows.every((row) => typeof row[at] === 'number'));
-  const over = widths.reduce((sum, width) => sum + width + 2, -2) - LINE;
-  if (squeezed !== undefined && over > 0) widths[squeezed] = Math.max(SHORTEST, widths[squeezed]! - over);
+  for (const at of squeezed) {
+    const over = widths.reduce((sum, width) => sum + width + 2, -2) - LINE;
+    if (over > 0) widths[at] = Math.min(widths[at]!, Math.max(SHORTEST, widths[at]! - over));
+  }
   const pad = (cell: string, at: number): string => {
     const text = shorten(cell, widths[at]!);
     return isNumber[at] ? text.padStart(widths[at]!) : text.padEnd(widths[at]!);
@@ -185,18 +189,6 @@ export function shorten(name: string, most: number): string {
   if (name.length <= most) return name;
   const end = Math.floor((most - 1) / 2);
   return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
-}
-
-/** Milliseconds for people: `340 ms`, `12.3 s`, `5.0 min`, `2.5 h`. */
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 7_200_000 ? `${(ms / 60_000).toFixed(1)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
-}
-
-/** `1 script`, `2 scripts`. */
-export function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 /** Bytes for people and for JSON: as text if they are text, else in base64. */

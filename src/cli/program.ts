@@ -7,6 +7,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addLoad } from './commands/load.ts';
 import { addMetrics } from './commands/metrics.ts';
 import { addStatus } from './commands/status.ts';
+import { addTopics } from './commands/topics.ts';
 import { addVerify } from './commands/verify.ts';
 import { interruptedCode } from './interrupt.ts';
 import { EXIT, print, reportOf, UsageError, type Terminal } from './output.ts';
@@ -49,6 +50,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   };
   addLoad(program, run);
   addStatus(program, run);
+  addTopics(program, run);
   addVerify(program, run);
   addDead(program, run);
   addDoctor(program, run);

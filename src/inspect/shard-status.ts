@@ -1,8 +1,5 @@
 /** What an operator wants to know of one shard, computed from its figures. */
-import type { Client } from '../redis/run-script.ts';
 import type { ShardFigures } from './decode.ts';
-import { readFigures } from './figures.ts';
-import { tooLargeHeads, type TooLarge } from './too-large.ts';
 
 export interface ShardStatus {
   shard: number;
@@ -20,34 +17,15 @@ export interface ShardStatus {
   results: number;
   /** Requests kept in `dead`. */
   dead: number;
+  /** ms since a node last claimed from it or refreshed it; null: none ever did. */
+  visitedMs: number | null;
 }
 
-export interface ShardLook {
-  status: ShardStatus;
-  /** Of at most 1,000 owners, those with the oldest heads. */
-  tooLarge: TooLarge[];
-}
-
-/**
- * Cost and size do not depend on the number waiting.
- * @param largest tokens of the largest prompt that a living engine can ever hold; undefined: nobody knows
- */
-export async function inspectShard(
-  client: Client,
-  topic: string,
-  shard: number,
-  largest: number | undefined,
-): Promise<ShardLook> {
-  const figures = await readFigures(client, topic, shard);
-  const owners = largest === undefined ? [] : [...figures.head.keys()];
-  const tooLarge = await tooLargeHeads(client, topic, shard, { owners, largest: largest ?? 0 });
-  return { status: statusOf(shard, figures), tooLarge };
-}
-
-export function statusOf(shard: number, { now, load, head, sizes }: ShardFigures): ShardStatus {
+export function statusOf(shard: number, { now, state, load, head, sizes }: ShardFigures): ShardStatus {
   const { waiting, request, out, dead, overdue } = sizes;
   const [first] = head.values();
   const claims = request - waiting;
+  const visited = Number(state.get('visited') ?? 0);
   return {
     shard,
     waiting,
@@ -57,5 +35,6 @@ export function statusOf(shard: number, { now, load, head, sizes }: ShardFigures
     leases: { inTime: Math.max(0, claims - overdue), overdue },
     results: out,
     dead,
+    visitedMs: visited === 0 ? null : Math.max(0, now - visited),
   };
 }

@@ -10,21 +10,23 @@ export interface TooLarge {
   id: string;
   /** Of its prompt. */
   tokens: number;
+  /** Requests of the same owner that wait in that shard behind it. */
+  behind: number;
 }
 
-/** Of the lines of these owners, the heads of more tokens than `largest`. */
+/** Of the lines of these owners, with how many wait in each, the heads of more tokens than `largest`. */
 export async function tooLargeHeads(
   client: Client,
   topic: string,
   shard: number,
-  { owners, largest }: { owners: readonly string[]; largest: number },
+  { waiting: counts, largest }: { waiting: ReadonlyMap<string, number>; largest: number },
 ): Promise<TooLarge[]> {
   const waiting = shardKey(topic, shard, 'waiting');
   const heads = await Promise.all(
-    owners.map((owner) => client.zrangebylex(waiting, `[${owner}|`, `(${owner}}`, 'LIMIT', 0, 1)),
+    [...counts.keys()].map((owner) => client.zrangebylex(waiting, `[${owner}|`, `(${owner}}`, 'LIMIT', 0, 1)),
   );
   return heads.flat().flatMap((ticket) => {
     const { owner, id, tokens } = parseTicket(ticket);
-    return tokens > largest ? [{ shard, node: owner, id, tokens }] : [];
+    return tokens > largest ? [{ shard, node: owner, id, tokens, behind: Math.max(0, counts.get(owner)! - 1) }] : [];
   });
 }

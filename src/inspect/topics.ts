@@ -1,35 +1,35 @@
-/** The topics of a server, found by the keys of their registries. */
-import { monotonic } from '../base/clock.ts';
+/** The topics of a server: those of its list (lua/note_topic.lua) whose registries are there. No search through its keys. */
+import { timeOf } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import { TOPICS } from '../base/keys.ts';
+import { registryKeys, TOPICS, TOPICS_KEY } from '../base/keys.ts';
 import type { Client } from '../redis/run-script.ts';
 import { naturally } from './natural.ts';
 
-/** Keys that the server looks at for one reply: some ms of its time. */
-const KEYS_A_REPLY = 1_000;
+export interface TopicEntry {
+  topic: string;
+  /** Names that are kept: of nodes that are registered, silent, or have left a short while ago. */
+  names: number;
+  /** Shards in use. */
+  shards: number;
+}
 
-/**
- * @param ms after which the search ends: it walks over all keys of the server
- * @returns in their natural order, those that were found by then; undefined: this user may not look
- */
-export async function findTopics(client: Client, ms: number): Promise<string[] | undefined> {
-  const found = new Set<string>();
-  const until = monotonic() + ms;
-  let cursor = '0';
+/** @returns in their natural order, at most 1,000; undefined: this user may not look */
+export async function listTopics(client: Client): Promise<TopicEntry[] | undefined> {
   try {
-    do {
-      const [next, keys] = (await client.call(
-        ...['SCAN', cursor, 'MATCH', '{*}:meta', 'COUNT', String(KEYS_A_REPLY)],
-      )) as [string, string[]];
-      for (const key of keys) {
-        const topic = key.slice(1, -'}:meta'.length);
-        if (TOPICS.pattern.test(topic)) found.add(topic);
-      }
-      cursor = next;
-    } while (cursor !== '0' && monotonic() < until);
+    const now = timeOf(await client.time());
+    const noted = await client.zrangebyscore(TOPICS_KEY, now, '+inf');
+    const topics = noted.filter((topic) => TOPICS.pattern.test(topic)).sort(naturally);
+    const found = await Promise.all(topics.map((topic) => entryOf(client, topic)));
+    return found.filter((one) => one !== undefined);
   } catch (error) {
     if (messageOf(error).startsWith('NOPERM')) return undefined;
     throw error;
   }
-  return [...found].sort(naturally);
+}
+
+/** undefined: its registry is gone. */
+async function entryOf(client: Client, topic: string): Promise<TopicEntry | undefined> {
+  const [nodes, meta] = registryKeys(topic);
+  const [shards, names] = await Promise.all([client.hget(meta, 'shards'), client.hlen(nodes)]);
+  return shards === null ? undefined : { topic, names, shards: Number(shards) };
 }

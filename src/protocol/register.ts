@@ -3,6 +3,7 @@ import { registryKeys, shardKey } from '../base/keys.ts';
 import type { LoadUnit, Rules } from '../base/options.ts';
 import type { Tick } from '../base/ticket.ts';
 import { breakerArgument, type EngineDown } from './registration.ts';
+import { TopicNotes } from './topic-notes.ts';
 import { runScript, type Client } from '../redis/run-script.ts';
 import { troubleOf } from '../redis/trouble.ts';
 
@@ -50,8 +51,13 @@ export interface Registry {
 }
 
 export function redisRegistry(client: Client, rules: Rules): Registry {
+  const notes = new TopicNotes(client, rules);
   return {
-    register: (call) => register(client, rules, call),
+    register: async (call) => {
+      const answer = await register(client, rules, call);
+      if (answer.status === 'OK' && call.action !== 'leave') notes.note();
+      return answer;
+    },
     waitingIn: (shard) => client.zcard(shardKey(rules.topic, shard, 'waiting')),
     trouble: () => troubleOf(client),
   };

@@ -104,6 +104,7 @@ export const SCRIPTS = {
     each: ['name', 'home'],
     status: ['OK', 'TAKEN', 'SCHEMA', 'UNIT'],
   },
+  note_topic: { keys: ['topics'], args: ['topic', 'clock', 'keep'], status: ['OK'] },
 } as const satisfies Record<string, ScriptDeclaration>;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -6,7 +6,7 @@ import { NO_TICK, parseTicket, type Tick, type Ticket } from '../../src/base/tic
 import type { Argument } from '../../src/redis/run-script.ts';
 import type { ScriptName } from '../../src/redis/declarations.ts';
 
-export type ShardScript = Exclude<ScriptName, 'register' | 'inspect'>;
+export type ShardScript = Exclude<ScriptName, 'register' | 'inspect' | 'note_topic'>;
 export type LoadUnit = 'requests' | 'tokens';
 export type Policy = 'lucky' | 'oldest' | 'none';
 

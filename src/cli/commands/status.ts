@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { sleep } from '../../base/clock.ts';
 import type { LoadUnit } from '../../base/options.ts';
-import { readRegistry, type Registration } from '../../inspect/registry.ts';
-import { inspectShard, type ShardStatus } from '../../inspect/shard-status.ts';
-import type { TooLarge } from '../../inspect/too-large.ts';
-import { findTopics } from '../../inspect/topics.ts';
+import { readStatus } from '../../inspect/read-status.ts';
+import { readRegistry } from '../../inspect/registry.ts';
+import type { ShardStatus } from '../../inspect/shard-status.ts';
+import type { NodeStatus, StatusFinding, StatusReport } from '../../inspect/status-report.ts';
+import { listTopics } from '../../inspect/topics.ts';
 import { catchInterrupt } from '../interrupt.ts';
-import { count, duration, fold, oneLine, shorten, table, type Report } from '../output.ts';
+import { count, duration, fold, oneLine, shorten, table, type Failure, type Report } from '../output.ts';
 import { serversOf, type Run } from '../session.ts';
 import { onTopic, type Topic } from '../topic.ts';
 
@@ -14,25 +15,38 @@ import { onTopic, type Topic } from '../topic.ts';
 const EVERY_MS = 2_000;
 /** So many topics are named to who names one that there is not. */
 const MANY = 20;
+/** Characters of a name in a sentence. */
+const LONGEST_NAME = 40;
+
+interface Options {
+  watch?: true;
+  check?: true;
+}
+
 export function addStatus(program: Command, run: Run): void {
   const command = program
     .command('status')
-    .summary("show a topic's nodes and shards")
+    .summary("show a topic's nodes and shards, and what is wrong")
     .description(
-      'Shows the nodes of a topic, and for each shard in use what waits, since when, what is claimed, leases that are ' +
-        'over, results that their owners have not taken yet, and requests given up. Names the engines that fail and are left alone, and the heads of lines that no ' +
-        'living engine can ever hold. Exit code 1 if there is no such topic.',
+      'Shows the nodes of a topic, with what of their requests waits, what runs there and what they have room for; for each ' +
+        'shard in use what waits, since when, what is claimed, leases that are over, results that their owners have not ' +
+        'taken yet, and requests given up; and says what is wrong, and what mends it. Exit code 1 if there is no such topic.',
     )
-    .option('--watch', `show it again every ${EVERY_MS / 1000} s, until Ctrl-C`);
-  onTopic(command, run, (topic) => (command.opts<{ watch?: true }>().watch ? watch(topic) : status(topic)));
+    .option('--watch', `show it again every ${EVERY_MS / 1000} s, until Ctrl-C`)
+    .option('--check', 'exit code 1 also if something is broken, or warned of');
+  onTopic(command, run, (topic) => {
+    const options = command.opts<Options>();
+    return options.watch ? watch(topic, options) : status(topic, options);
+  });
 }
 
 /** Again and again, whatever goes wrong after the first time. */
-async function watch(topic: Topic): Promise<undefined> {
+async function watch(topic: Topic, options: Options): Promise<undefined> {
   const interrupted = catchInterrupt();
   const { client, name, show, failed } = topic;
-  const look = async (): Promise<Report> => status({ ...topic, registry: await readRegistry(client, name) });
-  for (let report = await status(topic); ; report = await look().catch(failed)) {
+  const look = async (): Promise<Report> =>
+    status({ ...topic, registry: await readRegistry(client, name) }, options);
+  for (let report = await status(topic, options); ; report = await look().catch(failed)) {
     await show(report);
     await sleep(EVERY_MS, interrupted);
     if (interrupted.aborted) return undefined;
@@ -40,34 +54,38 @@ async function watch(topic: Topic): Promise<undefined> {
 }
 
 /** A topic's nodes and shards, each shard at an instant of its own. */
-async function status(on: Topic): Promise<Report> {
+async function status(on: Topic, { check }: Options): Promise<Report> {
   const { client, name: topic, registry } = on;
-  const { now, shards, loadUnit, nodes, largestPrompt } = registry;
-  if (nodes.length === 0 && shards === 0) return noSuchTopic(on);
-  const numbers = Array.from({ length: shards }, (_, shard) => shard);
-  const looks = await Promise.all(numbers.map((shard) => inspectShard(client, topic, shard, largestPrompt)));
-  const figures = looks.map(({ status }) => status);
-  const tooLarge = looks.flatMap((look) => look.tooLarge);
+  if (registry.nodes.length === 0 && registry.shards === 0) return noSuchTopic(on);
   const server = (await serversOf(client)).map(({ name }) => name).join(', ');
+  const report = await readStatus(client, { topic, server, registry });
   return {
-    json: {
-      ...{ topic, server, now, loadUnit, nodes, shards: figures },
-      ...{ largestPrompt: largestPrompt ?? null, tooLarge },
-    },
-    text: [
-      fold(`topic ${topic} on ${server}: ${summary(nodes, shards, loadUnit)}`),
-      nodeTable(nodes, now),
-      shardTable(figures),
-      nodes.flatMap(brokenDown).map(fold).join('\n'),
-      tooLarge.map((one) => fold(inVain(one, largestPrompt!))).join('\n'),
-    ]
-      .filter((part) => part !== '')
-      .join('\n\n'),
+    json: { ...report },
+    text: textOf(report),
+    failure: check ? failureOf(report.findings) : undefined,
   };
 }
 
-async function noSuchTopic({ client, name: topic, options }: Topic): Promise<Report> {
-  const topics = await findTopics(client, options.timeout);
+function textOf({ topic, server, now, loadUnit, nodes, shards, findings }: StatusReport): string {
+  return [
+    fold(`topic ${topic} on ${server}: ${summary(nodes, shards.length, loadUnit)}`),
+    nodeTable(nodes, now),
+    shardTable(shards),
+    findings.length === 0 ? 'nothing is wrong' : findings.map(told).join('\n'),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
+}
+
+/** What passes by itself is none. */
+function failureOf(findings: readonly StatusFinding[]): Failure | undefined {
+  const bad = findings.filter(({ severity }) => severity !== 'note');
+  if (bad.length === 0) return undefined;
+  return { code: 'BROKEN', message: `${count(bad.length, 'thing')} wrong with this topic` };
+}
+
+async function noSuchTopic({ client, name: topic }: Topic): Promise<Report> {
+  const topics = (await listTopics(client))?.map((one) => one.topic);
   const named = topics?.slice(0, MANY).join(', ');
   const more = Math.max(0, (topics?.length ?? 0) - MANY);
   const list =
@@ -83,40 +101,43 @@ async function noSuchTopic({ client, name: topic, options }: Topic): Promise<Rep
   };
 }
 
-function summary(nodes: readonly Registration[], shards: number, loadUnit: LoadUnit): string {
+function summary(nodes: readonly NodeStatus[], shards: number, loadUnit: LoadUnit): string {
   const registered = nodes.filter(({ state }) => state === 'registered').length;
   return `${count(registered, 'node')} registered, ${count(shards, 'shard')} in use, load in ${loadUnit}`;
 }
 
-function inVain({ shard, node, tokens }: TooLarge, largest: number): string {
-  return `shard ${shard}: the head of ${shorten(node, 40)} (${tokens} tokens) fits no living engine (largest ${largest})`;
+/** A finding and what mends it, with names of any length. */
+function told({ severity, text, step }: StatusFinding): string {
+  const line = (words: string): string =>
+    fold(
+      oneLine(words)
+        .split(' ')
+        .map((word) => shorten(word, LONGEST_NAME))
+        .join(' '),
+    );
+  return `${line(`${severity}: ${text}`)}\n${line(`=> ${step}`)}`;
 }
 
-function nodeTable(nodes: readonly Registration[], now: number): string {
+const HEADER = ['NODE', 'WAITING', 'OLDEST', 'RUNNING', 'ROOM', 'STATE', 'HOST', 'VERSION'];
+
+function nodeTable(nodes: readonly NodeStatus[], now: number): string {
   if (nodes.length === 0) return '';
-  const rows = nodes.map(({ name, home, state, registeredUntil, engine }) => [
-    name,
-    home,
-    state === 'registered'
-      ? `for ${duration(registeredUntil - now)} more`
-      : `${state} ${duration(now - registeredUntil)} ago`,
-    engineOf(engine),
+  const rows = nodes.map((node) => [
+    node.name,
+    node.waiting,
+    node.oldestMs === null ? '-' : duration(node.oldestMs),
+    node.card && node.engine ? String(Math.max(node.card.held, node.card.running)) : '-',
+    node.card?.room && node.engine ? String(node.card.room.tokens) : '-',
+    stateOf(node, now),
+    node.card?.host ?? '-',
+    node.card?.version ?? '-',
   ]);
-  return table(['NODE', 'HOME', 'REGISTERED', 'ENGINE'], rows, 0);
+  return table(HEADER, rows, [HEADER.indexOf('HOST'), HEADER.indexOf('NODE')]);
 }
 
-function engineOf(engine: Registration['engine']): string {
-  if (engine === null) return '-';
-  const size = engine.largestPrompt === null ? 'size unknown' : `${engine.largestPrompt} tokens`;
-  return engine.down ? `${size}, down` : size;
-}
-
-/** Of a living node whose breaker is open. */
-function brokenDown({ name, state, engine }: Registration): string[] {
-  if (state !== 'registered' || !engine?.down) return [];
-  const { failures, pauseMs, reason } = engine.down;
-  const what = `the engine of ${shorten(name, 40)} is down: ${count(failures, 'failure')} in a row`;
-  return [`${what}, tried again ${duration(pauseMs)} after the last: ${oneLine(reason)}`];
+function stateOf({ condition, heardAt, registeredUntil }: NodeStatus, now: number): string {
+  if (condition !== 'silent' && condition !== 'left') return condition;
+  return `${condition} ${duration(Math.max(0, now - (heardAt ?? registeredUntil)))}`;
 }
 
 function shardTable(shards: readonly ShardStatus[]): string {
