@@ -161,5 +161,7 @@ function some(names: readonly string[]): string {
 function draining({ name, condition, card }: NodeStatus): StatusFinding[] {
   if (condition !== 'draining') return [];
   const text = `${name} drains: ${count(card?.running ?? 0, 'request')} still ran there when it last said`;
-  return [finding('draining', 'note', text, 'wait for it; close({ drainMs }) bounds that', { nodes: [name] })];
+  return [
+    finding('draining', 'note', text, 'wait for it; close({ drainMs }) bounds that', { nodes: [name] }),
+  ];
 }

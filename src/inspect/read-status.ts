@@ -27,7 +27,9 @@ export async function readStatus(
     readMemory(client),
     Promise.all(numbers.map((shard) => readFigures(client, topic, shard))),
   ]);
-  const waiting = await Promise.all(figures.map((one, shard) => waitingIn(client, topic, shard, one, loadUnit)));
+  const waiting = await Promise.all(
+    figures.map((one, shard) => waitingIn(client, topic, shard, one, loadUnit)),
+  );
   const large = largestPrompt === undefined ? [] : figures;
   const heads = await Promise.all(
     large.map((_, shard) =>

@@ -27,6 +27,8 @@ export async function tooLargeHeads(
   );
   return heads.flat().flatMap((ticket) => {
     const { owner, id, tokens } = parseTicket(ticket);
-    return tokens > largest ? [{ shard, node: owner, id, tokens, behind: Math.max(0, counts.get(owner)! - 1) }] : [];
+    return tokens > largest
+      ? [{ shard, node: owner, id, tokens, behind: Math.max(0, counts.get(owner)! - 1) }]
+      : [];
   });
 }

@@ -3,7 +3,13 @@
  * only with the scheduler: errors of Redis and of the engine are waited out, errors of a handler end that request as failed,
  * unless they are the engine's fault.
  */
-import { claimBounds, validateBudget, requiredBlocks, type Budget, type ClaimBounds } from '../base/budget.ts';
+import {
+  claimBounds,
+  validateBudget,
+  requiredBlocks,
+  type Budget,
+  type ClaimBounds,
+} from '../base/budget.ts';
 import { backoff, monotonic, sleep, unless } from '../base/clock.ts';
 import { ConfigError, SchedulerError, isA, messageOf } from '../base/errors.ts';
 import type { Teller } from '../observe/events.ts';

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { registryKeys, shardOf } from '../../src/base/keys.ts';
 import { exemptFromTtlCheck, freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 import { privateRedis } from '../support/private-server.ts';
-import { runCli, seedNode, startCli, withClient } from './support.ts';
+import { noteTopic, runCli, seedNode, startCli, told, withClient } from './support.ts';
 
 describe('sched-lua status', () => {
   const [first, second] = ['a', 'b'].map((name) => [name, shardOf(name, 2)] as const) as [
@@ -21,19 +21,24 @@ describe('sched-lua status', () => {
     });
     const { code, stdout, stderr } = await runCli(['status', topic], redisUrl());
     expect([code, stderr]).to.deep.equal([0, '']);
-    const [head, nodes, shards] = stdout
+    const [head, nodes, shards, wrong] = stdout
       .trimEnd()
       .split('\n\n')
       .map((part) => part.split('\n'));
     expect(head?.join(' ').replace(/ +/g, ' ')).to.equal(
       `topic ${topic} on ${new URL(redisUrl()).host}: 1 node registered, 2 shards in use, load in requests`,
     );
-    expect(nodes?.[0]).to.match(/^NODE +HOME +REGISTERED +ENGINE$/);
-    expect(nodes?.[1]).to.match(new RegExp(`^a +${first[1]} +for \\d+\\.\\d s more +-$`));
-    expect(nodes?.[2]).to.match(new RegExp(`^b +${second[1]} +silent \\S+ m?s ago +-$`));
+    expect(nodes?.[0]).to.match(/^NODE +WAITING +OLDEST +RUNNING +ROOM +STATE +HOST +VERSION$/);
+    expect(nodes?.[1]).to.match(/^a +3 +\S+ m?s +- +- +front +- +-$/);
+    expect(nodes?.[2]).to.match(/^b +0 +- +- +- +silent \S+ m?s +- +-$/);
     expect(shards?.[0]).to.match(/^SHARD +WAITING +LOAD +OLDEST +CLAIMS +LEASES +RESULTS +DEAD$/);
     expect(shards?.[first[1] + 1]).to.match(new RegExp(`^ +${first[1]} +3 +3 +\\S+ m?s +2 +in time +0 +0$`));
     expect(shards).to.have.length(3);
+    expect(wrong?.slice(0, 2)).to.deep.equal([
+      'broken: no living node has an engine: 1 node accepts, 3 requests wait',
+      '=> start a node with an engine, one that calls run or getRequests, in this topic',
+    ]);
+    expect(wrong?.[2]).to.match(/^warning: b has been silent for at least \S+ m?s$/);
   });
 
   it('prints the same as one JSON object', async () => {
@@ -44,14 +49,18 @@ describe('sched-lua status', () => {
     const { ok, nodes, shards } = json() as unknown as {
       ok: boolean;
       nodes: { registeredUntil: number; epoch: string }[];
-      shards: { oldestMs: number }[];
+      shards: { oldestMs: number; visitedMs: number }[];
     };
     expect(ok).to.equal(true);
     const { registeredUntil, epoch } = nodes[0]!;
+    const { oldestMs, visitedMs } = shards[0]!;
     expect(nodes).to.deep.equal([
-      { name: 'a', home: 0, epoch, registeredUntil, state: 'registered', engine: null },
+      {
+        ...{ name: 'a', home: 0, epoch, registeredUntil, state: 'registered', engine: null },
+        ...{ condition: 'front', waiting: 2, oldestMs, heardAt: null, nextTryAt: null, card: null },
+      },
     ]);
-    const { oldestMs } = shards[0]!;
+    expect(visitedMs).to.be.within(0, 10_000);
     expect(oldestMs).to.be.within(0, 10_000);
     expect(shards).to.deep.equal([
       {
@@ -63,6 +72,7 @@ describe('sched-lua status', () => {
         leases: { inTime: 1, overdue: 0 },
         results: 0,
         dead: 0,
+        visitedMs,
       },
     ]);
   });
@@ -82,16 +92,15 @@ describe('sched-lua status', () => {
       });
       await waitUntil(async () => /^gone .* silent /m.test(await status()), 'the large engine is silent');
       const text = await status();
-      expect(text)
-        .to.match(/^engine .* 8192 tokens$/m)
-        .and.to.match(/^front-1 .* -$/m);
-      expect(text.trimEnd().split('\n\n').at(-1)).to.equal(
-        'shard 0: the head of front-1 (20000 tokens) fits no living engine (largest 8192)',
+      expect(told(text)).to.include(
+        'warning: the head of front-1 in shard 0 (20000 tokens) fits no living engine (largest 8192); 1 wait behind it ' +
+          '=> start an engine that can hold 20000 tokens, or cancel request front-1-0 at front-1',
       );
+      expect(text.match(/fits\s+no\s+living/g)).to.have.length(1);
       const { json } = await runCli(['--json', 'status', topic], redisUrl());
       expect(json()).to.deep.include({
         largestPrompt: 8192,
-        tooLarge: [{ shard: 0, node: 'front-1', id: 'front-1-0', tokens: 20_000 }],
+        tooLarge: [{ shard: 0, node: 'front-1', id: 'front-1-0', tokens: 20_000, behind: 1 }],
       });
     });
 
@@ -105,11 +114,13 @@ describe('sched-lua status', () => {
       await waitUntil(async () => /^gone .* silent /m.test(await status()), 'one is silent');
       const text = await status();
       expect(text)
-        .to.match(/^well .* 8192 tokens$/m)
-        .and.to.match(/^broken .* 8192 tokens, down$/m);
-      expect(text.trimEnd().split('\n\n').at(-1)!.replace(/\n +/g, ' ')).to.equal(
-        'the engine of broken is down: 3 failures in a row, tried again 2.0 s after the last: fetch | failed [2J',
+        .to.match(/^well .* serving +- +-$/m)
+        .and.to.match(/^broken .* down +- +-$/m);
+      expect(told(text)).to.include(
+        'warning: circuit of broken open: fetch | failed [2J, tried again 2.0 s after the last (3 failures in a row) ' +
+          '=> restart the engine behind broken; the node tries it by itself',
       );
+      expect(text.match(/circuit\s+of/g)).to.have.length(1);
       const { nodes } = (await runCli(['--json', 'status', topic], redisUrl())).json();
       const engines = (nodes as { name: string; engine: unknown }[]).map(({ name, engine }) => [
         name,
@@ -128,15 +139,13 @@ describe('sched-lua status', () => {
         await seedNode(client, topic, 'engine', 1, { engine: 8192 });
         await seedNode(client, topic, 'front', 1, { puts: 1, tokens: 20_000 });
         const [nodes] = registryKeys(topic);
-        expect(await status()).to.match(/fits no living engine/);
+        expect(await status()).to.match(/fits\s+no\s+living\s+engine/);
         const entry = (await client.hget(nodes, 'front'))!;
         await client.hset(nodes, 'front', entry.replace(/[|][^|]*[|][^|]*$/, ''));
-        expect(await status())
-          .to.match(/^front .* size unknown$/m)
-          .and.not.to.match(/fits no living engine/);
+        expect(await status()).not.to.match(/fits\s+no\s+living\s+engine/);
         await client.hset(nodes, 'front', entry);
         await seedNode(client, topic, 'silent-about-it', 1, { engine: 2 ** 32 - 1 });
-        expect(await status()).to.match(/^silent-about-it .* size unknown$/m);
+        expect(await status()).not.to.match(/fits\s+no\s+living\s+engine/);
       });
       const { json } = await runCli(['--json', 'status', topic], redisUrl());
       expect(json()).to.deep.include({ largestPrompt: null, tooLarge: [] });
@@ -175,7 +184,10 @@ describe('sched-lua status', () => {
     const [topic, near] = [freshTopic(), `${freshTopic()}-n`];
     const others = [`${near}2`, `${near}10`];
     await withClient(redisUrl(), async (client) => {
-      for (const other of [...others].reverse()) await seedNode(client, other, 'a', 1);
+      for (const other of [...others].reverse()) {
+        await seedNode(client, other, 'a', 1);
+        await noteTopic(client, other);
+      }
     });
     const text = await runCli(['status', topic], redisUrl());
     expect(text).to.include({ code: 1, stdout: '' });
@@ -198,7 +210,7 @@ describe('sched-lua status', () => {
     try {
       const empty = await runCli(['status', 'x'], server.url);
       expect(empty.stderr).to.match(/^sched-lua: no such topic: x; topics: none\n/);
-      await client.call('ACL', 'SETUSER', 'default', '-scan');
+      await client.call('ACL', 'SETUSER', 'default', '-zrangebyscore');
       const { code, stderr, json } = await runCli(['status', 'x', '--json'], server.url);
       expect([code, stderr.split('\n')[0]]).to.deep.equal([1, 'sched-lua: no such topic: x']);
       expect(json()).to.have.property('topics', null);
@@ -218,14 +230,14 @@ describe('sched-lua status', () => {
     const { code, stdout } = await runCli(['status', topic], redisUrl());
     expect(code).to.equal(0);
     const lines = stdout.split('\n');
-    const nodes = lines.filter((line) => /^pod-\d+.* 131072 tokens$/.test(line));
+    const nodes = lines.filter((line) => /^pod-\d+.* serving +- +-$/.test(line));
     expect(nodes.map((line) => line.split(/ +/)[0]!.slice(0, 6).replace(/-$/, ''))).to.deep.equal([
       'pod-2',
       'pod-10',
       'pod-11',
     ]);
-    expect(nodes[2]).to.match(/^pod-11-x+…x+-tail +0 +for /);
-    expect(stdout.match(/fits no living engine/g) ?? []).to.have.length(3);
+    expect(nodes[2]).to.match(/^pod-11-x+…x+-tail +3 /);
+    expect(stdout.match(/fits\s+no\s+living\s+engine/g) ?? []).to.have.length(3);
     // the name of the topic has no place to break, and is longer than a line
     const long = lines.filter((line) => line.length > 80 && !line.includes(topic));
     expect(long).to.deep.equal([]);

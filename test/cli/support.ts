@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { runProgram } from '../../src/cli/program.ts';
 import { openClient } from '../../src/redis/connection.ts';
-import { registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/base/keys.ts';
+import { TOPICS_KEY, registryKeys, shardKeys, shardOf, wakePrefix } from '../../src/base/keys.ts';
 import { runScript, type Argument, type Client } from '../../src/redis/run-script.ts';
 import type { ScriptName } from '../../src/redis/declarations.ts';
 import { NO_TICK } from '../../src/base/ticket.ts';
@@ -69,6 +69,16 @@ export async function withClient<T>(url: string, use: (client: Client) => Promis
   } finally {
     client.disconnect();
   }
+}
+
+/** Lists the topic among those of the server, as a node of it does. */
+export async function noteTopic(client: Client, topic: string): Promise<void> {
+  await runScript(client, 'auto', 'note_topic', [TOPICS_KEY], [topic, '', '60000']);
+}
+
+/** The findings at the end of what `status` prints, on one line. */
+export function told(text: string): string {
+  return text.trimEnd().split('\n\n').at(-1)!.replace(/\s+/g, ' ');
 }
 
 interface Buried {

@@ -117,7 +117,7 @@ describe('what sched-lua prints', () => {
         ['y'.repeat(100), 5],
         ['z', 50],
       ],
-      0,
+      [0],
     ).split('\n');
     expect(long.map((line) => line.length)).to.deep.equal([80, 80, 80]);
     expect(long[2]).to.equal(`${'z'.padEnd(76)}  50`);

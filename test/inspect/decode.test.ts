@@ -44,7 +44,7 @@ describe('the figures of a shard', () => {
       const figures = await readFigures(client, freshTopic(), 7);
       const empty = { waiting: 0, load: 0, claims: 0, results: 0, dead: 0 };
       expect(statusOf(7, figures)).to.deep.equal({
-        ...{ ...empty, shard: 7, oldestMs: null },
+        ...{ ...empty, shard: 7, oldestMs: null, visitedMs: null },
         leases: { inTime: 0, overdue: 0 },
       });
     });
@@ -53,7 +53,7 @@ describe('the figures of a shard', () => {
   it('make a status: the oldest of all owners, the sum of their loads, and leases in time or not', () => {
     const figures = {
       now: 10_000,
-      state: new Map<string, string>(),
+      state: new Map([['visited', '7000']]),
       node: new Map<string, number>(),
       idle: new Map<string, number>(),
       load: new Map([
@@ -69,6 +69,7 @@ describe('the figures of a shard', () => {
     const leases = { inTime: 2, overdue: 3 };
     expect(statusOf(0, figures)).to.deep.equal({
       ...{ shard: 0, waiting: 4, load: 4, oldestMs: 1000, claims: 5, leases, results: 2, dead: 1 },
+      visitedMs: 3_000,
     });
   });
 });

@@ -13,13 +13,22 @@ describe('note_topic', () => {
   beforeEach(() => (key = `${freshTopic()}:topics`));
 
   async function note(topic: string, at: number, keep: string | number = KEEP): Promise<void> {
-    const reply = await runScript(connection(), 'auto', 'note_topic', [key], [topic, String(START + at), String(keep)]);
+    const reply = await runScript(
+      connection(),
+      'auto',
+      'note_topic',
+      [key],
+      [topic, String(START + at), String(keep)],
+    );
     noteStatus('note_topic', [String(reply[0])]);
   }
 
   async function listed(): Promise<[string, number][]> {
     const flat = await connection().zrange(key, 0, '-1', 'WITHSCORES');
-    return flat.flatMap((one, i) => (i % 2 === 0 ? [[one, Number(flat[i + 1]) - START]] : [])) as [string, number][];
+    return flat.flatMap((one, i) => (i % 2 === 0 ? [[one, Number(flat[i + 1]) - START]] : [])) as [
+      string,
+      number,
+    ][];
   }
 
   it('lists a topic until its time is over, and runs twice as once', async () => {
