@@ -134,6 +134,20 @@ describe('sched-lua status', () => {
       ]);
     });
 
+    it('prints five findings of a kind, and how many more there are; --json has all', async () => {
+      await withClient(redisUrl(), async (client) => {
+        for (let i = 0; i < 8; i += 1)
+          await seedNode(client, topic, `gpu-${i}`, 1, { engine: 8192, breaker: '3|2000|gone' });
+      });
+      const text = told(await status());
+      expect(text.match(/circuit of gpu-\d open/g)).to.deep.equal(
+        [0, 1, 2, 3, 4].map((i) => `circuit of gpu-${i} open`),
+      );
+      expect(text).to.match(/ warning: and 3 more like these; --json has all$/);
+      const { findings } = (await runCli(['--json', 'status', topic], redisUrl())).json();
+      expect(findings).to.have.length(9);
+    });
+
     it('names none while a living one does not say, or is of a version that says nothing', async () => {
       await withClient(redisUrl(), async (client) => {
         await seedNode(client, topic, 'engine', 1, { engine: 8192 });

@@ -15,6 +15,8 @@ import { onTopic, type Topic } from '../topic.ts';
 const EVERY_MS = 2_000;
 /** So many topics are named to who names one that there is not. */
 const MANY = 20;
+/** Findings of one kind that are printed. */
+const MOST_OF_A_KIND = 5;
 /** Characters of a name in a sentence. */
 const LONGEST_NAME = 40;
 
@@ -71,7 +73,7 @@ function textOf({ topic, server, now, loadUnit, nodes, shards, findings }: Statu
     fold(`topic ${topic} on ${server}: ${summary(nodes, shards.length, loadUnit)}`),
     nodeTable(nodes, now),
     shardTable(shards),
-    findings.length === 0 ? 'nothing is wrong' : findings.map(told).join('\n'),
+    findings.length === 0 ? 'nothing is wrong' : allTold(findings),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -104,6 +106,20 @@ async function noSuchTopic({ client, name: topic }: Topic): Promise<Report> {
 function summary(nodes: readonly NodeStatus[], shards: number, loadUnit: LoadUnit): string {
   const registered = nodes.filter(({ state }) => state === 'registered').length;
   return `${count(registered, 'node')} registered, ${count(shards, 'shard')} in use, load in ${loadUnit}`;
+}
+
+/** Of each kind the first ones: of a fleet that is gone each node has one. */
+function allTold(findings: readonly StatusFinding[]): string {
+  const kinds = new Map<string, StatusFinding[]>();
+  for (const one of findings) kinds.set(one.kind, [...(kinds.get(one.kind) ?? []), one]);
+  return [...kinds.values()]
+    .flatMap((list) => {
+      const more = list.length - MOST_OF_A_KIND;
+      const [{ severity }] = list as [StatusFinding];
+      const rest = more > 0 ? [`${severity}: and ${more} more like these; --json has all`] : [];
+      return [...list.slice(0, MOST_OF_A_KIND).map(told), ...rest];
+    })
+    .join('\n');
 }
 
 /** A finding and what mends it, with names of any length. */
