@@ -1,5 +1,5 @@
--- Notes that a topic is on this server, for those who look for topics: nobody walks over all keys for that. The list is one of
--- the server, and has at most 1,000 topics: those that were noted last. A topic that nobody notes again goes by itself.
+-- Notes that a topic is on this server, for those who look for topics: nobody walks over all keys for that. The list is one
+-- of the server, and has at most 1,000 topics: those that were noted last. A topic that nobody notes again goes by itself.
 --
 -- KEYS[1] topics zset   topic -> ms until which it is listed
 --

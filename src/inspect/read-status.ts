@@ -118,7 +118,7 @@ function conditionOf(
 
 async function readMemory(client: Client): Promise<TopicStatus['memory']> {
   try {
-    const info = String(await client.info('memory'));
+    const info = await client.info('memory');
     const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? NaN);
     const [used, max] = [field('used_memory'), field('maxmemory')];
     return Number.isNaN(used) || Number.isNaN(max) ? null : { used, max };

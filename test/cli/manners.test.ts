@@ -8,6 +8,7 @@ const entry = ['0:1-1', topic];
 const COMMANDS: Readonly<Record<string, string[][]>> = {
   load: [['load'], ['load', '--check']],
   status: [['status', topic]],
+  topics: [['topics']],
   verify: [['verify', topic]],
   dead: [['dead', 'ls', topic], ...['show', 'retry', 'drop'].map((name) => ['dead', name, ...entry])],
   doctor: [['doctor']],

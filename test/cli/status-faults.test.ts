@@ -37,7 +37,7 @@ describe('sched-lua status of a fleet with a fault', function () {
   it('shows what each node tells of itself', async () => {
     const front = await fleet.start('front', { codec: 'json' });
     const engine = await fleet.start('engine');
-    void engine.run(async ({ id }) => `answer to ${id}`, { budget: room(4) });
+    void engine.run(({ id }) => `answer to ${id}`, { budget: room(4) });
     await Promise.all(requests('r', 5).map((one) => front.submit(one).result()));
     const node = async (name: string) => (await report()).nodes.find((one) => one.name === name)!;
     await waitUntil(
