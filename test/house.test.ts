@@ -25,6 +25,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'testing/in-process': ['node', 'protocol', 'base', 'observe'],
   testing: ['testing/in-process', 'base'],
   metrics: ['.', 'inspect', 'observe', 'base'],
+  // the wire between gateway and worker; nothing of the library imports it
+  openai: ['.', 'base'],
   cli: ['.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
