@@ -9,6 +9,7 @@ import { addMetrics } from './commands/metrics.ts';
 import { addStatus } from './commands/status.ts';
 import { addTopics } from './commands/topics.ts';
 import { addVerify } from './commands/verify.ts';
+import { addWorker } from './commands/worker.ts';
 import { interruptedCode } from './interrupt.ts';
 import { EXIT, print, reportOf, UsageError, type Terminal } from './output.ts';
 import { withRedis, type GlobalOptions, type Run } from './session.ts';
@@ -55,6 +56,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addDead(program, run);
   addDoctor(program, run);
   addMetrics(program, run);
+  addWorker(program, run, terminal.env, (report) => print(report, program.opts<GlobalOptions>(), terminal));
   return program;
 }
 
