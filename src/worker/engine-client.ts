@@ -77,7 +77,7 @@ export class EngineClient {
    */
   async begin(call: EngineCall): Promise<EngineResponse> {
     for (let wasReset = false; ; wasReset = true) {
-      const { request, response } = this.#send('POST', call.path, call.body, call.headers);
+      const { request, response, isConnected } = this.#send('POST', call.path, call.body, call.headers);
       const abort = (): void => void request.destroy(new Error('aborted'));
       call.signal.addEventListener('abort', abort);
       if (call.signal.aborted) abort();
@@ -86,7 +86,7 @@ export class EngineClient {
       } catch (error) {
         call.signal.removeEventListener('abort', abort);
         if (call.signal.aborted) throw new EngineError('aborted', 'the request was aborted', error);
-        const isLost = wasSent(request);
+        const isLost = isConnected();
         if (isLost && request.reusedSocket && !wasReset) continue;
         // refused after a reset: the engine died of it, or at the same time
         const how = isLost || wasReset ? 'lost' : 'refused';
@@ -124,7 +124,7 @@ export class EngineClient {
     path: string,
     body: Buffer | undefined,
     headers: Readonly<Record<string, string>>,
-  ): { request: ClientRequest; response: Promise<IncomingMessage> } {
+  ): { request: ClientRequest; response: Promise<IncomingMessage>; isConnected: () => boolean } {
     const send = this.#base.protocol === 'https:' ? requestTls : requestHttp;
     const request = send({
       protocol: this.#base.protocol,
@@ -140,11 +140,17 @@ export class EngineClient {
       },
     });
     request.setNoDelay(true);
+    // of a connection that never stood the engine has seen nothing
+    let isConnected = false;
     const response = new Promise<IncomingMessage>((resolve, reject) => {
       const cancel = after(CONNECT_MS, () => request.destroy(new Error(`no connection within ${CONNECT_MS} ms`)));
+      const connected = (): void => {
+        isConnected = true;
+        cancel();
+      };
       request.on('socket', (socket) => {
-        if (!socket.connecting) cancel();
-        else socket.once('connect', cancel);
+        if (!socket.connecting) connected();
+        else socket.once('connect', connected);
       });
       request.on('response', resolve);
       request.on('error', reject);
@@ -156,14 +162,8 @@ export class EngineClient {
     // one that is aborted early is looked at by nobody
     response.catch(() => undefined);
     request.end(body);
-    return { request, response };
+    return { request, response, isConnected: () => isConnected };
   }
-}
-
-/** A connection stood, so the engine may have got the request. */
-function wasSent(request: ClientRequest): boolean {
-  const { socket } = request;
-  return socket !== null && !socket.connecting && socket.bytesWritten > 0;
 }
 
 function said(how: 'refused' | 'lost'): string {

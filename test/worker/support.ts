@@ -1,5 +1,7 @@
 // Workers beside engines, and a front in the place of a gateway: it puts requests on the wire and hears what comes back.
+import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { Scheduler, type PutOptions, type Submission } from '../../src/index.ts';
 import { topicOf } from '../../src/openai/registry.ts';
@@ -7,9 +9,11 @@ import { WIRE_OPTIONS, type Claimed, type RequestHead, type ResponseHead } from 
 import type { Interrupted, WireRequest, WireResult } from '../../src/openai/wire.ts';
 import type { WorkerOptions } from '../../src/worker/options.ts';
 import { Worker } from '../../src/worker/worker.ts';
+import { bundle } from '../support/bundle.ts';
 import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
+import type { Said } from './worker-child.ts';
 
-export const TIMES = { leaseMs: 3_000, keepAliveMs: 6_000, pollMs: 200, ttlMs: 300_000 } as const;
+export const TIMES = { leaseMs: 2_000, keepAliveMs: 4_000, pollMs: 200, ttlMs: 300_000 } as const;
 
 export type Front = Scheduler<WireRequest, WireResult>;
 
@@ -54,6 +58,7 @@ export class WorkerFleet {
   readonly warnings: string[] = [];
   #workers: Worker[] = [];
   #fronts: Front[] = [];
+  #kills: (() => Promise<void>)[] = [];
   redis!: Redis;
 
   open(): void {
@@ -83,7 +88,24 @@ export class WorkerFleet {
     return front;
   }
 
+  /** A worker in a process of its own; what it gives kills that. */
+  async process(engine: string): Promise<{ node: string; kill: () => Promise<void> }> {
+    const child = fork(await bundle(new URL('./worker-child.ts', import.meta.url)), { execArgv: [] });
+    const gone = once(child, 'exit');
+    const kill = async (): Promise<void> => {
+      child.kill('SIGKILL');
+      await gone;
+    };
+    this.#kills.push(kill);
+    const options: WorkerOptions = { engine, fleet: this.name, redis: redisUrl(), scheduler: TIMES, probeMs: 50 };
+    child.send(options);
+    const [said] = (await once(child, 'message')) as [Said];
+    if ('error' in said) throw new Error(said.error);
+    return { node: said.node, kill };
+  }
+
   async close(): Promise<void> {
+    await Promise.all(this.#kills.splice(0).map((kill) => kill()));
     await Promise.all(this.#workers.splice(0).map((worker) => worker.close({ drainMs: 0 })));
     await Promise.all(this.#fronts.splice(0).map((front) => front.close({ drainMs: 0 })));
     this.redis.disconnect();
