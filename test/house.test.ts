@@ -27,9 +27,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   metrics: ['.', 'inspect', 'observe', 'base'],
   // the wire between gateway and worker; nothing of the library imports it
   openai: ['.', 'base'],
+  gateway: ['openai', '.', 'base'],
   // it opens the connection of the registry as the library opens its own
   worker: ['openai', '.', 'redis', 'base'],
-  cli: ['worker', '.', 'metrics', 'inspect', 'redis', 'base'],
+  cli: ['gateway', 'worker', '.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
 interface Import {

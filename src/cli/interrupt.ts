@@ -9,6 +9,17 @@ export function catchInterrupt(): AbortSignal {
   return graceful.signal;
 }
 
+/** For a command that serves until it is told to stop: the first SIGINT or SIGTERM fires this signal, a second one ends it at once. */
+export function catchStop(): AbortSignal {
+  const stop = new AbortController();
+  catchInterrupt().addEventListener('abort', () => stop.abort());
+  process.on('SIGTERM', () => {
+    if (stop.signal.aborted) process.exit(EXIT.failed);
+    stop.abort();
+  });
+  return stop.signal;
+}
+
 /** The exit code of a command that was interrupted and cleaned up; undefined: it was not interrupted. */
 export function interruptedCode(): number | undefined {
   return graceful?.signal.aborted ? EXIT.interrupted : undefined;

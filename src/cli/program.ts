@@ -4,6 +4,7 @@ import { ConfigError } from '../base/errors.ts';
 import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addGateway } from './commands/gateway.ts';
 import { addLoad } from './commands/load.ts';
 import { addMetrics } from './commands/metrics.ts';
 import { addStatus } from './commands/status.ts';
@@ -56,6 +57,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addDead(program, run);
   addDoctor(program, run);
   addMetrics(program, run);
+  addGateway(program, run);
   addWorker(program, run, terminal.env, (report) => print(report, program.opts<GlobalOptions>(), terminal));
   return program;
 }
