@@ -142,9 +142,8 @@ export class EngineRoom implements Engine {
    */
   correct(said: Reading, before: Own): void {
     const { slots: mostSlots, blocks, blockSize } = this.#limits;
-    const slots = least(mostSlots, said.slots) ?? this.#limits.defaultSlots;
     this.#capacity = {
-      slots: slots ?? this.#capacity.slots,
+      slots: least(mostSlots, said.slots) ?? this.#capacity.slots,
       blocks: least(blocks, said.blocks) ?? this.#capacity.blocks,
       blockSize: blockSize ?? said.blockSize ?? this.#capacity.blockSize,
     };

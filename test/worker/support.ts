@@ -21,6 +21,8 @@ export interface Ask extends Partial<Omit<RequestHead, 'id'>> {
   body?: Buffer | object;
   id?: string;
   put?: PutOptions;
+  /** Nothing is read before. */
+  readAfter?: Promise<unknown>;
 }
 
 /** What came back of one request, and comes: `ended` resolves at its end. */
@@ -120,7 +122,7 @@ export function useWorkerFleet(): WorkerFleet {
 }
 
 /** Puts a request for the engine that counts: a stream of chat unless it says otherwise. */
-export function ask(front: Front, { body, id = randomUUID(), put = {}, ...more }: Ask = {}): Heard {
+export function ask(front: Front, { body, id = randomUUID(), put = {}, readAfter, ...more }: Ask = {}): Heard {
   const stream = more.stream ?? true;
   const asked = body ?? { model: 'counting', stream, messages: [{ role: 'user', content: 'go' }], max_tokens: 20 };
   const head: RequestHead = {
@@ -134,7 +136,7 @@ export function ask(front: Front, { body, id = randomUUID(), put = {}, ...more }
     ...{ interrupted: undefined, final: undefined, reason: undefined },
     ended: Promise.resolve(),
   };
-  heard.ended = hear(heard);
+  heard.ended = readAfter === undefined ? hear(heard) : readAfter.then(() => hear(heard));
   return heard;
 }
 
