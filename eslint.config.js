@@ -7,7 +7,7 @@ export default tseslint.config(
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js', 'scripts/build/*.mjs'] } },
+      parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js', 'scripts/build/*.mjs', 'test/engine/*.mjs'] } },
     },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
