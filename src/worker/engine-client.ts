@@ -66,8 +66,8 @@ export class EngineClient {
   }
 
   /** @throws EngineError, also after `ms` */
-  async post(path: string, body: object, ms: number): Promise<Answer> {
-    return this.#ask('POST', path, Buffer.from(JSON.stringify(body)), ms);
+  post(path: string, body: Buffer, ms: number): Promise<Answer> {
+    return this.#ask('POST', path, body, ms);
   }
 
   /**

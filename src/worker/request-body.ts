@@ -28,14 +28,19 @@ export async function bodyFor(
   model: ServedModel,
   engine: EngineClient,
 ): Promise<EngineBody> {
-  const named = model.name === model.servedName ? body : renamed(body, model.servedName);
+  const named = renamed(body, model);
   const { resume } = head;
   if (resume === undefined) return { bytes: named };
   const tokens = await tokensOf(resume, model, engine);
   return { bytes: resumedBody(head.route, named, resume, tokens), resumedTokens: tokens };
 }
 
-function renamed(body: Buffer, servedName: string): Buffer {
+/**
+ * The body with the engine's name of the model.
+ * @throws BadJson
+ */
+export function renamed(body: Buffer, { name, servedName }: ServedModel): Buffer {
+  if (name === servedName) return body;
   return splice(body, setMembers(readObject(body), { model: JSON.stringify(servedName) }));
 }
 
@@ -48,7 +53,8 @@ async function tokensOf(
   if (text === '') return 0;
   if (tokenizer === undefined) return chunks;
   try {
-    const answer = await engine.post('/tokenize', tokenizer.body(servedName, text), COUNT_MS);
+    const question = Buffer.from(JSON.stringify(tokenizer.body(servedName, text)));
+    const answer = await engine.post('/tokenize', question, COUNT_MS);
     return (answer.status === 200 ? tokenizer.count(jsonOf(answer.text)) : undefined) ?? chunks;
   } catch {
     // the request itself will say what is wrong with the engine

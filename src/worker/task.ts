@@ -11,6 +11,7 @@ import { EngineError, type EngineClient } from './engine-client.ts';
 import type { EngineResponse } from './engine-response.ts';
 import type { Tally } from './metrics.ts';
 import { bodyFor, type ServedModel } from './request-body.ts';
+import { endOfSpent } from './spent.ts';
 
 /** How often it is looked whether a reader that was behind has caught up. */
 const HALT_LOOK_MS = 20;
@@ -91,7 +92,10 @@ export class Task {
       ...(model.kind.isResumable && request.head.stream ? { resumable: true } : {}),
       ...(body.resumedTokens === undefined ? {} : { resumedTokens: body.resumedTokens }),
     };
-    if (body.bytes === undefined) return headResult({ status: 200, contentType: 'text/event-stream', ...head });
+    if (body.bytes === undefined) {
+      const rest = await endOfSpent(request, model, engine, body.resumedTokens ?? 0);
+      return headResult({ status: 200, contentType: 'text/event-stream; charset=utf-8', ...head }, rest);
+    }
     const response = await this.#ask(body.bytes);
     if (response === undefined) return undefined;
     const { status, contentType } = response;

@@ -5,7 +5,7 @@ import { readModels } from '../../src/openai/registry.ts';
 import { counted } from '../support/counting/counting.ts';
 import { useCountingEngines } from '../support/counting/engine.ts';
 import { waitUntil } from '../support/server.ts';
-import { ask, bytesOf, contentComes, contentOf, useWorkerFleet } from './support.ts';
+import { ask, bytesOf, contentComes, contentOf, useWorkerFleet, type Heard } from './support.ts';
 
 describe('a worker', () => {
   const fleet = useWorkerFleet();
@@ -91,17 +91,30 @@ describe('a worker', () => {
     expect(sent).to.include({ max_tokens: 13, continue_final_message: true, add_generation_prompt: false });
   });
 
-  it('has nothing to ask when what was emitted is all that was allowed', async () => {
+  it('ends a stream of which nothing is left: with a finish, the usage that was asked for, and [DONE]', async () => {
     const counting = await engine();
     await fleet.worker(counting.url);
-    const heard = ask(await fleet.front(), { resume: { text: counted(20), chunks: 20 } });
-    await heard.ended;
-    expect(heard.final).to.equal('finished');
-    expect(heard.heads).to.deep.equal([
-      { status: 200, contentType: 'text/event-stream', resumable: true, resumedTokens: 20 },
-    ]);
-    expect(bytesOf(heard)).to.have.length(0);
+    const front = await fleet.front();
+    const resume = { text: counted(20), chunks: 20 };
+    const plain = ask(front, { resume });
+    await plain.ended;
     expect(counting.seen).to.have.length(0);
+    expect(plain.heads).to.deep.equal([
+      { status: 200, contentType: 'text/event-stream; charset=utf-8', resumable: true, resumedTokens: 20 },
+    ]);
+    expect(eventsOf(plain)).to.deep.equal([{ choices: [{ ...CHOICE, delta: {} }] }]);
+    const body = {
+      ...{ model: 'counting', stream: true, stream_options: { include_usage: true } },
+      ...{ messages: [{ role: 'user', content: 'go' }], max_tokens: 20, min_tokens: 5 },
+    };
+    const counted20 = ask(front, { resume, body });
+    await counted20.ended;
+    // "go" and a newline are 3 tokens; a run that continues has the emitted text in its prompt
+    const usage = { prompt_tokens: 23, completion_tokens: 0, total_tokens: 23 };
+    expect(eventsOf(counted20)).to.deep.equal([{ choices: [{ ...CHOICE, delta: {} }] }, { choices: [], usage }]);
+    expect(String(bytesOf(counted20)).endsWith('data: [DONE]\n\n')).to.equal(true);
+    const asked = JSON.parse(String(counting.seen[0]!.body)) as Record<string, unknown>;
+    expect(asked).to.include({ max_tokens: 1, min_tokens: 0, stream: false, stream_options: null });
   });
 
   it('serves many at once, each token-exact, and joins what comes faster than Redis takes it', async () => {
@@ -154,6 +167,17 @@ describe('a worker', () => {
     await front.close({ drainMs: 0, pending: 'cancel' });
     await waitUntil(() => counting.aborted === 1, 'the engine stops');
   });
+
+  const CHOICE = { index: 0, logprobs: null, finish_reason: 'length' };
+
+  /** Without what names the answer. */
+  function eventsOf(heard: Heard): object[] {
+    const events = String(bytesOf(heard)).split('\n\n').filter((event) => event.startsWith('data: {'));
+    return events.map((event) => {
+      const { choices, usage } = JSON.parse(event.slice(6)) as { choices: object[]; usage?: object };
+      return { choices, ...(usage ? { usage } : {}) };
+    });
+  }
 
   function hash(bytes: Buffer): string {
     return createHash('sha256').update(bytes).digest('hex');
