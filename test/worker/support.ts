@@ -91,7 +91,7 @@ export class WorkerFleet {
   }
 
   /** A worker in a process of its own; what it gives kills that. */
-  async process(engine: string): Promise<{ node: string; kill: () => Promise<void> }> {
+  async process(engine: string, more: Partial<WorkerOptions> = {}): Promise<{ node: string; kill: () => Promise<void> }> {
     const child = fork(await bundle(new URL('./worker-child.ts', import.meta.url)), { execArgv: [] });
     const gone = once(child, 'exit');
     const kill = async (): Promise<void> => {
@@ -99,7 +99,7 @@ export class WorkerFleet {
       await gone;
     };
     this.#kills.push(kill);
-    const options: WorkerOptions = { engine, fleet: this.name, redis: redisUrl(), scheduler: TIMES, probeMs: 50 };
+    const options = { engine, fleet: this.name, redis: redisUrl(), scheduler: TIMES, probeMs: 50, ...more };
     child.send(options);
     const [said] = (await once(child, 'message')) as [Said];
     if ('error' in said) throw new Error(said.error);
