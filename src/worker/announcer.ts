@@ -1,6 +1,12 @@
 import { jittered, sleep, soon, within } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import { ANNOUNCE_EVERY_MS, announce, withdraw, type ModelEntry, type RegistryClient } from '../openai/registry.ts';
+import {
+  ANNOUNCE_EVERY_MS,
+  announce,
+  withdraw,
+  type ModelEntry,
+  type RegistryClient,
+} from '../openai/registry.ts';
 
 /** How long one announcement waits for Redis. */
 const ANSWER_MS = 5_000;
@@ -62,7 +68,8 @@ export class Announcer {
       await within(ANSWER_MS, 'announce', announce(this.#client, this.#fleet, this.#entries));
       this.#isFailing = false;
     } catch (error) {
-      if (!this.#isFailing) this.#warn(`the models cannot be announced, it is tried again: ${messageOf(error)}`);
+      if (!this.#isFailing)
+        this.#warn(`the models cannot be announced, it is tried again: ${messageOf(error)}`);
       this.#isFailing = true;
     }
   }

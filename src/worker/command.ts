@@ -1,4 +1,7 @@
-/** `sched-lua worker`, without its command line: reads what was given, serves until it is told to stop, and says how that went. */
+/**
+ * `sched-lua worker`, without its command line: reads what was given, serves until it is told to stop, and says how that
+ * went.
+ */
 import { readFileSync } from 'node:fs';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../index.ts';
@@ -12,7 +15,10 @@ export { SETTINGS } from './settings.ts';
 const LISTEN: Address = { host: '127.0.0.1', port: 9_465 };
 
 /** @throws ConfigError for what cannot be read, or is missing */
-export function givenOf(flags: Raw & { config?: string }, env: Readonly<NodeJS.ProcessEnv>): Given & { engine: string } {
+export function givenOf(
+  flags: Raw & { config?: string },
+  env: Readonly<NodeJS.ProcessEnv>,
+): Given & { engine: string } {
   const { config, ...raw } = flags;
   const given = readSettings(raw, env, config === undefined ? undefined : fileOf(config));
   if (given.engine === undefined)
@@ -25,7 +31,12 @@ function fileOf(path: string): unknown {
     return JSON.parse(readFileSync(path, 'utf8')) as unknown;
   } catch (error) {
     const why = error instanceof SyntaxError ? 'it is no JSON' : messageOf(error);
-    throw new ConfigError('config', path, 'a file with a JSON object', `config: ${path} cannot be read: ${why}`);
+    throw new ConfigError(
+      'config',
+      path,
+      'a file with a JSON object',
+      `config: ${path} cannot be read: ${why}`,
+    );
   }
 }
 

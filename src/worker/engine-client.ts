@@ -1,4 +1,6 @@
-/** HTTP to an engine: short questions, and requests whose response is read as it comes. Closing the socket aborts a request. */
+/**
+ * HTTP to an engine: short questions, and requests whose response is read as it comes. Closing the socket aborts a request.
+ */
 import { Agent, request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as TlsAgent, request as requestTls } from 'node:https';
 import { after } from '../base/clock.ts';
@@ -13,8 +15,8 @@ const IDLE_MS = 4_000;
 const MAX_ANSWER = 8_388_608;
 
 /**
- * Why there is no response. `refused`: the engine has not begun. `lost`: it may have, and its connection broke; the request may be why.
- * `aborted`: the signal fired.
+ * Why there is no response. `refused`: the engine has not begun. `lost`: it may have, and its connection broke; the request
+ * may be why. `aborted`: the signal fired.
  */
 export class EngineError extends Error {
   readonly how: 'refused' | 'lost' | 'aborted';
@@ -71,8 +73,8 @@ export class EngineClient {
   }
 
   /**
-   * Sends a request; resolves with the head of its response. A connection that the engine closed while it was idle is not held against
-   * it: another one is used.
+   * Sends a request; resolves with the head of its response. A connection that the engine closed while it was idle is not
+   * held against it: another one is used.
    * @throws EngineError
    */
   async begin(call: EngineCall): Promise<EngineResponse> {
@@ -108,7 +110,8 @@ export class EngineClient {
       let bytes = 0;
       for await (const part of answer) {
         parts.push(part as Buffer);
-        if ((bytes += (part as Buffer).length) > MAX_ANSWER) throw new Error(`${path} is over ${MAX_ANSWER} bytes`);
+        if ((bytes += (part as Buffer).length) > MAX_ANSWER)
+          throw new Error(`${path} is over ${MAX_ANSWER} bytes`);
       }
       return { status: answer.statusCode ?? 0, text: Buffer.concat(parts).toString() };
     } catch (error) {
@@ -143,7 +146,9 @@ export class EngineClient {
     // of a connection that never stood the engine has seen nothing
     let isConnected = false;
     const response = new Promise<IncomingMessage>((resolve, reject) => {
-      const cancel = after(CONNECT_MS, () => request.destroy(new Error(`no connection within ${CONNECT_MS} ms`)));
+      const cancel = after(CONNECT_MS, () =>
+        request.destroy(new Error(`no connection within ${CONNECT_MS} ms`)),
+      );
       const connected = (): void => {
         isConnected = true;
         cancel();
@@ -172,7 +177,8 @@ function said(how: 'refused' | 'lost'): string {
 
 /** @throws ConfigError */
 function baseOf(url: string): URL {
-  const allowed = 'an http:// or https:// URL without user, query and fragment; a key goes into --engine-key-file';
+  const allowed =
+    'an http:// or https:// URL without user, query and fragment; a key goes into --engine-key-file';
   const base = URL.canParse(url) ? new URL(url) : undefined;
   const isGood =
     base !== undefined &&

@@ -24,7 +24,9 @@ export class EngineResponse {
       if (this.#bytes > MOST_KEPT) response.pause();
       this.#wake();
     });
-    response.on('end', () => this.#end(response.complete ? undefined : new Error('the response was cut off')));
+    response.on('end', () =>
+      this.#end(response.complete ? undefined : new Error('the response was cut off')),
+    );
     response.on('error', (error) => this.#end(error));
     response.on('close', () => this.#end(new Error('the connection was closed')));
   }

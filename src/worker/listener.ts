@@ -1,4 +1,7 @@
-/** What a worker answers to those that look after it: `/health`, `/ready` and `/metrics`. No request of a model comes this way. */
+/**
+ * What a worker answers to those that look after it: `/health`, `/ready` and `/metrics`. No request of a model comes this
+ * way.
+ */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { METRICS_TYPE, metricsText, type WorkerFigures } from './metrics.ts';

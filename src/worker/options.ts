@@ -41,7 +41,10 @@ export interface WorkerOptions {
   drainMs?: number;
   redis?: RedisSource;
   /** Of the schedulers, one for each model. A worker's `leaseMs` is 10,000 unless it says otherwise. */
-  scheduler?: Pick<SchedulerOptions, 'leaseMs' | 'keepAliveMs' | 'pollMs' | 'ttlMs' | 'commandTimeout' | 'scripts'>;
+  scheduler?: Pick<
+    SchedulerOptions,
+    'leaseMs' | 'keepAliveMs' | 'pollMs' | 'ttlMs' | 'commandTimeout' | 'scripts'
+  >;
   /** Told what an operator should know, one line each. Default: `process.emitWarning`. */
   onWarning?: (message: string) => void;
 }

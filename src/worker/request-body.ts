@@ -1,4 +1,7 @@
-/** The body that an engine gets: the client's bytes, but for the name of the model and, of a resumed stream, what was emitted. */
+/**
+ * The body that an engine gets: the client's bytes, but for the name of the model and, of a resumed stream, what was
+ * emitted.
+ */
 import { readObject, setMembers, splice } from '../openai/json-object.ts';
 import { resumedBody } from '../openai/resume.ts';
 import type { RequestHead, WireRequest } from '../openai/wire.ts';

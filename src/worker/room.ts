@@ -1,6 +1,6 @@
 /**
- * What the engine behind a worker has room for. The worker's own account of what it sent there is the truth; what the engine says of
- * itself only takes away from it: what others use, requests that wait inside, a lost capacity.
+ * What the engine behind a worker has room for. The worker's own account of what it sent there is the truth; what the
+ * engine says of itself only takes away from it: what others use, requests that wait inside, a lost capacity.
  */
 import { Alarm, monotonic } from '../base/clock.ts';
 import type { Budget, Engine } from '../index.ts';
@@ -72,7 +72,10 @@ export class EngineRoom implements Engine {
   /** Figures that neither the user nor the engine has said. */
   get missing(): ('slots' | 'blocks')[] {
     const { slots, blocks } = this.#capacity;
-    return [...(slots === undefined ? (['slots'] as const) : []), ...(blocks === undefined ? (['blocks'] as const) : [])];
+    return [
+      ...(slots === undefined ? (['slots'] as const) : []),
+      ...(blocks === undefined ? (['blocks'] as const) : []),
+    ];
   }
 
   room(): Budget {
@@ -137,8 +140,8 @@ export class EngineRoom implements Engine {
   }
 
   /**
-   * What the engine says, asked for when this worker's part was `before`. What was here before or is here now is not foreign: the
-   * engine looked at some time between.
+   * What the engine says, asked for when this worker's part was `before`. What was here before or is here now is not
+   * foreign: the engine looked at some time between.
    */
   correct(said: Reading, before: Own): void {
     const { slots: mostSlots, blocks, blockSize } = this.#limits;
@@ -176,7 +179,12 @@ export class EngineRoom implements Engine {
       isUp: this.#isUp,
       slots: this.#capacity.slots ?? 0,
       requests: this.#guests.size,
-      blocks: { total: totalBlocks, own: this.#ownBlocks, foreign: this.#foreignBlocks, free: availableBlocks },
+      blocks: {
+        total: totalBlocks,
+        own: this.#ownBlocks,
+        foreign: this.#foreignBlocks,
+        free: availableBlocks,
+      },
       waitingInside: this.#waitingInside,
     };
   }
@@ -190,7 +198,9 @@ export class EngineRoom implements Engine {
     const { blockSize } = this.#capacity;
     const { reserveOutput } = this.#limits;
     // as `requiredBlocks` of base/budget.ts while the reserve lasts: a claim that fits there fits here
-    return Math.ceil(promptTokens / blockSize) + Math.ceil(Math.max(emittedTokens, reserveOutput) / blockSize);
+    return (
+      Math.ceil(promptTokens / blockSize) + Math.ceil(Math.max(emittedTokens, reserveOutput) / blockSize)
+    );
   }
 
   #isClosed(): boolean {

@@ -1,6 +1,6 @@
 /**
- * The options of `sched-lua worker`, each as a flag, a variable and a key of the file: flags win over variables, variables over the
- * file. Every value is read from its text, so that all three take the same.
+ * The options of `sched-lua worker`, each as a flag, a variable and a key of the file: flags win over variables, variables
+ * over the file. Every value is read from its text, so that all three take the same.
  */
 import { checkNames } from '../base/call-options.ts';
 import { ConfigError } from '../base/errors.ts';
@@ -20,22 +20,43 @@ const text = (value: string): string => value;
 
 export const SETTINGS = {
   engine: { flag: '--engine <url>', meaning: 'the engine, e.g. http://127.0.0.1:8000', read: text },
-  engineKeyFile: { flag: '--engine-key-file <file>', meaning: 'file with the key that the engine asks for', read: text },
+  engineKeyFile: {
+    flag: '--engine-key-file <file>',
+    meaning: 'file with the key that the engine asks for',
+    read: text,
+  },
   kind: {
     flag: '--kind <kind>',
     meaning: 'auto, openai, vllm, sglang, tgi, llamacpp or fastdeploy (default: auto)',
     read: text,
   },
-  fleet: { flag: '--fleet <name>', meaning: 'gateways and workers of one fleet share models (default: default)', read: text },
+  fleet: {
+    flag: '--fleet <name>',
+    meaning: 'gateways and workers of one fleet share models (default: default)',
+    read: text,
+  },
   models: {
     flag: '--model <name[=served]>',
-    meaning: 'a model of the fleet, and what the engine calls it; may be repeated (default: all that the engine lists)',
+    meaning:
+      'a model of the fleet, and what the engine calls it; may be repeated (default: all that the engine lists)',
     read: model,
     isList: true,
   },
-  name: { flag: '--name <node>', meaning: "the worker's name (default: host and port of the engine)", read: text },
-  slots: { flag: '--slots <n>', meaning: 'requests in the engine at once, at most (default: as it says)', read: whole },
-  blocks: { flag: '--blocks <n>', meaning: 'KV-cache blocks of the engine, at most (default: as it says)', read: whole },
+  name: {
+    flag: '--name <node>',
+    meaning: "the worker's name (default: host and port of the engine)",
+    read: text,
+  },
+  slots: {
+    flag: '--slots <n>',
+    meaning: 'requests in the engine at once, at most (default: as it says)',
+    read: whole,
+  },
+  blocks: {
+    flag: '--blocks <n>',
+    meaning: 'KV-cache blocks of the engine, at most (default: as it says)',
+    read: whole,
+  },
   blockSize: { flag: '--block-size <n>', meaning: 'tokens in a block (default: as it says)', read: whole },
   reserveOutput: {
     flag: '--reserve-output <n>',
@@ -52,8 +73,16 @@ export const SETTINGS = {
     meaning: 'least time from one result of a stream to the next (default: 0ms)',
     read: duration,
   },
-  probe: { flag: '--probe <time>', meaning: 'how often the engine is asked how it is (default: 1s)', read: duration },
-  drain: { flag: '--drain <time>', meaning: 'how long requests may go on after SIGTERM (default: 60s)', read: duration },
+  probe: {
+    flag: '--probe <time>',
+    meaning: 'how often the engine is asked how it is (default: 1s)',
+    read: duration,
+  },
+  drain: {
+    flag: '--drain <time>',
+    meaning: 'how long requests may go on after SIGTERM (default: 60s)',
+    read: duration,
+  },
   listen: {
     flag: '--listen <address>',
     meaning: 'where /health, /ready and /metrics answer, or off (default: 127.0.0.1:9465)',
@@ -73,9 +102,9 @@ export type Given = {
 /** As it was given: text, or for a list, texts. */
 export type Raw = Readonly<Partial<Record<NameOf, string | readonly string[]>>>;
 
-/** The variable of a setting: `SCHED_LUA_WORKER_BLOCK_SIZE`. */
+/** The variable of a setting: `SCHED_LUA_BLOCK_SIZE`. */
 export function variableOf(name: string): string {
-  return `SCHED_LUA_WORKER_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  return `SCHED_LUA_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
 /** @throws ConfigError naming the first that cannot be read */
@@ -92,7 +121,7 @@ export function readSettings(flags: Raw, env: Readonly<NodeJS.ProcessEnv>, file:
     } else if (typeof raw === 'string') given[name] = setting.read(raw, name);
     else throw new ConfigError(name, undefined, 'one value', `${name}: allowed is one value, not a list`);
   }
-  return given as Given;
+  return given;
 }
 
 /** @throws ConfigError for a key that no setting has, or a value that is no text, number or list of texts */
@@ -102,8 +131,13 @@ function rawOf(file: unknown): Raw {
     Object.entries(file as object).map(([name, value]: [string, unknown]) => {
       if (typeof value === 'number') return [name, String(value)];
       const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
-      if (typeof value === 'string' || isList) return [name, value as string | string[]];
-      throw new ConfigError(name, undefined, 'a text or a number', `${name}: allowed is a text, a number or a list of texts`);
+      if (typeof value === 'string' || isList) return [name, value];
+      throw new ConfigError(
+        name,
+        undefined,
+        'a text or a number',
+        `${name}: allowed is a text, a number or a list of texts`,
+      );
     }),
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The end of a stream whose engine died after the last token that its client allows, and before it said so: nothing is left to
- * generate, only the finish, the usage and `[DONE]` are missing.
+ * The end of a stream whose engine died after the last token that its client allows, and before it said so: nothing is left
+ * to generate, only the finish, the usage and `[DONE]` are missing.
  */
 import { messageOf } from '../base/errors.ts';
 import { Retry } from '../index.ts';
@@ -41,7 +41,9 @@ export async function endOfSpent(
     const usage = { prompt_tokens: prompt, completion_tokens: 0, total_tokens: prompt };
     events.push({ ...chunk, choices: [], usage });
   }
-  return Buffer.from(`${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`);
+  return Buffer.from(
+    `${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`,
+  );
 }
 
 function wantsUsage({ values }: JsonObject): boolean {
@@ -55,7 +57,10 @@ async function promptTokens(route: string, object: JsonObject, engine: EngineCli
   const limits = ['max_tokens', 'max_completion_tokens'].filter((name) => places.has(name));
   const one = Object.fromEntries(limits.map((name) => [name, '1']));
   const least = places.has('min_tokens') ? { min_tokens: '0' } : {};
-  const body = splice(object.bytes, setMembers(object, { ...one, ...least, stream: 'false', stream_options: 'null' }));
+  const body = splice(
+    object.bytes,
+    setMembers(object, { ...one, ...least, stream: 'false', stream_options: 'null' }),
+  );
   try {
     const { status, text } = await engine.post(route, body, PROMPT_MS);
     const { usage } = objectOf(text) as { usage?: { prompt_tokens?: unknown } | null };

@@ -1,12 +1,25 @@
 /**
- * One claimed request at the engine. What the engine answers is sent to the owner as it is: the claim, the head, then the bytes. One
- * result is in flight; what the engine says meanwhile is joined. The socket to the engine is closed when the claim is lost.
+ * One claimed request at the engine. What the engine answers is sent to the owner as it is: the claim, the head, then the
+ * bytes. One result is in flight; what the engine says meanwhile is joined. The socket to the engine is closed when the
+ * claim is lost.
  */
 import { sleep } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
-import { Retry, SchedulerError, type ClaimedRequest, type ResultStatus, type RunnerResult } from '../index.ts';
+import {
+  Retry,
+  SchedulerError,
+  type ClaimedRequest,
+  type ResultStatus,
+  type RunnerResult,
+} from '../index.ts';
 import { isRoute } from '../openai/routes.ts';
-import { SLICE, headResult, type InterruptReason, type WireRequest, type WireResult } from '../openai/wire.ts';
+import {
+  SLICE,
+  headResult,
+  type InterruptReason,
+  type WireRequest,
+  type WireResult,
+} from '../openai/wire.ts';
 import { EngineError, type EngineClient } from './engine-client.ts';
 import type { EngineResponse } from './engine-response.ts';
 import type { Tally } from './metrics.ts';
@@ -64,8 +77,8 @@ export class Task {
   }
 
   /**
-   * For `run`: yields when the engine has begun to answer, which proves that it works; the final is sent from here, or is the return
-   * value. A throw of Retry says that the engine failed.
+   * For `run`: yields when the engine has begun to answer, which proves that it works; the final is sent from here, or is
+   * the return value. A throw of Retry says that the engine failed.
    */
   async *results(): AsyncGenerator<WireResult, WireResult | undefined, undefined> {
     try {

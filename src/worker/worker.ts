@@ -1,6 +1,6 @@
 /**
- * A worker stands beside an engine: it takes what the engine has room for, of every model that the engine serves, and passes its
- * answers on. The schedulers of all models share one account of the engine's room.
+ * A worker stands beside an engine: it takes what the engine has room for, of every model that the engine serves, and
+ * passes its answers on. The schedulers of all models share one account of the engine's room.
  */
 import { hostname } from 'node:os';
 import { after, sleep } from '../base/clock.ts';
@@ -67,7 +67,10 @@ export class Worker {
    * @param signal ends the start
    * @throws ConfigError for a bad option, or one that this engine needs; SchedulerError REDIS; the signal's reason
    */
-  static async start(options: WorkerOptions, signal: AbortSignal = new AbortController().signal): Promise<Worker> {
+  static async start(
+    options: WorkerOptions,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Worker> {
     const all = settled(options);
     const engine = new EngineClient(all.engine, all.engineKey);
     let worker: Worker | undefined;
@@ -158,8 +161,8 @@ export class Worker {
   }
 
   /**
-   * Takes nothing more, lets what runs end for `drainMs`, cuts off what has begun to answer then, gives the rest back, and leaves. A
-   * later call may shorten the wait.
+   * Takes nothing more, lets what runs end for `drainMs`, cuts off what has begun to answer then, gives the rest back, and
+   * leaves. A later call may shorten the wait.
    */
   async close({ drainMs = this.#options.drainMs }: { drainMs?: number } = {}): Promise<void> {
     const cancels = [

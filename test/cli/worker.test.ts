@@ -55,7 +55,9 @@ describe('sched-lua worker', () => {
     expect(await page(address, '/health')).to.deep.equal({ status: 200, body: '{"status":"ok"}\n' });
     expect((await page(address, '/ready')).status).to.equal(200);
     expect((await page(address, '/v1/models')).status).to.equal(404);
-    const heard = ask(await fleet.front(), { body: { model: 'counting', stream: true, messages: [], max_tokens: 50 } });
+    const heard = ask(await fleet.front(), {
+      body: { model: 'counting', stream: true, messages: [], max_tokens: 50 },
+    });
     await contentComes(heard, counted(2));
     const { body } = await page(address, '/metrics');
     expect(body).to.contain('sched_lua_engine_up{kind="vllm"} 1\n');
@@ -101,7 +103,10 @@ describe('sched-lua worker', () => {
     const file = join(folder, 'worker.json');
     writeFileSync(key, 'sk-secret\n');
     writeFileSync(file, JSON.stringify({ engine: 'http://127.0.0.1:1', engineKeyFile: key, models: ['m'] }));
-    const printed = await runCli(['--json', 'worker', '--config', file, '--slots', '3', '--print-config'], undefined);
+    const printed = await runCli(
+      ['--json', 'worker', '--config', file, '--slots', '3', '--print-config'],
+      undefined,
+    );
     expect(printed.code).to.equal(0);
     expect(printed.json().config).to.deep.equal({
       ...{ engine: 'http://127.0.0.1:1', engineKeyFile: key, models: [{ name: 'm' }], slots: 3 },
@@ -124,9 +129,17 @@ describe('sched-lua worker', () => {
     ['no engine', [], 'engine: give the URL'],
     ['a flag that is not known', ['--slot', '3'], "unknown option '--slot'"],
     ['an engine with a password in its URL', ['--engine', 'http://u:p@h'], 'engine: allowed is'],
-    ['a kind that is not known', ['--engine', 'http://127.0.0.1:1', '--kind', 'vlm', '--listen', 'off'], 'kind'],
+    [
+      'a kind that is not known',
+      ['--engine', 'http://127.0.0.1:1', '--kind', 'vlm', '--listen', 'off'],
+      'kind',
+    ],
     ['a file that is not there', ['--config', '/nowhere/x.json'], 'config: /nowhere/x.json cannot be read'],
-    ['a key that is not there', ['--engine', 'http://127.0.0.1:1', '--engine-key-file', '/nowhere/k', '--listen', 'off'], 'engineKeyFile'],
+    [
+      'a key that is not there',
+      ['--engine', 'http://127.0.0.1:1', '--engine-key-file', '/nowhere/k', '--listen', 'off'],
+      'engineKeyFile',
+    ],
   ] as const)
     it(`refuses ${why}`, async () => {
       const { code, stderr } = await runCli(['worker', ...args], redisUrl());
@@ -137,7 +150,17 @@ describe('sched-lua worker', () => {
 
   it('refuses an engine that does not say what it holds, and names the option', async () => {
     const one = await engine();
-    const args = ['worker', '--engine', one.url, '--kind', 'openai', '--fleet', fleet.name, '--listen', 'off'];
+    const args = [
+      'worker',
+      '--engine',
+      one.url,
+      '--kind',
+      'openai',
+      '--fleet',
+      fleet.name,
+      '--listen',
+      'off',
+    ];
     const { code, stderr } = await runCli(args, redisUrl());
     expect(stderr).to.contain('give it as --slots');
     expect(code).to.equal(2);

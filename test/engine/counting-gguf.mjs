@@ -1,6 +1,7 @@
-// A real model of the llama architecture that counts: after the token " 17" comes " 18", after anything else " 1", after " 999" the
-// end. Attention and feed-forward add zero, so the residual stream is the embedding of the last token; the output row of the token
-// that comes next is that embedding, scaled. Everything that is no number shares one embedding, so one row serves them all.
+// A real model of the llama architecture that counts: after the token " 17" comes " 18", after anything else " 1", after "
+// 999" the end. Attention and feed-forward add zero, so the residual stream is the embedding of the last token; the output
+// row of the token that comes next is that embedding, scaled. Everything that is no number shares one embedding, so one row
+// serves them all.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

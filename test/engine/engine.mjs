@@ -1,4 +1,5 @@
-// A real engine for tests: OpenAI's calls over the counting model, with the names of vLLM's metrics. Closing the connection stops it.
+// A real engine for tests: OpenAI's calls over the counting model, with the names of vLLM's metrics. Closing the connection
+// stops it.
 //
 //     UV_THREADPOOL_SIZE=1 node engine.mjs [port] [slots] [tokenMs] [context]
 //
@@ -54,7 +55,13 @@ async function serve(request, response) {
 function look(path, response) {
   if (path === '/health') return response.end();
   if (path === '/v1/models') {
-    const model = { id: NAME, object: 'model', created: 0, owned_by: 'tests', max_model_len: generator.context };
+    const model = {
+      id: NAME,
+      object: 'model',
+      created: 0,
+      owned_by: 'tests',
+      max_model_len: generator.context,
+    };
     return json(response, 200, { object: 'list', data: [model] });
   }
   if (path !== '/metrics') return refuse(response, 404, 'Not Found', 'NotFoundError');
@@ -142,7 +149,9 @@ class Answer {
       return;
     }
     const content = this.#pieces.join('');
-    const said = this.#isChat ? { message: { role: 'assistant', content, tool_calls: [] } } : { text: content };
+    const said = this.#isChat
+      ? { message: { role: 'assistant', content, tool_calls: [] } }
+      : { text: content };
     const choice = { index: 0, ...said, logprobs: null, finish_reason: reason };
     json(this.#response, 200, { ...this.#head, choices: [choice], usage });
   }

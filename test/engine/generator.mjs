@@ -19,8 +19,16 @@ export class Generator {
   /** @param tokenMs least time from one token to the next */
   static async load({ modelPath, slots, context, tokenMs }) {
     if (process.env.UV_THREADPOOL_SIZE !== '1')
-      throw new Error('UV_THREADPOOL_SIZE must be 1: sequences that sample at the same time swap their tokens');
-    const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'warn', maxThreads: 1 });
+      throw new Error(
+        'UV_THREADPOOL_SIZE must be 1: sequences that sample at the same time swap their tokens',
+      );
+    const llama = await getLlama({
+      gpu: false,
+      build: 'never',
+      skipDownload: true,
+      logLevel: 'warn',
+      maxThreads: 1,
+    });
     const generator = new Generator();
     generator.#model = await llama.loadModel({ modelPath });
     const all = await generator.#model.createContext({ contextSize: context, sequences: slots, threads: 1 });

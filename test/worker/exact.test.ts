@@ -22,14 +22,23 @@ const ANSWERS: Readonly<Record<string, { type: string | undefined; bytes: Buffer
   'logprobs, CRLF, comments, fields that nobody knows and data of several lines': {
     type: EVENTS,
     bytes: Buffer.from(
-      ': ping\r\n\r\nevent: x\r\nid: 7\r\ndata: {"logprobs":[-0.10000000000000001,\r\ndata: null]}\r\n\r\n:\r\ndata:[DONE]\r\n\r\n',
+      ': ping\r\n\r\nevent: x\r\nid: 7\r\ndata: {"logprobs":[-0.10000000000000001,\r\ndata: null]}' +
+        '\r\n\r\n:\r\ndata:[DONE]\r\n\r\n',
     ),
   },
   'split UTF-8, and an end without a newline': {
     type: EVENTS,
-    bytes: Buffer.concat([Buffer.from('data: "é漢😀'), Buffer.from([0xff, 0xfe, 0x00]), Buffer.from('"\n\ndata: x')]),
+    bytes: Buffer.concat([
+      Buffer.from('data: "é漢😀'),
+      Buffer.from([0xff, 0xfe, 0x00]),
+      Buffer.from('"\n\ndata: x'),
+    ]),
   },
-  'an error in JSON': { type: 'application/json', status: 422, bytes: Buffer.from('{"detail": [ {"loc":["body"]}] }\n') },
+  'an error in JSON': {
+    type: 'application/json',
+    status: 422,
+    bytes: Buffer.from('{"detail": [ {"loc":["body"]}] }\n'),
+  },
   'bytes without a type': { type: undefined, bytes: Buffer.from([0, 1, 2, 253, 254, 255]) },
 };
 

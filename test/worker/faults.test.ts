@@ -5,7 +5,12 @@ import { useCountingEngines } from '../support/counting/engine.ts';
 import { waitUntil } from '../support/server.ts';
 import { ask, bytesOf, contentComes, contentOf, useWorkerFleet, type Front, type Heard } from './support.ts';
 
-const LONG = { model: 'counting', stream: true, messages: [{ role: 'user', content: 'go' }], max_tokens: 900 };
+const LONG = {
+  model: 'counting',
+  stream: true,
+  messages: [{ role: 'user', content: 'go' }],
+  max_tokens: 900,
+};
 const WHOLE = { model: 'counting', messages: [{ role: 'user', content: 'go' }], max_tokens: 5 };
 
 describe('a worker whose engine fails', () => {
@@ -19,7 +24,8 @@ describe('a worker whose engine fails', () => {
     return { engines, front: await fleet.front() };
   }
 
-  const seenBy = (engines: readonly { seen: unknown[] }[]): number[] => engines.map(({ seen }) => seen.length);
+  const seenBy = (engines: readonly { seen: unknown[] }[]): number[] =>
+    engines.map(({ seen }) => seen.length);
 
   async function ended(heard: Heard): Promise<void> {
     await heard.ended;
@@ -207,10 +213,15 @@ describe('the room of an engine', () => {
   it('is shared by the models of one engine', async () => {
     const one = await engine({ slots: 2, tokenMs: 2 });
     const names = ['counting', 'other'];
-    await fleet.worker(one.url, { slots: 2, models: names.map((name) => ({ name, servedName: 'counting' })) });
+    await fleet.worker(one.url, {
+      slots: 2,
+      models: names.map((name) => ({ name, servedName: 'counting' })),
+    });
     const fronts = await Promise.all(names.map((name) => fleet.front(name)));
     const all = fronts.flatMap((front, i) =>
-      Array.from({ length: 10 }, () => ask(front, { model: names[i]!, body: { ...LONG, model: names[i], max_tokens: 10 } })),
+      Array.from({ length: 10 }, () =>
+        ask(front, { model: names[i]!, body: { ...LONG, model: names[i], max_tokens: 10 } }),
+      ),
     );
     await Promise.all(all.map(({ ended }) => ended));
     for (const heard of all) expect(contentOf(heard)).to.equal(counted(10));

@@ -67,7 +67,11 @@ class Stream {
     expect(choices.filter(({ delta }) => delta.role !== undefined)).to.have.length(1);
     expect(choices.map(({ finish_reason: reason }) => reason).filter(Boolean)).to.deep.equal(['length']);
     const usages = chunks.flatMap(({ usage }) => (usage ? [usage] : []));
-    const usage = { prompt_tokens: promptTokens, completion_tokens: TOKENS, total_tokens: promptTokens + TOKENS };
+    const usage = {
+      prompt_tokens: promptTokens,
+      completion_tokens: TOKENS,
+      total_tokens: promptTokens + TOKENS,
+    };
     expect(usages).to.deep.equal([usage]);
   }
 }
@@ -88,7 +92,11 @@ describe('a fleet of a gateway, two workers and two engines', () => {
   }
 
   const all = (streams: readonly Stream[], tokens: number): Promise<void> =>
-    waitUntil(() => streams.every(({ content }) => content.startsWith(counted(tokens))), `${tokens} tokens each`, 30_000);
+    waitUntil(
+      () => streams.every(({ content }) => content.startsWith(counted(tokens))),
+      `${tokens} tokens each`,
+      30_000,
+    );
 
   it('keeps every stream token-exact when an engine dies, and then the other one, and a worker', async () => {
     const [one, other] = await Promise.all([engine({ tokenMs: 25 }), engine({ tokenMs: 25 })]);
@@ -122,7 +130,11 @@ describe('a fleet of a gateway, two workers and two engines', () => {
     const answers = Array.from({ length: CLIENTS }, async () => {
       const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
         method: 'POST',
-        body: JSON.stringify({ model: 'counting', messages: [{ role: 'user', content: 'go' }], max_tokens: TOKENS }),
+        body: JSON.stringify({
+          model: 'counting',
+          messages: [{ role: 'user', content: 'go' }],
+          max_tokens: TOKENS,
+        }),
         headers: { 'content-type': 'application/json', connection: 'close' },
       });
       return (await response.json()) as { choices: { message: { content: string } }[] };
@@ -130,6 +142,7 @@ describe('a fleet of a gateway, two workers and two engines', () => {
     await waitUntil(() => one.running > 0 && one.running + other.running === CLIENTS, 'all run');
     await mortal.kill();
     await waitUntil(() => one.running === 0, 'the engine of the dead worker stops');
-    for (const { choices } of await Promise.all(answers)) expect(choices[0]?.message.content).to.equal(counted(TOKENS));
+    for (const { choices } of await Promise.all(answers))
+      expect(choices[0]?.message.content).to.equal(counted(TOKENS));
   });
 });

@@ -48,7 +48,15 @@ describe('what an engine says of its room', () => {
 
   it('sglang with metrics: ranks of one engine are not engines', () => {
     expect(read('sglang', fixture('sglang.txt'), fixture('sglang-info.json'), undefined)).to.deep.equal({
-      ...{ blocks: 6_250, blockSize: 64, usedBlocks: 1_600, slots: 48, maxModelLen: 32_768, running: 7, waiting: 2 },
+      ...{
+        blocks: 6_250,
+        blockSize: 64,
+        usedBlocks: 1_600,
+        slots: 48,
+        maxModelLen: 32_768,
+        running: 7,
+        waiting: 2,
+      },
     });
   });
 
@@ -60,7 +68,15 @@ describe('what an engine says of its room', () => {
 
   it('tgi', () => {
     expect(read('tgi', fixture('tgi-info.json'), fixture('tgi.txt'))).to.deep.equal({
-      ...{ blocks: 16_000, blockSize: 1, slots: 128, maxModelLen: 4_096, usedBlocks: 2_048, running: 8, waiting: 5 },
+      ...{
+        blocks: 16_000,
+        blockSize: 1,
+        slots: 128,
+        maxModelLen: 4_096,
+        usedBlocks: 2_048,
+        running: 8,
+        waiting: 5,
+      },
     });
   });
 
@@ -80,15 +96,28 @@ describe('what an engine says of its room', () => {
     expect(read('fastdeploy', text)).to.deep.equal(whole);
     const bare = text.replace(/fastdeploy:(?=available|max_)/g, '');
     expect(read('fastdeploy', bare)).to.deep.equal(whole);
-    expect(read('fastdeploy', text.replace('max_gpu_block_num 2048.0', 'max_gpu_block_num 0.0'))).to.deep.equal({
+    expect(
+      read('fastdeploy', text.replace('max_gpu_block_num 2048.0', 'max_gpu_block_num 0.0')),
+    ).to.deep.equal({
       ...{ blockSize: 64, slots: 32, running: 6, waiting: 1 },
     });
   });
 
   it('nothing, if its pages are missing, empty, or something else', () => {
     for (const [name, kind] of Object.entries(KINDS))
-      for (const page of [undefined, '', '<html>502 Bad Gateway</html>', '[]', 'null', '{"slots":', 'a{b="c} 1 2 3'])
-        expect(Object.keys(kind.read(kind.pages.map(() => page))), name).to.not.include.members(['blocks', 'running']);
+      for (const page of [
+        undefined,
+        '',
+        '<html>502 Bad Gateway</html>',
+        '[]',
+        'null',
+        '{"slots":',
+        'a{b="c} 1 2 3',
+      ])
+        expect(Object.keys(kind.read(kind.pages.map(() => page))), name).to.not.include.members([
+          'blocks',
+          'running',
+        ]);
   });
 });
 

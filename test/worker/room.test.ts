@@ -3,7 +3,14 @@ import { expect } from 'chai';
 import { EngineRoom } from '../../src/worker/room.ts';
 import { waitUntil } from '../support/server.ts';
 
-const LIMITS = { slots: 4, blocks: 100, blockSize: 16, defaultBlockSize: 16, reserveOutput: 32, maxBatchedTokens: 8_192 };
+const LIMITS = {
+  slots: 4,
+  blocks: 100,
+  blockSize: 16,
+  defaultBlockSize: 16,
+  reserveOutput: 32,
+  maxBatchedTokens: 8_192,
+};
 const NOTHING = { blocks: 0, requests: 0 };
 
 function roomOf(limits: Partial<ConstructorParameters<typeof EngineRoom>[0]> = {}): EngineRoom {
@@ -17,10 +24,15 @@ describe("an engine's room", () => {
     const room = new EngineRoom(LIMITS);
     expect(room.room()).to.include({ batch: 0, availableBlocks: 100 });
     room.isUp = true;
-    expect(room.room()).to.include({ batch: 4, availableBlocks: 100, totalBlocks: 100, reservedOutputBlocks: 2 });
+    expect(room.room()).to.include({
+      batch: 4,
+      availableBlocks: 100,
+      totalBlocks: 100,
+      reservedOutputBlocks: 2,
+    });
   });
 
-  it('shrinks by a prompt and the reserve of its output, grows with what is emitted behind the reserve, and comes back', () => {
+  it('shrinks by a prompt and the reserve of its output, then by what is emitted behind that, and comes back', () => {
     const room = roomOf();
     expect(room.enter('a', 17)).to.equal(true);
     expect(room.room()).to.include({ batch: 3, availableBlocks: 96 });

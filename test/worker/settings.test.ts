@@ -16,14 +16,21 @@ describe('the options of a worker', () => {
   };
 
   it('are read from flags, variables and a file, in this order', () => {
-    const file = { engine: 'http://file', fleet: 'file', slots: 3, models: ['a', 'b=c'], drain: '2m', listen: 'off' };
-    const env = { SCHED_LUA_WORKER_FLEET: 'env', SCHED_LUA_WORKER_SLOTS: '4', SCHED_LUA_WORKER_BLOCK_SIZE: '' };
+    const file = {
+      engine: 'http://file',
+      fleet: 'file',
+      slots: 3,
+      models: ['a', 'b=c'],
+      drain: '2m',
+      listen: 'off',
+    };
+    const env = { SCHED_LUA_FLEET: 'env', SCHED_LUA_SLOTS: '4', SCHED_LUA_BLOCK_SIZE: '' };
     expect(readSettings({ slots: '5', streamInterval: '250ms', probe: '1.5s' }, env, file)).to.deep.equal({
       ...{ engine: 'http://file', fleet: 'env', slots: 5, streamInterval: 250, probe: 1_500, drain: 120_000 },
       models: [{ name: 'a' }, { name: 'b', servedName: 'c' }],
       listen: undefined,
     });
-    const list = { SCHED_LUA_WORKER_MODELS: 'x, org/y=z' };
+    const list = { SCHED_LUA_MODELS: 'x, org/y=z' };
     expect(readSettings({}, list, undefined).models).to.deep.equal([
       { name: 'x' },
       { name: 'org/y', servedName: 'z' },
@@ -61,6 +68,8 @@ describe('the options of a worker', () => {
     { models: [{ name: 'a' }, { name: 'a', servedName: 'b' }] },
   ] satisfies Partial<WorkerOptions>[])
     it(`refuses ${JSON.stringify(bad)}`, () => {
-      expect(wrong(() => settled({ engine: 'http://x', ...bad }))).to.contain(Object.keys(bad)[0]!.slice(0, 4));
+      expect(wrong(() => settled({ engine: 'http://x', ...bad }))).to.contain(
+        Object.keys(bad)[0]!.slice(0, 4),
+      );
     });
 });

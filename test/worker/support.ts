@@ -47,7 +47,9 @@ export function bytesOf({ parts }: Heard): Buffer {
 /** The content of the stream so far. */
 export function contentOf(heard: Heard): string {
   const events = String(bytesOf(heard)).split('\n\n').slice(0, -1);
-  const chunks = events.filter((event) => event.startsWith('data: {')).map((event) => JSON.parse(event.slice(6)) as Chunk);
+  const chunks = events
+    .filter((event) => event.startsWith('data: {'))
+    .map((event) => JSON.parse(event.slice(6)) as Chunk);
   return chunks.map(({ choices: [choice] }) => choice?.delta?.content ?? choice?.text ?? '').join('');
 }
 
@@ -91,7 +93,10 @@ export class WorkerFleet {
   }
 
   /** A worker in a process of its own; what it gives kills that. */
-  async process(engine: string, more: Partial<WorkerOptions> = {}): Promise<{ node: string; kill: () => Promise<void> }> {
+  async process(
+    engine: string,
+    more: Partial<WorkerOptions> = {},
+  ): Promise<{ node: string; kill: () => Promise<void> }> {
     const child = fork(await bundle(new URL('./worker-child.ts', import.meta.url)), { execArgv: [] });
     const gone = once(child, 'exit');
     const kill = async (): Promise<void> => {
@@ -122,9 +127,17 @@ export function useWorkerFleet(): WorkerFleet {
 }
 
 /** Puts a request for the engine that counts: a stream of chat unless it says otherwise. */
-export function ask(front: Front, { body, id = randomUUID(), put = {}, readAfter, ...more }: Ask = {}): Heard {
+export function ask(
+  front: Front,
+  { body, id = randomUUID(), put = {}, readAfter, ...more }: Ask = {},
+): Heard {
   const stream = more.stream ?? true;
-  const asked = body ?? { model: 'counting', stream, messages: [{ role: 'user', content: 'go' }], max_tokens: 20 };
+  const asked = body ?? {
+    model: 'counting',
+    stream,
+    messages: [{ role: 'user', content: 'go' }],
+    max_tokens: 20,
+  };
   const head: RequestHead = {
     ...{ id, route: '/v1/chat/completions', model: 'counting', stream, promptTokens: 4 },
     ...more,

@@ -32,11 +32,16 @@ describe('a worker', () => {
   it('gives the engine the bytes of the client, and the client those of the engine', async () => {
     const counting = await engine();
     await fleet.worker(counting.url);
-    const body = Buffer.from('{ "model":"counting","seed": 9007199254740993123,\r\n"prompt":"\\u0020 7","max_tokens":3}');
+    const body = Buffer.from(
+      '{ "model":"counting","seed": 9007199254740993123,\r\n"prompt":"\\u0020 7","max_tokens":3}',
+    );
     const heard = ask(await fleet.front(), { body, route: '/v1/completions', stream: false });
     await heard.ended;
     expect(hash(counting.seen[0]!.body)).to.equal(hash(body));
-    const { choices, usage } = JSON.parse(String(bytesOf(heard))) as { choices: { text: string }[]; usage: object };
+    const { choices, usage } = JSON.parse(String(bytesOf(heard))) as {
+      choices: { text: string }[];
+      usage: object;
+    };
     expect(choices[0]!.text).to.equal(' 8 9 10');
     expect(usage).to.include({ completion_tokens: 3 });
     expect(heard.heads).to.deep.equal([{ status: 200, contentType: 'application/json' }]);
@@ -47,7 +52,10 @@ describe('a worker', () => {
     const worker = await fleet.worker(counting.url);
     const front = await fleet.front();
     for (let i = 0; i < 5; i += 1) {
-      const heard = ask(front, { body: { model: 'counting', messages: [], max_tokens: 99_999 }, stream: false });
+      const heard = ask(front, {
+        body: { model: 'counting', messages: [], max_tokens: 99_999 },
+        stream: false,
+      });
       await heard.ended;
       expect(heard.heads[0]?.status).to.equal(400);
       expect(String(bytesOf(heard))).to.contain('maximum context length');
@@ -72,7 +80,12 @@ describe('a worker', () => {
     const counting = await engine();
     await fleet.worker(counting.url, { models: [{ name: 'alias', servedName: 'counting' }] });
     const body = Buffer.from('{"seed":12345678901234567890, "model" : "alias","prompt":" 4","max_tokens":1}');
-    const heard = ask(await fleet.front('alias'), { body, model: 'alias', route: '/v1/completions', stream: false });
+    const heard = ask(await fleet.front('alias'), {
+      body,
+      model: 'alias',
+      route: '/v1/completions',
+      stream: false,
+    });
     await heard.ended;
     const expected = '{"seed":12345678901234567890, "model" : "counting","prompt":" 4","max_tokens":1}';
     expect(String(counting.seen[0]!.body)).to.equal(expected);
@@ -111,7 +124,10 @@ describe('a worker', () => {
     await counted20.ended;
     // "go" and a newline are 3 tokens; a run that continues has the emitted text in its prompt
     const usage = { prompt_tokens: 23, completion_tokens: 0, total_tokens: 23 };
-    expect(eventsOf(counted20)).to.deep.equal([{ choices: [{ ...CHOICE, delta: {} }] }, { choices: [], usage }]);
+    expect(eventsOf(counted20)).to.deep.equal([
+      { choices: [{ ...CHOICE, delta: {} }] },
+      { choices: [], usage },
+    ]);
     expect(String(bytesOf(counted20)).endsWith('data: [DONE]\n\n')).to.equal(true);
     const asked = JSON.parse(String(counting.seen[0]!.body)) as Record<string, unknown>;
     expect(asked).to.include({ max_tokens: 1, min_tokens: 0, stream: false, stream_options: null });
@@ -121,7 +137,12 @@ describe('a worker', () => {
     const counting = await engine({ slots: 32, tokenMs: 0 });
     const worker = await fleet.worker(counting.url);
     const front = await fleet.front();
-    const body = { model: 'counting', stream: true, messages: [{ role: 'user', content: 'go' }], max_tokens: 300 };
+    const body = {
+      model: 'counting',
+      stream: true,
+      messages: [{ role: 'user', content: 'go' }],
+      max_tokens: 300,
+    };
     const all = Array.from({ length: 32 }, () => ask(front, { body }));
     await Promise.all(all.map(({ ended }) => ended));
     for (const heard of all) expect(contentOf(heard)).to.equal(counted(300));
@@ -160,7 +181,12 @@ describe('a worker', () => {
     const counting = await engine({ tokenMs: 20 });
     await fleet.worker(counting.url);
     const front = await fleet.front();
-    const body = { model: 'counting', stream: true, messages: [{ role: 'user', content: 'go' }], max_tokens: 900 };
+    const body = {
+      model: 'counting',
+      stream: true,
+      messages: [{ role: 'user', content: 'go' }],
+      max_tokens: 900,
+    };
     const heard = ask(front, { body });
     await contentComes(heard, counted(2));
     heard.ended.catch(() => undefined);
@@ -172,7 +198,9 @@ describe('a worker', () => {
 
   /** Without what names the answer. */
   function eventsOf(heard: Heard): object[] {
-    const events = String(bytesOf(heard)).split('\n\n').filter((event) => event.startsWith('data: {'));
+    const events = String(bytesOf(heard))
+      .split('\n\n')
+      .filter((event) => event.startsWith('data: {'));
     return events.map((event) => {
       const { choices, usage } = JSON.parse(event.slice(6)) as { choices: object[]; usage?: object };
       return { choices, ...(usage ? { usage } : {}) };

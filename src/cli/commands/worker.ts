@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { SETTINGS, variableOf, type Raw } from '../../worker/settings.ts';
-import { catchInterrupt } from '../interrupt.ts';
+import { catchStop } from '../interrupt.ts';
 import { count, type Report } from '../output.ts';
 import type { Run } from '../session.ts';
 
@@ -10,9 +10,6 @@ interface Flags extends Raw {
   config?: string;
   printConfig?: true;
 }
-
-/** The exit code of a process that SIGTERM ended. */
-const TERMINATED = 143;
 
 /** Whatever a worker is made of is loaded when it runs: no other command pays for it. */
 export function addWorker(
@@ -25,9 +22,9 @@ export function addWorker(
     .command('worker')
     .summary('serve the requests of a fleet by an engine')
     .description(
-      'Stands beside an engine: takes those requests of gateways that the engine has room for, and passes its answers back. ' +
-        `SIGTERM lets what runs end, twice ends it at once. Each option may be a variable (${variableOf('blockSize')}) or a key ` +
-        'of the file (blockSize), too; flags win over variables, variables over the file.',
+      'Stands beside an engine: takes those requests of gateways that the engine has room for, and passes its answers ' +
+        'back. SIGTERM lets what runs end, twice ends it at once. Each option may be a variable ' +
+        `(${variableOf('blockSize')}) or a key of the file (blockSize), too; flags win over variables, variables over the file.`,
     );
   for (const setting of Object.values(SETTINGS)) command.addOption(optionOf(setting));
   command
@@ -42,9 +39,11 @@ export function addWorker(
         return;
       }
       await run(async ({ source, say }) => {
-        const stop = AbortSignal.any([catchInterrupt(), terminated()]);
-        const { node, models } = await serve(given, { redis: source, say, stop });
-        const text = models.length === 0 ? 'the worker did not begin' : `${node} has left: ${count(models.length, 'model')}`;
+        const { node, models } = await serve(given, { redis: source, say, stop: catchStop() });
+        const text =
+          models.length === 0
+            ? 'the worker did not begin'
+            : `${node} has left: ${count(models.length, 'model')}`;
         return { json: { node, models }, text };
       });
     });
@@ -54,14 +53,4 @@ function optionOf(setting: (typeof SETTINGS)[keyof typeof SETTINGS]): Option {
   const option = new Option(setting.flag, setting.meaning);
   if (!('isList' in setting)) return option;
   return option.argParser((one: string, before: string[] | undefined) => [...(before ?? []), one]);
-}
-
-/** Fires at the first SIGTERM; the second ends the process. */
-function terminated(): AbortSignal {
-  const stop = new AbortController();
-  process.on('SIGTERM', () => {
-    if (stop.signal.aborted) process.exit(TERMINATED);
-    stop.abort();
-  });
-  return stop.signal;
 }

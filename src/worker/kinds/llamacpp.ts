@@ -1,6 +1,6 @@
 /**
- * llama.cpp's server. Each slot has a context of its own, in tokens, so a block is one token. `/slots` may be turned off, `/metrics`
- * must be turned on.
+ * llama.cpp's server. Each slot has a context of its own, in tokens, so a block is one token. `/slots` may be turned off,
+ * `/metrics` must be turned on.
  */
 import { jsonOf, objectOf, reading, whole, type Kind } from './kind.ts';
 import { named, samplesOf, sumOf } from './samples.ts';

@@ -24,7 +24,9 @@ export function samplesOf(page: string | undefined): Sample[] {
 function labelsOf(text: string): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [, name, value] of text.matchAll(LABEL))
-    labels[name!] = value!.replace(/\\(.)/g, (_, character: string) => (character === 'n' ? '\n' : character));
+    labels[name!] = value!.replace(/\\(.)/g, (_, character: string) =>
+      character === 'n' ? '\n' : character,
+    );
   return labels;
 }
 
@@ -38,14 +40,18 @@ export function named(samples: readonly Sample[], ...names: string[]): Sample[] 
 }
 
 /**
- * The sum over the engines behind an endpoint; undefined: no sample. Samples that differ in `ranks` only are parts of one engine,
- * which all say the same: the largest counts.
+ * The sum over the engines behind an endpoint; undefined: no sample. Samples that differ in `ranks` only are parts of one
+ * engine, which all say the same: the largest counts.
  */
 export function sumOf(samples: readonly Sample[], ranks: readonly string[] = []): number | undefined {
   if (samples.length === 0) return undefined;
   const engines = new Map<string, number>();
   for (const { labels, value } of samples) {
-    const engine = JSON.stringify(Object.entries(labels).filter(([name]) => !ranks.includes(name)).sort());
+    const engine = JSON.stringify(
+      Object.entries(labels)
+        .filter(([name]) => !ranks.includes(name))
+        .sort(),
+    );
     engines.set(engine, Math.max(engines.get(engine) ?? 0, value));
   }
   return [...engines.values()].reduce((sum, value) => sum + value, 0);

@@ -1,6 +1,6 @@
 /**
- * SGLang. Metrics need `--enable-metrics`; `/server_info` (before: `/get_server_info`) is always there. Each rank of an engine may
- * have a sample of its own.
+ * SGLang. Metrics need `--enable-metrics`; `/server_info` (before: `/get_server_info`) is always there. Each rank of an
+ * engine may have a sample of its own.
  */
 import { objectOf, reading, whole, type Kind, type Reading } from './kind.ts';
 import { named, samplesOf, sumOf } from './samples.ts';

@@ -31,15 +31,18 @@ function readVllm(samples: readonly Sample[]): Reading {
   return reading({
     blocks: known.length === 0 ? undefined : sum(known.map(({ blocks }) => blocks!)),
     blockSize: caches.find(({ blockSize }) => blockSize !== undefined)?.blockSize,
-    usedBlocks:
-      used.length === 0 || used.includes(undefined) ? undefined : Math.round(sum(used as number[])),
+    usedBlocks: used.length === 0 || used.includes(undefined) ? undefined : Math.round(sum(used as number[])),
     running: sumOf(named(samples, 'vllm:num_requests_running')),
     waiting: sumOf(named(samples, 'vllm:num_requests_waiting')),
   });
 }
 
 /** "None" before the engine has measured its memory, and for ever of those processes that do not. */
-function cacheOf({ labels }: Sample): { engine: string; blocks: number | undefined; blockSize: number | undefined } {
+function cacheOf({ labels }: Sample): {
+  engine: string;
+  blocks: number | undefined;
+  blockSize: number | undefined;
+} {
   const blockSize = whole(labels.block_size, 1);
   // models with layers of several kinds: a block is no `block_size` tokens, and only this says what the cache holds
   const tokens = whole(labels.kv_cache_size_tokens, 1);

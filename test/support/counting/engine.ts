@@ -1,9 +1,10 @@
-// An engine that counts, emulated: the HTTP surface of test/engine/ without a model, for tests that must be quick. It has slots and
-// KV-cache blocks, queues what does not fit, counts what it was asked to do, and fails on demand.
+// An engine that counts, emulated: the HTTP surface of test/engine/ without a model, for tests that must be quick. It has
+// slots and KV-cache blocks, queues what does not fit, counts what it was asked to do, and fails on demand.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nextOf, tokensOf } from './counting.ts';
+import { Speech, json, type Body } from './speech.ts';
 
 const BLOCK = 16;
 
@@ -33,17 +34,6 @@ export interface Fault {
   stallAfter?: number;
 }
 
-interface Body {
-  model?: string;
-  stream?: boolean;
-  messages?: { content?: unknown }[];
-  prompt?: string;
-  max_tokens?: number;
-  max_completion_tokens?: number;
-  continue_final_message?: boolean;
-  stream_options?: { include_usage?: boolean };
-}
-
 export interface Seen {
   path: string;
   headers: IncomingMessage['headers'];
@@ -70,7 +60,14 @@ export class CountingEngine {
   metrics: ((text: string) => string) | undefined;
 
   constructor(options: EngineOptions = {}) {
-    this.#options = { model: 'counting', slots: 8, blocks: 1_024, maxModelLen: 2_048, tokenMs: 1, ...options };
+    this.#options = {
+      model: 'counting',
+      slots: 8,
+      blocks: 1_024,
+      maxModelLen: 2_048,
+      tokenMs: 1,
+      ...options,
+    };
   }
 
   get url(): string {
@@ -137,7 +134,10 @@ export class CountingEngine {
     const { model, maxModelLen } = this.#options;
     if (path === '/health') response.writeHead(this.health).end();
     else if (path === '/v1/models')
-      json(response, 200, { object: 'list', data: [{ id: model, object: 'model', max_model_len: maxModelLen }] });
+      json(response, 200, {
+        object: 'list',
+        data: [{ id: model, object: 'model', max_model_len: maxModelLen }],
+      });
     else if (path === '/metrics') {
       const text = this.#metricsText();
       response.setHeader('content-type', 'text/plain; version=0.0.4');
@@ -171,7 +171,8 @@ export class CountingEngine {
       if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter);
       return json(response, fault.status, { error: { message: `fault ${fault.status}`, type: 'fault' } });
     }
-    if (body.model !== model) return json(response, 404, { error: { message: 'no such model', type: 'NotFoundError' } });
+    if (body.model !== model)
+      return json(response, 404, { error: { message: 'no such model', type: 'NotFoundError' } });
     const isChat = path === '/v1/chat/completions';
     const text = isChat ? chatText(body) : (body.prompt ?? '');
     const prompt = tokensOf(text);
@@ -184,7 +185,13 @@ export class CountingEngine {
     if (isGone) this.aborted += 1;
   }
 
-  async #run(prompt: string[], most: number, fault: Fault, isGone: () => boolean, speech: Speech): Promise<void> {
+  async #run(
+    prompt: string[],
+    most: number,
+    fault: Fault,
+    isGone: () => boolean,
+    speech: Speech,
+  ): Promise<void> {
     await this.#slot();
     let mine = 0;
     const grow = (tokens: number): void => {
@@ -223,76 +230,9 @@ export class CountingEngine {
   }
 }
 
-/** How it says a token, in a stream or in one piece. */
-class Speech {
-  readonly #response: ServerResponse;
-  readonly #body: Body;
-  readonly #isChat: boolean;
-  readonly #head: object;
-  #prompt = 0;
-  #text: string[] = [];
-
-  constructor(response: ServerResponse, body: Body, isChat: boolean, model: string) {
-    this.#response = response;
-    this.#body = body;
-    this.#isChat = isChat;
-    const object = isChat ? `chat.completion${body.stream ? '.chunk' : ''}` : 'text_completion';
-    this.#head = { id: `cmpl-${Math.random().toString(36).slice(2)}`, object, created: 1_700_000_000, model };
-  }
-
-  begin(promptTokens: number): void {
-    this.#prompt = promptTokens;
-    if (!this.#body.stream) return;
-    this.#response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
-    if (this.#isChat) this.#event([this.#choice({ role: 'assistant', content: '' }, null)]);
-  }
-
-  say(token: string): void {
-    this.#text.push(token);
-    if (this.#body.stream) this.#event([this.#choice({ content: token }, null)]);
-  }
-
-  die(): void {
-    this.#response.socket?.resetAndDestroy();
-  }
-
-  end(reason: string): void {
-    const completion = this.#text.length;
-    const usage = {
-      prompt_tokens: this.#prompt,
-      completion_tokens: completion,
-      total_tokens: this.#prompt + completion,
-    };
-    if (this.#body.stream) {
-      this.#event([this.#choice({}, reason)]);
-      if (this.#body.stream_options?.include_usage) this.#event([], { usage });
-      this.#response.end('data: [DONE]\n\n');
-      return;
-    }
-    const content = this.#text.join('');
-    const said = this.#isChat ? { message: { role: 'assistant', content } } : { text: content };
-    const choices = [{ index: 0, ...said, logprobs: null, finish_reason: reason }];
-    json(this.#response, 200, { ...this.#head, choices, usage });
-  }
-
-  #choice(delta: { role?: string; content?: string }, reason: string | null): object {
-    const said = this.#isChat ? { delta } : { text: delta.content ?? '' };
-    return { index: 0, ...said, logprobs: null, finish_reason: reason };
-  }
-
-  #event(choices: object[], more: object = {}): void {
-    this.#response.write(`data: ${JSON.stringify({ ...this.#head, choices, ...more })}\n\n`);
-  }
-}
-
 function chatText({ messages = [], continue_final_message: isContinued = false }: Body): string {
   const texts = messages.map(({ content }) => (typeof content === 'string' ? content : ''));
   return texts.join('\n') + (isContinued ? '' : '\n');
-}
-
-function json(response: ServerResponse, status: number, value: object): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(value));
 }
 
 /** For every test of the suite that calls this: its engines are killed after it. */
