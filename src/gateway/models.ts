@@ -55,8 +55,10 @@ export class Models {
       if (monotonic() - this.#readAt > FRESH_MS) void this.#read(FRESH_MS).catch(() => undefined);
       return model;
     }
-    await this.#read(MISS_EVERY_MS);
     const until = monotonic() + this.#holdMs;
+    // a worker may have come since the last look, which is at most so long ago
+    await sleep(MISS_EVERY_MS - (monotonic() - this.#readAt), gone);
+    await this.#read(MISS_EVERY_MS);
     for (;;) {
       const found = this.#models.get(name);
       if (found) return found;
