@@ -115,7 +115,7 @@ for (const [place, more] of PLACES)
     });
 
     it('leave when they are flushed, when their claim is given back, and when the node closes', async () => {
-      const [[a, b, c], [of_a, of_b, of_c]] = (await claimed('a', 'b', 'c'));
+      const [[a, b, c], [of_a, of_b, of_c]] = await claimed('a', 'b', 'c');
       const put = async ({ claim }: Claimed, output: number): Promise<string> =>
         (await runner.putResults([{ claim, output }]))[0]!;
       const first = put(a!, 1);

@@ -107,6 +107,7 @@ describe('the module sched-lua/testing', () => {
       'src/protocol/cuts.ts',
       'src/protocol/give-back.ts',
       'src/protocol/lane.ts',
+      'src/protocol/linger.ts',
       'src/protocol/membership.ts',
       'src/protocol/resend.ts',
       'src/protocol/shard-teller.ts',
