@@ -96,6 +96,22 @@ describe('npm run bench', () => {
     ]);
   });
 
+  it('sends streams apart, whose chunks wait for others or do not', async function () {
+    this.timeout(120_000);
+    const { cells, ratios } = await run('^8 streams apart');
+    const [{ rows }] = cells as [Report['cells'][number]];
+    expect(rows.map(({ name }) => name)).to.deep.equal(['ours', 'flush 5', 'flush 20']);
+    for (const { name, costs, wait } of rows) {
+      // an iteration of each round
+      expect(costs.count?.min, name).to.be.at.least(8);
+      expect(wait?.samples, name).to.be.at.least(16);
+    }
+    expect(Object.keys(ratios)).to.include.members([
+      '8 streams apart at 30 ms: Redis CPU, ours / flush 20',
+      '8 streams apart at 30 ms: p50 of flush 5 in PINGs',
+    ]);
+  });
+
   it('draws a picture; fails with --check when a ratio exceeds the baseline, and says which', async function () {
     this.timeout(120_000);
     const baseline = join(folder, 'baseline.json');
