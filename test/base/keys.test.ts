@@ -1,6 +1,6 @@
 // What is left in Redis.
 import { expect } from 'chai';
-import { SHARD_TABLES, shardKey } from '../../src/base/keys.ts';
+import { SHARD_TABLES, registryKeys, shardKey } from '../../src/base/keys.ts';
 import { findKeys } from '../support/leaks.ts';
 import { ended, finish, request, requests, room, serve, take, useFleet } from '../support/fleet.ts';
 import { waitUntil } from '../support/server.ts';
@@ -22,7 +22,7 @@ describe('keys', () => {
     await owner.putRequests(requests('r', 5));
     const [claim] = await take(runner, 1);
     await runner.putResults([{ claim: claim!.claim, output: 'part' }]);
-    const allowed = new Set([`{${fleet.topic}}:nodes`, `{${fleet.topic}}:meta`]);
+    const allowed = new Set<string>(registryKeys(fleet.topic));
     for (let shard = 0; shard < 3; shard += 1)
       for (const table of SHARD_TABLES) allowed.add(shardKey(fleet.topic, shard, table));
     const keys = await findKeys(fleet.redis, `{${fleet.topic}`);
