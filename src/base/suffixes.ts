@@ -18,7 +18,7 @@ export const SLOTS = 16_384;
 /** The most that a topic can have (option `loadShards`); wake-ups have room for no more. */
 export const MAX_SHARDS = 65_536;
 /** In this order. None means anything in a hash tag, a glob pattern or a shell. */
-const CHARACTERS = [...'0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+const CHARACTERS = Array.from('0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ');
 const SLOT_BITS = 14;
 
 /** A character, and what it adds to the slot of a tag. */

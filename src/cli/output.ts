@@ -106,7 +106,7 @@ export function reportOf(error: unknown): Report {
 
 const HINTS: readonly [RegExp, string][] = [
   [/NOAUTH|WRONGPASS|invalid password/, 'give user and password in SCHED_LUA_REDIS_URL'],
-  [/NOPERM/, 'this Redis user lacks the right; an ACL rule gives it'],
+  [/NOPERM/, 'this Redis user lacks a right: "sched-lua acl <topic>" prints all that it needs'],
   [/DB index is out of range/, 'the number behind the / of the URL is a database: 0 to 15 as a rule'],
   [/an HTTP server answers there/, 'give the port of Redis itself, 6379 as a rule'],
   [/the server there speaks without TLS/, 'begin the URL with redis://'],

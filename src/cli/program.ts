@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../base/errors.ts';
 import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
+import { addAcl } from './commands/acl.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addGateway } from './commands/gateway.ts';
@@ -59,6 +60,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addMetrics(program, run);
   addGateway(program, run);
   addWorker(program, run, terminal.env, (report) => print(report, program.opts<GlobalOptions>(), terminal));
+  addAcl(program, (report) => print(report, program.opts<GlobalOptions>(), terminal));
   return program;
 }
 

@@ -77,7 +77,7 @@ class RedisLink implements Link {
     for (const warning of serverWarnings(await this.#sockets.facts(), this.#rules)) onWarning(warning);
     const refused = await refusedCommands(commands, topic);
     if (refused.length > 0) {
-      const message = `the Redis user may not ${refused.join(', ')} on the keys ${keyPatterns(topic)[1]}: scripts would stop half-way`;
+      const message = `the Redis user may not ${refused.join(', ')} on the keys ${keyPatterns(topic)[1]}: scripts would stop half-way; "sched-lua acl ${topic}" prints what it needs`;
       throw new SchedulerError('CONFIG', 'start', message);
     }
     if (await mayWake(commands, topic)) return;

@@ -11,7 +11,15 @@ const LARGEST = 4;
 
 /** One thing of a server that decides whether it suits. */
 export interface Finding {
-  what: 'version' | 'role' | 'maxmemory-policy' | 'memory' | 'persistence' | 'lazyfree-lazy-expire' | Limit;
+  what:
+    | 'version'
+    | 'role'
+    | 'maxmemory-policy'
+    | 'memory'
+    | 'persistence'
+    | 'lazyfree-lazy-expire'
+    | 'rights'
+    | Limit;
   /** How it is; undefined: it may not be read (CONFIG is often denied). */
   found: string | undefined;
   /** What comes of it, if it does not suit, and what to do. */

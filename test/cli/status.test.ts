@@ -289,7 +289,9 @@ describe('sched-lua status', () => {
       await client.hset(meta, 'schema', '1', 'shards', '1');
       const other = await runCli(['status', topic], redisUrl());
       expect(other.code).to.equal(1);
-      expect(other.stderr).to.match(/has data of schema 1; this version reads schema 2: let nodes of a version that reads it end/);
+      expect(other.stderr).to.match(
+        /has data of schema 1; this version reads schema 2: let nodes of a version that reads it end/,
+      );
       await client.del(meta);
       await client.set(nodes, 'a string');
       const foreign = await runCli(['status', topic], redisUrl());

@@ -93,15 +93,41 @@ export class TestCluster {
     return this.#members[member]!.admin;
   }
 
-  /** A client to be given to schedulers, which duplicate it. */
-  client(): Cluster {
-    const client = new Cluster(this.places, { lazyConnect: true });
+  /** A connection to each master, in the order of their slots. */
+  get admins(): Redis[] {
+    return this.#masters.map(({ admin }) => admin);
+  }
+
+  /**
+   * A client to be given to schedulers, which duplicate it.
+   * @param redisOptions of its connections
+   */
+  client(redisOptions: { username?: string; password?: string } = {}): Cluster {
+    const client = new Cluster(this.places, { lazyConnect: true, redisOptions });
     client.on('error', () => undefined);
     return client;
   }
 
   masterOf(slot: number): number {
     return Math.floor((slot * this.#count) / SLOTS);
+  }
+
+  /** The keys of a slot go from a master to another, which answers for them only to who asks it to: until `end`. */
+  async beginMove(slot: number, from: number, to: number): Promise<{ end: () => Promise<void> }> {
+    const [source, target] = [this.#masters[from]!, this.#masters[to]!];
+    const [sourceId, targetId] = await Promise.all(
+      [source, target].map(async ({ admin }) => String(await admin.call('CLUSTER', 'MYID'))),
+    );
+    await target.admin.call('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', sourceId!);
+    await source.admin.call('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', targetId!);
+    const keys = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', String(slot), '1000')) as string[];
+    const where = ['127.0.0.1', String(target.port), '', '0', '5000', 'KEYS'];
+    if (keys.length > 0) await source.admin.call('MIGRATE', ...where, ...keys);
+    const end = async (): Promise<void> => {
+      for (const { admin } of [target, source, ...this.#masters])
+        await admin.call('CLUSTER', 'SETSLOT', String(slot), 'NODE', targetId!);
+    };
+    return { end };
   }
 
   /** Nobody's wake-ups come by way of this master any more: whoever subscribed there subscribes elsewhere. */

@@ -1,9 +1,18 @@
 import type { Command } from 'commander';
 import type { Client } from '../../redis/run-script.ts';
+import { checkTopic } from '../../base/keys.ts';
 import { settle } from '../../base/settle.ts';
+import { examineRights } from '../../redis/dry-run.ts';
+import type { Role } from '../../redis/rights.ts';
 import { examine, readFacts, type Finding } from '../../redis/suitability.ts';
-import { count, table, type Report } from '../output.ts';
+import { UsageError, count, table, type Report } from '../output.ts';
 import type { Run } from '../session.ts';
+import { checkUser, roleOption } from './acl.ts';
+
+interface DoctorOptions {
+  role: Role;
+  try?: string;
+}
 
 export function addDoctor(program: Command, run: Run): void {
   program
@@ -11,15 +20,33 @@ export function addDoctor(program: Command, run: Run): void {
     .summary('say whether this server suits')
     .description(
       'Looks at the settings and the state of the server that sched-lua depends on, and says what comes of each that does ' +
-        'not suit and what to do; exit code 1 if there is one. Changes nothing.',
+        'not suit and what to do; exit code 1 if there is one. With a topic also whether a Redis user has all its rights ' +
+        'there, which the server is asked by ACL DRYRUN (Redis 7 or newer). Changes nothing.',
     )
-    .action(() => run(({ client }) => doctor(client)));
+    .argument('[topic]', 'the topic of the Redis user')
+    .option('--try <user>', 'the Redis user (default: the one that asks)')
+    .addOption(roleOption())
+    .action((topic: string | undefined, options: DoctorOptions) => {
+      if (topic !== undefined) checkTopic(topic);
+      else if (options.try !== undefined) throw new UsageError('--try needs a topic');
+      if (options.try !== undefined) checkUser(options.try);
+      return run(({ client }) => doctor(client, topic, options));
+    });
 }
 
 /** Every finding, and how many do not suit. */
-async function doctor(client: Client): Promise<Report> {
+async function doctor(
+  client: Client,
+  topic: string | undefined,
+  { role, try: user }: DoctorOptions,
+): Promise<Report> {
+  const facts = await readFacts(client);
   // a scheduler with other options compares with those, at its start
-  const findings = examine(await readFacts(client), settle({}));
+  const findings = examine(facts, settle({}));
+  if (topic !== undefined) {
+    const cluster = /^cluster_enabled:1/m.test(facts.info ?? '');
+    findings.push(await examineRights(client, { topic, role, cluster }, user));
+  }
   const troubles = findings.filter(({ trouble }) => trouble);
   const unknown = findings.filter(({ found }) => found === undefined);
   const rows = findings.map((one): string[] => [stateOf(one), one.what, one.found ?? 'may not be read']);
@@ -30,7 +57,7 @@ async function doctor(client: Client): Promise<Report> {
     note:
       unknown.length === 0
         ? undefined
-        : `this user may not read ${unknown.map(({ what }) => what).join(', ')} (INFO, CONFIG GET)`,
+        : `this user may not read ${unknown.map(({ what }) => what).join(', ')} (INFO, CONFIG GET; ACL DRYRUN of Redis 7)`,
     failure:
       troubles.length === 0
         ? undefined

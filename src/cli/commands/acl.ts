@@ -1,0 +1,54 @@
+import { Option, type Command } from 'commander';
+import { checkTopic } from '../../base/keys.ts';
+import { ROLES, rightsOf, type Role } from '../../redis/rights.ts';
+import { UsageError, type Report } from '../output.ts';
+
+interface AclOptions {
+  role: Role;
+  cluster?: boolean;
+  before7?: boolean;
+  name?: string;
+}
+
+/** What Redis takes for the name of a user, of what can be seen. */
+const USER = /^[\x21-\x7e]{1,128}$/;
+
+/** @param show prints the report of a command that needs no Redis */
+export function addAcl(program: Command, show: (report: Report) => Promise<void>): void {
+  program
+    .command('acl')
+    .summary('print the smallest rule for a Redis user of a topic')
+    .description(
+      'Prints the ACL SETUSER line that gives a Redis user what the topic needs, and takes everything else from it but its ' +
+        'passwords. Asks no server. `sched-lua acl <topic> | redis-cli` applies it; in a Cluster every server needs it.',
+    )
+    .argument('[topic]', 'the topic', 'default')
+    .addOption(roleOption())
+    .option('--cluster', 'for a Redis Cluster')
+    .option('--before-7', 'for Redis 6.2, which refuses a rule with commands that it does not have')
+    .option('--name <user>', 'name of the user (default: <topic>-<role>)')
+    .action((topic: string, options: AclOptions) => show(acl(checkTopic(topic), options)));
+}
+
+export function roleOption(): Option {
+  return new Option('--role <role>', 'who the user is for').choices(ROLES).default('application');
+}
+
+/** @throws UsageError unless Redis would take it for a user's name */
+export function checkUser(name: string): string {
+  if (USER.test(name)) return name;
+  throw new UsageError('a Redis user has 1 to 128 visible ASCII characters and no blank in its name');
+}
+
+function acl(topic: string, { role, name, ...kind }: AclOptions): Report {
+  const user = checkUser(name ?? `${topic}-${role}`);
+  const rules = ['on', ...rightsOf({ topic, role, ...kind })];
+  const line = `ACL SETUSER ${user} ${rules.join(' ')}`;
+  return {
+    json: { topic, role, user, rules, line },
+    text: line,
+    note:
+      `a new user has no password, and nobody can log in as it: give it one apart from this line, as #<SHA-256 in hex>. ` +
+      'ACL SAVE or CONFIG REWRITE keeps the rule over a restart',
+  };
+}
