@@ -17,7 +17,10 @@ export async function retry(topic: Topic, entry: DeadEntry, { wait }: RetryOptio
   const { client, name } = topic;
   if (entry.body === undefined) return notKept(name, entry);
   const patience = new Patience(topic);
-  const node = await startNode(topic, { isLeft: !wait });
+  const node = await startNode(topic, { isLeft: !wait }).catch((error: unknown) => {
+    patience.end();
+    throw error;
+  });
   try {
     const ended = wait
       ? await watched(node, entry, topic, patience.over)
