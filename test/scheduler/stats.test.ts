@@ -67,7 +67,7 @@ describe('the stats of a scheduler', function () {
     expect(owner.stats().requests).to.deep.equal({
       unanswered: 0,
       pending: 5,
-      pendingBytes: 5 * JSON.stringify(request('r0')).length,
+      pendingBytes: 5 * JSON.stringify(request('r0')).length - 1,
       puttingAgain: 0,
       unread: 0,
       unreadBytes: 0,
