@@ -98,14 +98,18 @@ export function reportOf(error: unknown): Report {
     text: '',
     failure: {
       code: error instanceof UsageError ? 'USAGE' : error instanceof SchedulerError ? error.code : 'INTERNAL',
-      message: withoutSecrets(oneLine(text)),
+      // what to give instead is a URL, and would be hidden; the hint says it
+      message: withoutSecrets(oneLine(text.replace(/; give rediss?\+.*$/s, ''))),
       hint: error instanceof UsageError ? error.hint : hintFor(text),
     },
   };
 }
 
 const HINTS: readonly [RegExp, string][] = [
-  [/NOAUTH|WRONGPASS|invalid password/, 'give user and password in SCHED_LUA_REDIS_URL'],
+  [
+    /NOAUTH|WRONGPASS|invalid password/,
+    'give user and password in SCHED_LUA_REDIS_URL, or in SCHED_LUA_REDIS_USER and SCHED_LUA_REDIS_PASSWORD',
+  ],
   [/NOPERM/, 'this Redis user lacks a right: "sched-lua acl <topic>" prints all that it needs'],
   [/DB index is out of range/, 'the number behind the / of the URL is a database: 0 to 15 as a rule'],
   [/an HTTP server answers there/, 'give the port of Redis itself, 6379 as a rule'],
@@ -113,10 +117,14 @@ const HINTS: readonly [RegExp, string][] = [
   [/the server there speaks TLS/, 'begin the URL with rediss://'],
   [
     /self-signed certificate|unable to (verify|get).* (certificate|issuer)/,
-    'name the file with its CA in NODE_EXTRA_CA_CERTS',
+    'name the file with its CA: --tls-ca, SCHED_LUA_REDIS_TLS_CA or NODE_EXTRA_CA_CERTS',
   ],
   [/certificate has expired|does not match certificate/, 'the server needs another certificate'],
-  [/: (MOVED|CLUSTERDOWN|CROSSSLOT) /, 'this is a node of a Redis Cluster; a single server is needed'],
+  [/this is a node of a Redis Cluster|: (MOVED|CROSSSLOT) /, 'begin the URL with redis+cluster://'],
+  [/: CLUSTERDOWN /, 'look at CLUSTER INFO: a master is missing, or slots have none'],
+  [/this is a sentinel/, 'begin the URL with redis+sentinel:// and end it with /, and the name of the master'],
+  [/cluster support disabled/, 'this is a single server: begin the URL with redis://'],
+  [/certificate required/, 'give a certificate: --tls-cert and --tls-key'],
   [
     /^no connection to Redis/,
     'is it running? --url or SCHED_LUA_REDIS_URL names another, --timeout waits longer',

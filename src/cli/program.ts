@@ -1,7 +1,7 @@
 /** The command `sched-lua`: its global options, its commands, and how each ends; exit codes are in `EXIT`. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../base/errors.ts';
-import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
+import { DEFAULT_REDIS_URL } from '../base/option-table.ts';
 import { addAcl } from './commands/acl.ts';
 import { addDead } from './commands/dead.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -15,6 +15,7 @@ import { addWorker } from './commands/worker.ts';
 import { interruptedCode } from './interrupt.ts';
 import { EXIT, print, reportOf, UsageError, type Terminal } from './output.ts';
 import { withRedis, type GlobalOptions, type Run } from './session.ts';
+import { VARIABLES } from './target.ts';
 import { VERSION } from './version.ts';
 
 const MAX_TIMEOUT_MS = 3_600_000;
@@ -23,7 +24,11 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   const program = new Command('sched-lua')
     .description('Looks after the Redis of a sched-lua fleet.')
     .version(VERSION)
-    .option('--url <url>', `Redis to use (default: ${REDIS_URL_VARIABLE}, else ${DEFAULT_REDIS_URL})`)
+    .option('--url <url>', `Redis to use (default: ${VARIABLES.url}, else ${DEFAULT_REDIS_URL})`)
+    .option('--user <name>', `Redis user (default: of the URL, else ${VARIABLES.user})`)
+    .option('--tls-ca <file>', `CA of a rediss:// server (default: ${VARIABLES.tlsCa})`)
+    .option('--tls-cert <file>', `certificate of this client (default: ${VARIABLES.tlsCert})`)
+    .option('--tls-key <file>', `its key (default: ${VARIABLES.tlsKey})`)
     .option(
       '--timeout <ms>',
       'how long Redis may take to answer; of dead retry, if it is given, the requests, too',
@@ -41,7 +46,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     .exitOverride()
     .addHelpText(
       'after',
-      `\nA password belongs into ${REDIS_URL_VARIABLE}: arguments can be seen by others.\n` +
+      `\nA password belongs into ${VARIABLES.password} or ${VARIABLES.url}: arguments can be seen by others.\n` +
         'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage; 130 interrupted.',
     );
   const run: Run = async (command) => {

@@ -1,17 +1,16 @@
 /** A command's connection to the Redis that it was pointed at: opened, bounded in time, and closed again. */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { messageOf, SchedulerError } from '../base/errors.ts';
-import { DEFAULT_REDIS_URL, REDIS_URL_VARIABLE } from '../base/option-table.ts';
 import type { RedisSource } from '../base/options.ts';
 import { openClient } from '../redis/connection.ts';
 import { describeRedis } from '../redis/source.ts';
 import type { Client } from '../redis/run-script.ts';
-import { UsageError, print, reportOf, type OutputOptions, type Report, type Terminal } from './output.ts';
+import { print, reportOf, type OutputOptions, type Report, type Terminal } from './output.ts';
+import { targetOf, type TargetOptions } from './target.ts';
 import { connected } from './waiting.ts';
 
 /** The options that every command has. */
-export interface GlobalOptions extends OutputOptions {
-  url?: string;
+export interface GlobalOptions extends OutputOptions, TargetOptions {
   /** ms that Redis may take to answer, each time it is asked. */
   timeout: number;
   /** It was given on the command line: a command that waits for more than Redis goes by it, too. */
@@ -49,15 +48,16 @@ export async function withRedis(
   command: Work,
 ): Promise<Report | undefined> {
   const { stderr, env } = terminal;
-  const source = sourceOf(options.url, env);
+  const target = targetOf(options, env);
+  const { source } = target;
   const say = (line: string): void => {
     if (!options.quiet) stderr.write(`${line}\n`);
   };
-  const client = openClient(source) as Redis;
+  const client = openClient(source);
   try {
-    await connected(client, { timeoutMs: options.timeout, say });
+    await connected(client, target, { timeoutMs: options.timeout, say });
     // not before: a command that timed out while it waits for the connection would hide why there is none
-    client.options.commandTimeout = options.timeout;
+    limit(client, options.timeout);
     const show = (report: Report): Promise<void> => {
       if (isScreen(terminal) && !options.json && !options.quiet) terminal.stdout.write(CLEAR);
       return print(report, options, terminal);
@@ -89,38 +89,10 @@ function named(error: unknown, server: string, timeoutMs: number): unknown {
   return new SchedulerError('REDIS', 'sched-lua', `Redis at ${server} answers: ${message}`, { cause: error });
 }
 
-/** A client that never connects, rather than the URL: no message about this source can then hold a password. */
-function sourceOf(option: string | undefined, env: Terminal['env']): Redis {
-  const [name, url] =
-    option === undefined
-      ? [REDIS_URL_VARIABLE, env[REDIS_URL_VARIABLE] || DEFAULT_REDIS_URL]
-      : ['--url', option];
-  // the value is not shown: in a URL that cannot be parsed the password cannot be found and hidden
-  const bad = new UsageError(
-    `${name} is no Redis URL`,
-    'it looks like redis://user:password@host:port/db, or the same with rediss:// for TLS',
-  );
-  const isUrl = /^rediss?:\/\/[^/]/i.test(url) && URL.canParse(url);
-  // a path that is no number is most likely the rest of a password with an unencoded slash
-  if (!isUrl || !/^\/?\d*$/.test(new URL(url).pathname)) throw bad;
-  try {
-    return new Redis(url, { lazyConnect: true });
-  } catch {
-    throw bad;
-  }
-}
-
-/** A server that must hold the scripts, and where it is. */
-export interface Server {
-  readonly name: string;
-  readonly redis: Redis;
-}
-
-/**
- * The servers that must hold the scripts: SCRIPT LOAD reaches only the one it is sent to. Today that is the server of the
- * URL; with Sentinel or Cluster it would be every master and replica.
- */
-export function serversOf(client: Client): Promise<Server[]> {
-  const redis = client as Redis;
-  return Promise.resolve([{ name: describeRedis(redis), redis }]);
+/** Each command that takes longer rejects. */
+function limit(client: Client, timeoutMs: number): void {
+  const set = (redis: Redis): void => void (redis.options.commandTimeout = timeoutMs);
+  if (!('nodes' in client)) return set(client);
+  client.nodes().forEach(set);
+  client.on('+node', set);
 }

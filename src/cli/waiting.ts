@@ -2,13 +2,14 @@
  * The wait for Redis at the start of a command: a person is told of it at once, and what will never be a connection to Redis
  * is not waited for.
  */
-import type { Redis } from 'ioredis';
 import { sleep } from '../base/clock.ts';
 import { SchedulerError, messageOf } from '../base/errors.ts';
 import { ready } from '../redis/ready.ts';
+import type { Client } from '../redis/run-script.ts';
 import { describeRedis } from '../redis/source.ts';
 import { listenerAt, type Listener } from './listener.ts';
 import { duration, oneLine, withoutSecrets } from './output.ts';
+import type { Target } from './target.ts';
 
 /** A server that says nothing at all for so long is waited for. */
 const SILENT_MS = 500;
@@ -24,16 +25,17 @@ const CERTIFICATE = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/;
  * @throws SchedulerError REDIS, at once if it never will
  */
 export async function connected(
-  client: Redis,
+  client: Client,
+  target: Target,
   { timeoutMs, say }: { timeoutMs: number; say: (line: string) => void },
 ): Promise<void> {
   const over = new AbortController();
-  const wait = new Wait(client, over.signal, (why) => {
-    const line = `waiting for Redis at ${describeRedis(client)}, at most ${duration(timeoutMs)}: ${why}`;
+  const wait = new Wait(client, target, over.signal, (why) => {
+    const line = `waiting for Redis at ${describeRedis(target.source)}, at most ${duration(timeoutMs)}: ${why}`;
     say(withoutSecrets(oneLine(line)));
   });
   try {
-    await Promise.race([ready(client, client, timeoutMs, over.signal), wait.hopeless]);
+    await Promise.race([ready(client, target.source, timeoutMs, over.signal), wait.hopeless]);
   } catch (error) {
     const reason = await wait.reason;
     throw reason ?? error;
@@ -47,14 +49,14 @@ class Wait {
   readonly hopeless: Promise<never>;
   /** Why no connection will come of it; undefined: one may. */
   reason: Promise<SchedulerError | undefined> = Promise.resolve(undefined);
-  readonly #client: Redis;
+  readonly #target: Target;
   readonly #over: AbortSignal;
   readonly #tell: (why: string) => void;
   #said: string | undefined;
   #giveUp!: (reason: SchedulerError) => void;
 
-  constructor(client: Redis, over: AbortSignal, tell: (why: string) => void) {
-    this.#client = client;
+  constructor(client: Client, target: Target, over: AbortSignal, tell: (why: string) => void) {
+    this.#target = target;
     this.#over = over;
     this.#tell = tell;
     this.hopeless = new Promise((_, reject) => (this.#giveUp = reject));
@@ -70,7 +72,7 @@ class Wait {
     const isFirst = this.#said === undefined;
     this.#said = error ? messageOf(error) : (this.#said ?? 'no answer yet');
     if (!isFirst) return;
-    this.reason = reasonOf(this.#client, this.#over).then((why) => {
+    this.reason = reasonOf(this.#target, this.#over).then((why) => {
       if (why === undefined) return undefined;
       const reason = this.#never(why);
       this.#giveUp(reason);
@@ -82,17 +84,16 @@ class Wait {
   }
 
   #never(why: string, cause?: unknown): SchedulerError {
-    const message = `no connection to Redis at ${describeRedis(this.#client)}: ${why}`;
+    const message = `no connection to Redis at ${describeRedis(this.#target.source)}: ${why}`;
     return new SchedulerError('REDIS', 'connect', message, { cause });
   }
 }
 
 /** Why no connection to Redis will come of it; undefined: it may. */
-async function reasonOf({ options }: Redis, over: AbortSignal): Promise<string | undefined> {
-  const { host = 'localhost', port = 6379, path, tls } = options;
-  if (path) return undefined;
-  const listener = await listenerAt({ host, port }, over);
-  return REASONS[tls ? 'overTls' : 'plainly'][listener ?? 'unknown'];
+async function reasonOf({ first }: Target, over: AbortSignal): Promise<string | undefined> {
+  if (!first) return undefined;
+  const listener = await listenerAt(first, over);
+  return REASONS[first.tls ? 'overTls' : 'plainly'][listener ?? 'unknown'];
 }
 
 const HTTP = 'an HTTP server answers there';

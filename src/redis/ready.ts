@@ -78,7 +78,7 @@ class Trouble {
     if (this.last === undefined && this.#inner === undefined) return '';
     const text = messageOf(this.last ?? this.#inner);
     if (!OUTER.test(text) || this.#inner === undefined) return `: ${text}`;
-    return `: ${messageOf(this.#inner).replace(UNKNOWN_MASTER, ' knows no master of that name')}`;
+    return `: ${messageOf(this.#inner).replace(UNKNOWN_MASTER, 'the sentinel $1 knows no master of that name')}`;
   }
 
   end(): void {
@@ -95,8 +95,9 @@ interface Inside {
 
 /** These do not say why. */
 const OUTER = /^(All sentinels are unreachable|Connection is closed)/;
-/** What ioredis says of a sentinel that answers nil. */
-const UNKNOWN_MASTER = / successfully, but got an invalid reply: null$/;
+/** What ioredis says of a sentinel that answers nil, or an error. */
+const UNKNOWN_MASTER =
+  /^(?:failed to connect|connected) to sentinel (\S+) (?:because ERR No such master.*|successfully, but got an invalid reply: null)$/;
 
 /** As soon as the server lets this connection in; `refused` if it says that it never will. */
 async function admitted(
@@ -133,14 +134,15 @@ async function refuseOthers(redis: Redis): Promise<void> {
     throw error;
   });
   const kind = modeOf(info);
-  const { host = 'localhost', port = 6379, name } = redis.options;
+  const { host = 'localhost', port = 6379 } = redis.options;
   const scheme = redis.options.tls ? 'rediss' : 'redis';
   if (kind === 'cluster' && !redis.options.sentinels)
     throw new Error(`this is a node of a Redis Cluster; give ${scheme}+cluster://${host}:${port}, or { cluster: [...] }`);
   if (kind === 'sentinel') {
     const masters = [...info.matchAll(/^master\d+:name=([^,]*),/gm)].map(([, master]) => master);
-    const known = masters.length === 0 ? '' : ` (it knows ${masters.join(', ')})`;
-    throw new Error(`this is a sentinel; give ${scheme}+sentinel://${host}:${port}/${name ?? masters[0] ?? 'name'}${known}`);
+    const known = masters.length === 0 ? 'no master' : masters.join(', ');
+    const url = `${scheme}+sentinel://${host}:${port}/${masters[0] ?? 'name'}`;
+    throw new Error(`this is a sentinel, which knows ${known}; give ${url}, or { sentinels: [...], name }`);
   }
 }
 

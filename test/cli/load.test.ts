@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import type { RedisServer } from '../../scripts/lib/redis/find.ts';
 import { load } from '../../src/cli/commands/load.ts';
+import { withServers } from '../../src/cli/servers.ts';
 import { SchedulerError } from '../../src/base/errors.ts';
 import { shardKeys } from '../../src/base/keys.ts';
 import { allScripts, runScript } from '../../src/redis/run-script.ts';
@@ -106,7 +107,7 @@ describe('sched-lua load', () => {
   it('fails when the server answers another SHA1 than ours', () =>
     withClient(server.url, async (client) => {
       Object.assign(client, { script: () => Promise.resolve('0'.repeat(40)) });
-      const error = await load(client).then(
+      const error = await withServers(client, load).then(
         () => undefined,
         (reason: unknown) => reason,
       );
@@ -114,12 +115,14 @@ describe('sched-lua load', () => {
       expect(error).to.match(/answers SHA1 0{40} for script \w+, ours is [0-9a-f]{40}/);
     }));
 
-  it('says that a node of a cluster is not the whole cluster', async () => {
+  it('says that a node of a cluster is not the whole cluster, and how to reach it', async () => {
     const node = await privateRedis(['--cluster-enabled', 'yes']);
     try {
-      const { code, stderr } = await runCli(['load'], node.url);
-      expect(code).to.equal(0);
-      expect(stderr).to.match(/^note: \S+ is one node of a Redis Cluster; the others were not asked\n$/);
+      const { code, stdout, stderr } = await runCli(['load'], node.url);
+      expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' });
+      expect(stderr).to.match(
+        /^sched-lua: no connection to Redis at \S+: this is a node of a Redis Cluster\nhint: begin the URL with redis\+cluster:\/\/\n$/,
+      );
     } finally {
       await node.stop();
     }

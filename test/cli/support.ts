@@ -41,10 +41,14 @@ export interface Outcome {
 }
 
 /** What `sched-lua <args>` says, and how it ends. */
-export async function runCli(args: readonly string[], url?: string): Promise<Outcome> {
+export async function runCli(
+  args: readonly string[],
+  url?: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const said = Promise.all([text(stdout), text(stderr)]);
-  const code = await runProgram(args, { stdout, stderr, env: environment(url) });
+  const code = await runProgram(args, { stdout, stderr, env: { ...environment(url), ...variables } });
   for (const stream of [stdout, stderr]) stream.end();
   return outcomeOf(code, await said);
 }

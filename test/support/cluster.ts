@@ -187,7 +187,7 @@ async function startMember(args: readonly string[], tls: boolean): Promise<Membe
     ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort)],
     ...['--cluster-require-full-coverage', 'no', '--cluster-node-timeout', '2000'],
     ...['--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0'],
-    ...(tls ? ['--tls-port', String(tlsPort), '--tls-cluster', 'yes'] : []),
+    ...(tls ? ['--tls-port', String(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'] : []),
     ...args,
   ]);
   const admin = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });

@@ -1,26 +1,27 @@
 import type { Command } from 'commander';
 import { SchedulerError } from '../../base/errors.ts';
-import { allScripts, type Client, type Script } from '../../redis/run-script.ts';
+import { modeOf } from '../../redis/ready.ts';
+import { allScripts, type Script } from '../../redis/run-script.ts';
 import { count, table, type Report } from '../output.ts';
-import { serversOf, type Run, type Server } from '../session.ts';
+import type { Run } from '../session.ts';
+import { withServers, type Server } from '../servers.ts';
 
 export function addLoad(program: Command, run: Run): void {
   program
     .command('load')
     .summary('put all scripts into the server')
     .description(
-      'Puts all scripts into the script cache of the server (SCRIPT LOAD), for nodes that run with scripts: "preloaded". ' +
+      'Puts all scripts into the script cache of the server (SCRIPT LOAD), in a Cluster of every master and replica, for nodes that run with scripts: "preloaded". ' +
         'Safe at any time and as often as you like; needed again after a restart, a failover or SCRIPT FLUSH.',
     )
     .option('--check', 'load nothing, say what is missing; exit code 1 if anything is')
     .action((options: { check?: boolean }) =>
-      run(({ client }) => (options.check ? check(client) : load(client))),
+      run(({ client }) => withServers(client, options.check ? check : load)),
     );
 }
 
 /** Loads every script into every server, and compares the SHA1 that Redis answers with ours. */
-export async function load(client: Client): Promise<Report> {
-  const servers = await serversOf(client);
+export async function load(servers: readonly Server[]): Promise<Report> {
   const scripts = Object.values(allScripts());
   for (const server of servers) await Promise.all(scripts.map((script) => loadInto(server, script)));
   const rows = servers.flatMap((server) => scripts.map((script) => row(server, script)));
@@ -39,8 +40,7 @@ async function loadInto({ name, redis }: Server, script: Script): Promise<void> 
 }
 
 /** Says which scripts a server does not have; fails if it lacks one. */
-async function check(client: Client): Promise<Report> {
-  const servers = await serversOf(client);
+async function check(servers: readonly Server[]): Promise<Report> {
   const scripts = Object.values(allScripts());
   const missing: Row[] = [];
   for (const server of servers) {
@@ -89,8 +89,8 @@ function asText(rows: readonly Row[]): string {
 async function notReached(servers: readonly Server[]): Promise<string | undefined> {
   for (const { name, redis } of servers) {
     const info = await redis.info().catch(() => '');
-    if (/^cluster_enabled:1/m.test(info))
-      return `${name} is one node of a Redis Cluster; the others were not asked`;
+    // all of a Cluster were asked
+    if (modeOf(info) === 'cluster') return undefined;
     const replicas = Number(/^connected_slaves:(\d+)/m.exec(info)?.[1] ?? 0);
     if (replicas > 0)
       return `${name} has ${count(replicas, 'replica')}, not asked: each has a script cache of its own`;

@@ -6,9 +6,10 @@ import { readRegistry } from '../../inspect/registry.ts';
 import type { ShardStatus } from '../../inspect/shard-status.ts';
 import type { NodeStatus, StatusFinding, StatusReport } from '../../inspect/status-report.ts';
 import { listTopics } from '../../inspect/topics.ts';
+import { describeRedis } from '../../redis/source.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import { count, duration, fold, oneLine, shorten, table, type Failure, type Report } from '../output.ts';
-import { serversOf, type Run } from '../session.ts';
+import type { Run } from '../session.ts';
 import { onTopic, type Topic } from '../topic.ts';
 
 /** Of --watch. */
@@ -59,7 +60,7 @@ async function watch(topic: Topic, options: Options): Promise<undefined> {
 async function status(on: Topic, { check }: Options): Promise<Report> {
   const { client, name: topic, registry } = on;
   if (registry.nodes.length === 0 && registry.shards === 0) return noSuchTopic(on);
-  const server = (await serversOf(client)).map(({ name }) => name).join(', ');
+  const server = describeRedis(on.source);
   const report = await readStatus(client, { topic, server, registry });
   return {
     json: { ...report },
