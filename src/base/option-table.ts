@@ -74,7 +74,7 @@ export const OPTIONS: OptionTable = {
       of: () => process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL,
     },
     // by the connection itself, which knows the source's own options
-    kind: unchecked('any form of [operating.md](operating.md#redis), no keyPrefix'),
+    kind: unchecked('any form of [operating.md](operating.md#where-redis-is), no keyPrefix'),
   },
   topic: {
     meaning: 'The fleet that shares work',

@@ -92,7 +92,8 @@ function named(error: unknown, server: string, timeoutMs: number): unknown {
 /** Each command that takes longer rejects. */
 function limit(client: Client, timeoutMs: number): void {
   const set = (redis: Redis): void => void (redis.options.commandTimeout = timeoutMs);
-  if (!('nodes' in client)) return set(client);
-  client.nodes().forEach(set);
-  client.on('+node', set);
+  if ('nodes' in client) {
+    client.nodes().forEach(set);
+    client.on('+node', set);
+  } else set(client);
 }

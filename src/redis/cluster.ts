@@ -33,8 +33,14 @@ function limitRefreshes(cluster: Cluster): void {
   let waiting: ((error?: Error) => void)[] | undefined;
   inside.refreshSlotsCache = (callback = () => undefined) => {
     // to connect it is asked for once at a time, and that must not wait
-    if (cluster.status !== 'ready') return refresh(callback);
-    if (waiting) return void waiting.push(callback);
+    if (cluster.status !== 'ready') {
+      refresh(callback);
+      return;
+    }
+    if (waiting) {
+      waiting.push(callback);
+      return;
+    }
     const since = monotonic() - lastAt;
     pauseMs = since > 2 * MOST_PAUSE_MS ? FIRST_PAUSE_MS : pauseMs;
     const run = (callbacks: ((error?: Error) => void)[]): void => {
@@ -44,7 +50,10 @@ function limitRefreshes(cluster: Cluster): void {
         for (const one of callbacks) one(error);
       });
     };
-    if (since >= pauseMs) return run([callback]);
+    if (since >= pauseMs) {
+      run([callback]);
+      return;
+    }
     waiting = [callback];
     setTimeout(() => {
       const callbacks = waiting!;
@@ -79,7 +88,7 @@ export async function anyServer(client: Client): Promise<Redis> {
   try {
     return await Promise.any(masters.map((node) => node.ping().then(() => node)));
   } catch (error) {
-    const [first] = (error as AggregateError).errors as unknown[];
+    const [first] = (error as AggregateError).errors as Error[];
     throw first ?? new Error('None of startup nodes is available');
   }
 }

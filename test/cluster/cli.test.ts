@@ -111,7 +111,7 @@ describe('sched-lua on many machines', function () {
         const doctor = (await run('doctor', '--json')).json();
         expect((doctor.findings as unknown[]).length).to.equal(11 * (count === 6 ? 3 : 1));
         expect(await fine('dead', 'ls', topic)).to.match(/gone/);
-        const [{ entry }] = JSON.parse(await fine('dead', 'ls', topic, '--json')).entries as [{ entry: string }];
+        const [{ entry }] = (JSON.parse(await fine('dead', 'ls', topic, '--json')) as { entries: [{ entry: string }] }).entries;
         expect(await fine('dead', 'retry', entry, topic, '--no-wait')).to.match(/put again/);
         expect(await fine('dead', 'ls', topic)).not.to.match(/gone/);
       } finally {

@@ -44,7 +44,9 @@ describe('the subscriber on a Cluster', function () {
   it('is at a master, at another one each time that it breaks, and says that it is there again', async () => {
     const events = new SchedulerEvents();
     let subscribed = 0;
-    events.on('subscribed', () => (subscribed += 1));
+    events.on('connectionUp', ({ connection }) => {
+      if (connection === 'wake-ups') subscribed += 1;
+    });
     const topic = topicWithout(0);
     await start('engine', topic, events);
     let last = await placeOf(topic, 'engine');
@@ -52,6 +54,7 @@ describe('the subscriber on a Cluster', function () {
     for (let times = 2; times <= 5; times += 1) {
       await cluster.admin(last).call('CLIENT', 'KILL', 'TYPE', 'pubsub');
       await waitUntil(() => subscribed === times, `subscribed ${times} times`);
+      await waitUntil(async () => (await placeOf(topic, 'engine')) >= 0, 'it is subscribed');
       const now = await placeOf(topic, 'engine');
       expect(now).to.be.within(0, MASTERS - 1).and.not.to.equal(last);
       last = now;

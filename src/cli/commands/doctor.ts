@@ -55,7 +55,7 @@ async function doctor(
   const explained = new Set(troubles.map(({ trouble }) => `${trouble!.why}; ${trouble!.remedy}`));
   const json = findings.map((one) => ({ ...one, state: stateOf(one), found: one.found ?? null }));
   return {
-    json: { findings: isOne ? json.map(({ server: _, ...one }) => one) : json },
+    json: { findings: isOne ? json.map((one) => ({ ...one, server: undefined })) : json },
     text: [table(['STATE', 'WHAT', 'FOUND', ...(isOne ? [] : ['SERVER'])], rows), ...explained].join('\n'),
     note:
       unknown.size === 0
