@@ -20,7 +20,8 @@ export interface RedisClient {
 }
 
 /** A node of a Redis Cluster: its place, `host:port`, a `redis://` or `rediss://` URL, or a port of this machine. */
-export type ClusterNode = string | number | Pick<RedisOptions, 'host' | 'port' | 'username' | 'password' | 'tls'>;
+export type ClusterNode =
+  string | number | Pick<RedisOptions, 'host' | 'port' | 'username' | 'password' | 'tls'>;
 
 /**
  * A Redis Cluster by some of its nodes, of which the others are learnt. Beside them stand options of ioredis: those that its
@@ -33,7 +34,8 @@ export type ClusterSource = { readonly cluster: readonly ClusterNode[] } & Clust
  * Where Redis is: a URL, ioredis options, nodes of a Redis Cluster, or an ioredis client (it is duplicated, and never closed by
  * us). In unit tests, an `InProcessRedis` of `sched-lua/testing`. docs/operating.md has every form.
  */
-export type RedisSource = string | RedisOptions | ClusterSource | readonly ClusterNode[] | RedisClient | StandIn;
+export type RedisSource =
+  string | RedisOptions | ClusterSource | readonly ClusterNode[] | RedisClient | StandIn;
 
 /**
  * Connections that several schedulers of a process share, however many topics they are in, as `connect` makes them. Nothing else

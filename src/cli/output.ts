@@ -122,7 +122,10 @@ const HINTS: readonly [RegExp, string][] = [
   [/certificate has expired|does not match certificate/, 'the server needs another certificate'],
   [/this is a node of a Redis Cluster|: (MOVED|CROSSSLOT) /, 'begin the URL with redis+cluster://'],
   [/: CLUSTERDOWN /, 'look at CLUSTER INFO: a master is missing, or slots have none'],
-  [/this is a sentinel/, 'begin the URL with redis+sentinel:// and end it with /, and the name of the master'],
+  [
+    /this is a sentinel/,
+    'begin the URL with redis+sentinel:// and end it with /, and the name of the master',
+  ],
   [/cluster support disabled/, 'this is a single server: begin the URL with redis://'],
   [/certificate required/, 'give a certificate: --tls-cert and --tls-key'],
   [

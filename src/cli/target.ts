@@ -87,9 +87,13 @@ function tlsOf(given: TargetOptions, env: Terminal['env'], isSecure: boolean): R
   });
   const named = ca ?? cert ?? key;
   if (!named) return undefined;
-  if (!isSecure) throw new UsageError(`${named.name} is for TLS, and the URL is not`, 'begin the URL with rediss://');
+  if (!isSecure)
+    throw new UsageError(`${named.name} is for TLS, and the URL is not`, 'begin the URL with rediss://');
   if (!cert !== !key)
-    throw new UsageError('a certificate and its key belong together', `give ${FLAGS.tlsCert} and ${FLAGS.tlsKey}`);
+    throw new UsageError(
+      'a certificate and its key belong together',
+      `give ${FLAGS.tlsCert} and ${FLAGS.tlsKey}`,
+    );
   return {
     ...(ca && { ca: ca.content() }),
     ...(cert && { cert: cert.content() }),
@@ -102,6 +106,9 @@ function read(name: string, file: string): Buffer {
     return readFileSync(file);
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    throw new UsageError(`the file of ${name} cannot be read (${code})`, 'it holds a certificate or a key as PEM');
+    throw new UsageError(
+      `the file of ${name} cannot be read (${code})`,
+      'it holds a certificate or a key as PEM',
+    );
   }
 }

@@ -69,7 +69,12 @@ class Trouble {
     if (this.#asked || !('nodes' in this.#client)) return;
     const { startupNodes, options } = this.#client as unknown as Inside;
     const place = { ...options.redisOptions, ...startupNodes[0] };
-    this.#asked = new Redis({ ...place, replyMapping: 'legacy', retryStrategy: () => null, lazyConnect: true });
+    this.#asked = new Redis({
+      ...place,
+      replyMapping: 'legacy',
+      retryStrategy: () => null,
+      lazyConnect: true,
+    });
     this.#asked.on('error', this.#noteInner);
     this.#asked.connect().catch(() => undefined);
   }
@@ -137,7 +142,9 @@ async function refuseOthers(redis: Redis): Promise<void> {
   const { host = 'localhost', port = 6379 } = redis.options;
   const scheme = redis.options.tls ? 'rediss' : 'redis';
   if (kind === 'cluster' && !redis.options.sentinels)
-    throw new Error(`this is a node of a Redis Cluster; give ${scheme}+cluster://${host}:${port}, or { cluster: [...] }`);
+    throw new Error(
+      `this is a node of a Redis Cluster; give ${scheme}+cluster://${host}:${port}, or { cluster: [...] }`,
+    );
   if (kind === 'sentinel') {
     const masters = [...info.matchAll(/^master\d+:name=([^,]*),/gm)].map(([, master]) => master);
     const known = masters.length === 0 ? 'no master' : masters.join(', ');

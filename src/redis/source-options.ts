@@ -36,12 +36,29 @@ const SERVER_OPTIONS = namesOf<RedisOptions>({
   ...{ sentinelRetryStrategy: true, sentinelReconnectStrategy: true, sentinelCommandTimeout: true },
   ...{ sentinelMaxConnections: true, preferredSlaves: true, updateSentinels: true, failoverDetector: true },
   ...{ enableTLSForSentinelMode: true, retryStrategy: true, commandTimeout: true, blockingTimeout: true },
-  ...{ blockingTimeoutGrace: true, socketTimeout: true, keepAlive: true, noDelay: true, connectionName: true },
+  ...{
+    blockingTimeoutGrace: true,
+    socketTimeout: true,
+    keepAlive: true,
+    noDelay: true,
+    connectionName: true,
+  },
   ...{ disableClientInfo: true, clientInfoTag: true, username: true, password: true, db: true },
   ...{ autoResubscribe: true, autoResendUnfulfilledCommands: true, reconnectOnError: true, readOnly: true },
-  ...{ stringNumbers: true, protocol: true, replyMapping: true, connectTimeout: true, disconnectTimeout: true },
+  ...{
+    stringNumbers: true,
+    protocol: true,
+    replyMapping: true,
+    connectTimeout: true,
+    disconnectTimeout: true,
+  },
   ...{ monitor: true, maxRetriesPerRequest: true, maxLoadingRetryTime: true, enableAutoPipelining: true },
-  ...{ autoPipeliningIgnoredCommands: true, offlineQueue: true, commandQueue: true, enableOfflineQueue: true },
+  ...{
+    autoPipeliningIgnoredCommands: true,
+    offlineQueue: true,
+    commandQueue: true,
+    enableOfflineQueue: true,
+  },
   ...{ enableReadyCheck: true, lazyConnect: true, scripts: true, himportFieldsets: true, keyPrefix: true },
   ...{ showFriendlyErrorStack: true },
 });
@@ -53,7 +70,12 @@ const CLUSTER_OPTIONS = namesOf<ClusterOptions>({
   ...{ retryDelayOnClusterDown: true, retryDelayOnTryAgain: true, retryDelayOnMoved: true },
   ...{ slotsRefreshTimeout: true, slotsRefreshInterval: true, shardedSubscribers: true, redisOptions: true },
   ...{ lazyConnect: true, useSRVRecords: true, resolveSrv: true, dnsLookup: true, natMap: true },
-  ...{ enableAutoPipelining: true, autoPipeliningIgnoredCommands: true, scripts: true, himportFieldsets: true },
+  ...{
+    enableAutoPipelining: true,
+    autoPipeliningIgnoredCommands: true,
+    scripts: true,
+    himportFieldsets: true,
+  },
   ...{ keyPrefix: true, showFriendlyErrorStack: true },
 });
 
@@ -65,7 +87,8 @@ export function readOptions(given: object): Choice {
     if (Object.hasOwn(options, name)) refuse(name, `redis.${name} is no option of ioredis; ${instead}`);
   if (isGiven(options.cluster)) return ofCluster(options as ClusterSource);
   if (isGiven(options.sentinels)) return ofSentinels(options);
-  if (isGiven(options.name)) refuse('name', 'redis.name is the name of a master that sentinels know; give sentinels, too');
+  if (isGiven(options.name))
+    refuse('name', 'redis.name is the name of a master that sentinels know; give sentinels, too');
   if (!PLACES.some((name) => isGiven(options[name]))) refuseUnknown(options);
   return { kind: 'server', options };
 }
@@ -88,7 +111,8 @@ function ofSentinels(options: RedisOptions): Choice {
     refuse('name', 'redis.name: beside sentinels stands the name of the master that they know');
   const listed = (sentinels as readonly unknown[]).map((one, i): Address => {
     const { host, port } = (typeof one === 'string' ? readAddress(one, 26_379) : one) as Partial<Address>;
-    if (typeof host !== 'string' && !isPort(port)) refuse('sentinels', `redis.sentinels[${i}] names no host and no port`);
+    if (typeof host !== 'string' && !isPort(port))
+      refuse('sentinels', `redis.sentinels[${i}] names no host and no port`);
     return typeof one === 'string' ? { host: host!, port: port! } : (one as Address);
   });
   // else ioredis speaks to the master without TLS, whatever tls says
@@ -100,9 +124,13 @@ function ofSentinels(options: RedisOptions): Choice {
 export function ofCluster({ cluster, ...others }: ClusterSource): Choice {
   const listed: unknown = cluster;
   if (!Array.isArray(listed) || listed.length === 0)
-    refuse('cluster', 'redis.cluster: allowed is an array of at least one node: { host, port }, host:port or a redis:// URL');
+    refuse(
+      'cluster',
+      'redis.cluster: allowed is an array of at least one node: { host, port }, host:port or a redis:// URL',
+    );
   for (const name of ['host', 'port', 'path', 'sentinels', 'name'] as const)
-    if (isGiven((others as RedisOptions)[name])) refuse(name, `redis.${name} and redis.cluster exclude each other`);
+    if (isGiven((others as RedisOptions)[name]))
+      refuse(name, `redis.${name} and redis.cluster exclude each other`);
   const nodes = (listed as readonly ClusterNode[]).map(nodeOf);
   const [own, options]: [RedisOptions, ClusterOptions] = [{}, {}];
   for (const [name, value] of Object.entries(others))
@@ -110,7 +138,9 @@ export function ofCluster({ cluster, ...others }: ClusterSource): Choice {
   // how to be let in holds for nodes that are found later, too
   const known = nodes.find(({ username, password, tls }) => username ?? password ?? tls) ?? {};
   const { username, password, tls } = known as RedisOptions;
-  const found = Object.fromEntries(Object.entries({ username, password, tls }).filter(([, value]) => isGiven(value)));
+  const found = Object.fromEntries(
+    Object.entries({ username, password, tls }).filter(([, value]) => isGiven(value)),
+  );
   const redisOptions = { ...found, ...options.redisOptions, ...own };
   refuseDatabase(redisOptions.db);
   return {
@@ -124,7 +154,10 @@ function nodeOf(node: ClusterNode, i: number): RedisOptions {
   const where = `cluster[${i}]`;
   const one = readNode(node);
   if (one === undefined)
-    refuse('cluster', `redis.${where}: allowed is { host, port }, host:port, a redis:// URL, or a port of this machine`);
+    refuse(
+      'cluster',
+      `redis.${where}: allowed is { host, port }, host:port, a redis:// URL, or a port of this machine`,
+    );
   return { ...one, host: one.host ?? '127.0.0.1', port: Number(one.port ?? 6379) };
 }
 

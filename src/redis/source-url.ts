@@ -46,9 +46,13 @@ const PARAMETERS: Readonly<Record<string, 'text' | 'number'>> = {
 export function readUrl(url: string): Place {
   const scheme = SCHEME.exec(url)?.[1]?.toLowerCase();
   if (scheme === undefined) throw new ConfigError('redis', hidePassword(url), FORMS);
-  const [, authority, path, query] = /^[^:]+:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/.exec(url) ?? bad(ENCODE);
+  const [, authority, path, query] =
+    /^[^:]+:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/.exec(url) ?? bad(ENCODE);
   const at = authority!.lastIndexOf('@');
-  const options: RedisOptions = { ...userOf(authority!.slice(0, Math.max(0, at))), ...readQuery(query ?? '') };
+  const options: RedisOptions = {
+    ...userOf(authority!.slice(0, Math.max(0, at))),
+    ...readQuery(query ?? ''),
+  };
   const places = authority!.slice(at + 1);
   if (scheme === 'unix') return ofSocket(places, path ?? '', options);
   if (scheme.startsWith('rediss')) options.tls = {};
@@ -71,7 +75,8 @@ function ofCluster(nodes: Address[], path: string, options: RedisOptions): Place
 }
 
 function ofSentinels(sentinels: Address[], path: string, options: RedisOptions): Place {
-  const [, name, database] = /^\/([^/]+)(\/.*)?$/.exec(path) ?? bad('behind the sentinels stands the name of the master');
+  const [, name, database] =
+    /^\/([^/]+)(\/.*)?$/.exec(path) ?? bad('behind the sentinels stands the name of the master');
   const secure = options.tls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {};
   const master = { ...options, ...secure, ...databaseOf(database ?? '', options) };
   return { kind: 'server', options: { ...master, sentinels, name: decoded(name!) } };
@@ -89,7 +94,9 @@ function userOf(text: string): RedisOptions {
 }
 
 function addressesOf(text: string, port: number): Address[] {
-  return text.split(',').map((one) => readAddress(one, port) ?? bad('it names no host, or no port from 1 to 65535'));
+  return text
+    .split(',')
+    .map((one) => readAddress(one, port) ?? bad('it names no host, or no port from 1 to 65535'));
 }
 
 /** `host`, `host:port`, `[address of IPv6]:port`; undefined: it is none. */
@@ -102,7 +109,8 @@ export function readAddress(text: string, port = PORT): Address | undefined {
 
 /** A path that is no number is most likely the rest of a password with an unencoded slash: it is not shown. */
 function databaseOf(path: string, { db }: RedisOptions): RedisOptions {
-  const [, digits] = /^\/?(\d{0,9})$/.exec(path) ?? bad(`behind the last / stands the number of a database; ${ENCODE}`);
+  const [, digits] =
+    /^\/?(\d{0,9})$/.exec(path) ?? bad(`behind the last / stands the number of a database; ${ENCODE}`);
   if (digits !== '' && db !== undefined) bad('it names two databases');
   return digits === '' ? {} : { db: Number(digits) };
 }
@@ -111,11 +119,14 @@ function readQuery(query: string): RedisOptions {
   const options: Record<string, string | number> = {};
   for (const [name, value] of new URLSearchParams(query)) {
     if (name === 'keyPrefix' && value === '') continue;
-    if (name === 'keyPrefix') throw new ConfigError('redis.keyPrefix', value, 'none: the topic keeps fleets apart');
+    if (name === 'keyPrefix')
+      throw new ConfigError('redis.keyPrefix', value, 'none: the topic keeps fleets apart');
     const kind = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;
     const shown = /^\w{1,40}$/.test(name) ? `?${name}` : 'that name';
     if (kind === undefined)
-      bad(`it knows no parameter ${shown}, there are ${Object.keys(PARAMETERS).join(', ')}; ioredis options have more`);
+      bad(
+        `it knows no parameter ${shown}, there are ${Object.keys(PARAMETERS).join(', ')}; ioredis options have more`,
+      );
     if (kind === 'number' && !/^\d{1,9}$/.test(value)) bad(`?${name} is no number`);
     options[name] = kind === 'number' ? Number(value) : value;
   }

@@ -85,5 +85,7 @@ function placeOf({ path, host, port, sentinels, name }: RedisOptions): string {
 }
 
 function placesOf(places: readonly Partial<Address>[]): string {
-  return places.map(({ host = 'localhost', port }) => (port === undefined ? host : `${host}:${port}`)).join(', ');
+  return places
+    .map(({ host = 'localhost', port }) => (port === undefined ? host : `${host}:${port}`))
+    .join(', ');
 }

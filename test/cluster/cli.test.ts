@@ -31,7 +31,11 @@ interface Place {
 describe('sched-lua on many machines', function () {
   this.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), 'sched-lua-cli-'));
-  const [cert, key, socket] = ['cert', 'key', 'r.sock'].map((name) => join(folder, name)) as [string, string, string];
+  const [cert, key, socket] = ['cert', 'key', 'r.sock'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
   const cluster = new TestCluster();
   const servers: PrivateRedis[] = [];
   let sentinel: Sentinel | undefined;
@@ -111,7 +115,9 @@ describe('sched-lua on many machines', function () {
         const doctor = (await run('doctor', '--json')).json();
         expect((doctor.findings as unknown[]).length).to.equal(11 * (count === 6 ? 3 : 1));
         expect(await fine('dead', 'ls', topic)).to.match(/gone/);
-        const [{ entry }] = (JSON.parse(await fine('dead', 'ls', topic, '--json')) as { entries: [{ entry: string }] }).entries;
+        const [{ entry }] = (
+          JSON.parse(await fine('dead', 'ls', topic, '--json')) as { entries: [{ entry: string }] }
+        ).entries;
         expect(await fine('dead', 'retry', entry, topic, '--no-wait')).to.match(/put again/);
         expect(await fine('dead', 'ls', topic)).not.to.match(/gone/);
       } finally {
@@ -134,9 +140,17 @@ describe('sched-lua on many machines', function () {
   });
 
   const wrong: readonly [what: string, flags: () => string[], says: RegExp][] = [
-    ['TLS files and a plain URL', () => ['--tls-ca', cert], /^sched-lua: --tls-ca is for TLS, and the URL is not\nhint: .*rediss:/],
+    [
+      'TLS files and a plain URL',
+      () => ['--tls-ca', cert],
+      /^sched-lua: --tls-ca is for TLS, and the URL is not\nhint: .*rediss:/,
+    ],
     ['a certificate without its key', () => ['--url', 'rediss://h', '--tls-cert', cert], /belong together/],
-    ['a file that is not there', () => ['--url', 'rediss://h', '--tls-ca', `${cert}-not`], /file of --tls-ca cannot be read \(ENOENT\)/],
+    [
+      'a file that is not there',
+      () => ['--url', 'rediss://h', '--tls-ca', `${cert}-not`],
+      /file of --tls-ca cannot be read \(ENOENT\)/,
+    ],
   ];
   for (const [what, flags, says] of wrong)
     it(`refuses ${what}`, async () => {

@@ -26,7 +26,14 @@ const at = (places: readonly Place[]): string[] => places.map(({ host, port }) =
 /** Two nodes on several shards, of which one serves what the other accepted. */
 async function serves(redis: RedisSource): Promise<void> {
   const topic = freshTopic();
-  const options = { redis, topic, ...QUICK, loadShards: 4, commandTimeout: 20_000, onWarning: () => undefined };
+  const options = {
+    redis,
+    topic,
+    ...QUICK,
+    loadShards: 4,
+    commandTimeout: 20_000,
+    onWarning: () => undefined,
+  };
   const nodes: Node[] = [];
   try {
     for (const node of ['front', 'engine']) nodes.push(await Scheduler.start<Prompt>({ ...options, node }));
@@ -74,7 +81,11 @@ describe('the option redis, of many machines', function () {
       'an array of nodes': () => cluster.places,
       'an array of host:port': () => at(cluster.places),
       'an array of URLs': () => at(cluster.places).map((place) => `redis://${ENCODED}@${place}`),
-      'an object with nodes, a user and options': () => ({ cluster: cluster.places, ...USER, maxRedirections: 3 }),
+      'an object with nodes, a user and options': () => ({
+        cluster: cluster.places,
+        ...USER,
+        maxRedirections: 3,
+      }),
       'TLS by its CA and a client certificate': () => ({ cluster: cluster.tlsPlaces, ...USER, tls: TLS }),
       'TLS by URLs and a CA': () => ({
         cluster: at(cluster.tlsPlaces).map((place) => `rediss://${ENCODED}@${place}`),
@@ -97,7 +108,11 @@ describe('the option redis, of many machines', function () {
       });
 
     it('has a socket for each master and one for wake-ups, whatever nodes were named', async () => {
-      const node = await Scheduler.start({ redis: cluster.places, topic: freshTopic(), onWarning: () => undefined });
+      const node = await Scheduler.start({
+        redis: cluster.places,
+        topic: freshTopic(),
+        onWarning: () => undefined,
+      });
       try {
         await waitUntil(async () => (await cluster.sockets()) === 4, 'four sockets: replicas have none');
       } finally {
@@ -122,7 +137,9 @@ describe('the option redis, of many machines', function () {
       const redis = { cluster: cluster.tlsPlaces, tls: {} };
       const options = { redis, topic: freshTopic(), commandTimeout: 2_000 };
       const { message } = await rejection(Scheduler.start(options));
-      expect(message).to.match(/^no connection to Redis at the Cluster of 127.*within 2000 ms: .*(certificate|signed)/);
+      expect(message).to.match(
+        /^no connection to Redis at the Cluster of 127.*within 2000 ms: .*(certificate|signed)/,
+      );
     });
   });
 
@@ -152,8 +169,14 @@ describe('the option redis, of many machines', function () {
     });
 
     it('refuses a client without a certificate', async () => {
-      const options = { redis: { host: 'localhost', port: secure, tls: CA }, topic: freshTopic(), commandTimeout: 2_000 };
-      expect((await rejection(Scheduler.start(options))).message).to.match(/certificate required|ECONNRESET|closed/i);
+      const options = {
+        redis: { host: 'localhost', port: secure, tls: CA },
+        topic: freshTopic(),
+        commandTimeout: 2_000,
+      };
+      expect((await rejection(Scheduler.start(options))).message).to.match(
+        /certificate required|ECONNRESET|closed/i,
+      );
     });
   });
 
@@ -188,7 +211,9 @@ describe('the option redis, of many machines', function () {
     it('is named by a plain client that meets a sentinel', async () => {
       const { message } = await refusal(`redis://127.0.0.1:${sentinel.port}`);
       expect(message).to.match(
-        new RegExp(`this is a sentinel, which knows ${sentinel.name}; give redis\\+sentinel://127.0.0.1:\\d+/${sentinel.name},`),
+        new RegExp(
+          `this is a sentinel, which knows ${sentinel.name}; give redis\\+sentinel://127.0.0.1:\\d+/${sentinel.name},`,
+        ),
       );
     });
 

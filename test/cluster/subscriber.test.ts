@@ -56,7 +56,9 @@ describe('the subscriber on a Cluster', function () {
       await waitUntil(() => subscribed === times, `subscribed ${times} times`);
       await waitUntil(async () => (await placeOf(topic, 'engine')) >= 0, 'it is subscribed');
       const now = await placeOf(topic, 'engine');
-      expect(now).to.be.within(0, MASTERS - 1).and.not.to.equal(last);
+      expect(now)
+        .to.be.within(0, MASTERS - 1)
+        .and.not.to.equal(last);
       last = now;
     }
   });

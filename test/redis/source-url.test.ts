@@ -95,7 +95,11 @@ describe('where Redis is', () => {
       server({ sentinels: [ONE], name: 'fleet', tls: {}, enableTLSForSentinelMode: true }),
     ],
     ['options without a place: those of localhost', () => ({ db: 3 }), server({ db: 3 })],
-    ['options that ioredis does not know, beside a place', () => ({ ...ONE, x: 1 }) as never, server({ ...ONE, x: 1 })],
+    [
+      'options that ioredis does not know, beside a place',
+      () => ({ ...ONE, x: 1 }) as never,
+      server({ ...ONE, x: 1 }),
+    ],
   ];
   for (const [what, source, place] of objects)
     it(`reads ${what}`, () => {
@@ -104,7 +108,8 @@ describe('where Redis is', () => {
     });
 
   const badUrls: Readonly<Record<string, RegExp>> = {
-    [`http://app:${SECRET}@h`]: /allowed is a URL that begins with redis:\/\/, .*rediss\+sentinel:\/\/ or unix:\/\/\/$/,
+    [`http://app:${SECRET}@h`]:
+      /allowed is a URL that begins with redis:\/\/, .*rediss\+sentinel:\/\/ or unix:\/\/\/$/,
     '/run/r.sock': /allowed is a URL/,
     'redis://app:s3cr3t/x@h2': /no host, or no port/,
     'redis://app:s3cr3t#x@h2': /encode @ : \/ \? # and %/,
@@ -135,7 +140,8 @@ describe('where Redis is', () => {
     it(`refuses ${hidePassword(url)}`, () => {
       const error = refusal(url);
       expect(error.message).to.match(message);
-      for (const secret of ['s3cr3t', SECRET]) expect(inspect(error, { depth: Infinity })).not.to.include(secret);
+      for (const secret of ['s3cr3t', SECRET])
+        expect(inspect(error, { depth: Infinity })).not.to.include(secret);
     });
 
   const lazy = { lazyConnect: true };

@@ -80,7 +80,9 @@ describe('the option redis', () => {
     it(`refuses ${what}, and shows nothing of it`, async () => {
       const error = await rejection(Scheduler.start({ redis: source() as RedisSource }));
       expect(error).to.be.instanceOf(ConfigError).with.property('option', 'redis');
-      expect(error.message).to.match(/allowed is a redis:\/\/ URL, ioredis options, nodes of a Cluster, or an ioredis client$/);
+      expect(error.message).to.match(
+        /allowed is a redis:\/\/ URL, ioredis options, nodes of a Cluster, or an ioredis client$/,
+      );
       if (what !== 'a function') expect(inspect(error, { depth: Infinity })).not.to.include(SECRET);
     });
   }

@@ -69,9 +69,17 @@ export class TestCluster {
     const slaves = async ({ admin }: Member): Promise<number> =>
       String(await admin.call('CLUSTER', 'NODES')).match(/ (myself,)?slave /g)?.length ?? 0;
     for (const { admin } of replicas)
-      await waitUntil(async () => ((await admin.role()) as string[])[3] === 'connected', 'it replicates', 30_000);
+      await waitUntil(
+        async () => ((await admin.role()) as string[])[3] === 'connected',
+        'it replicates',
+        30_000,
+      );
     for (const member of this.#members)
-      await waitUntil(async () => (await slaves(member)) === replicas.length, 'all know the replicas', 30_000);
+      await waitUntil(
+        async () => (await slaves(member)) === replicas.length,
+        'all know the replicas',
+        30_000,
+      );
   }
 
   get #masters(): Member[] {
