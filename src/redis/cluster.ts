@@ -11,6 +11,7 @@ const MOST_PAUSE_MS = 800;
 /** What is used of the client that its types do not show. */
 interface Inside {
   refreshSlotsCache(callback?: (error?: Error) => void): void;
+  clearNodesRefreshInterval(): void;
 }
 
 /** Looks after the client for as long as it lives. Before anything is sent. */
@@ -27,7 +28,13 @@ export function tend(cluster: Cluster, silenceMs: (() => number) | undefined): v
  */
 function limitRefreshes(cluster: Cluster): void {
   const inside = cluster as unknown as Inside;
-  const refresh = inside.refreshSlotsCache.bind(cluster);
+  const asked = inside.refreshSlotsCache.bind(cluster);
+  // one that ends after the client sets a timer for the next, which nobody would clear
+  const refresh = (callback: (error?: Error) => void): void =>
+    asked((error) => {
+      callback(error);
+      if (cluster.status !== 'ready' && cluster.status !== 'connect') inside.clearNodesRefreshInterval();
+    });
   let pauseMs = FIRST_PAUSE_MS;
   let lastAt = -Infinity;
   let waiting: ((error?: Error) => void)[] | undefined;

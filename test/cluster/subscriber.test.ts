@@ -68,8 +68,12 @@ describe('the subscriber on a Cluster', function () {
     const topic = topicWithout(victim);
     const engine = await start('engine', topic);
     const front = await start('front', topic);
-    while ((await placeOf(topic, 'engine')) !== victim)
-      await cluster.admin(await placeOf(topic, 'engine')).call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    const isAtVictim = async (): Promise<boolean> => {
+      const place = await placeOf(topic, 'engine');
+      if (place >= 0 && place !== victim) await cluster.admin(place).call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      return place === victim;
+    };
+    await waitUntil(isAtVictim, 'the engine listens by way of the victim', 30_000);
     const executed: string[] = [];
     void engine.run(({ id }) => void executed.push(id), { budget: room() });
     await front.putRequests([request('before')]);
