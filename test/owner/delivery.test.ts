@@ -134,6 +134,39 @@ describe('delivery', () => {
     expect(told).to.deep.equal({ x: ['failed no luck'], y: ['expired'] });
   });
 
+  it('tells why it ended early, and that a runner gave no reason', () => {
+    const { told } = run((world) => {
+      for (const id of ['x', 'y', 'z']) world.pending(id);
+      world.deliver(
+        mail(x, 5, 1, 'failed'),
+        mail(ticketOf('y'), 0, 0, 'expired', 'too late'),
+        mail(ticketOf('z'), 0, 0, 'cancelled', 'reset'),
+      );
+    });
+    expect(told).to.deep.equal({
+      ...{ x: ['failed its runner gave no reason'], y: ['expired too late'], z: ['cancelled reset'] },
+    });
+  });
+
+  it('knows nobody who ran what has no story', () => {
+    const { told, ended } = run((world) => {
+      world.pending('x');
+      const { story, ...final } = mail(x, 5, 1, 'finished');
+      expect(story).not.to.equal(undefined);
+      world.deliver(final);
+    });
+    expect([told, ended]).to.deep.equal([{ x: ['finished'] }, ['x finished ']]);
+  });
+
+  it('says whether a result is the next one of a pending request', () => {
+    run((world) => {
+      world.pending('x');
+      const isNext = (ticket: Ticket, number: number): boolean =>
+        world.delivery.isNext(mail(ticket, 5, number));
+      expect([isNext(x, 1), isNext(x, 2), isNext(ticketOf('y'), 1)]).to.deep.equal([true, false, false]);
+    });
+  });
+
   it('tells of a restart before the results of the later attempt', () => {
     const { told, asked } = run((world) => {
       world.pending('x');
@@ -316,6 +349,7 @@ describe('delivery', () => {
         world.delivery.placed(world.pending('x', ticketOf('x', 90_000)));
       });
       expect(world.told).to.deep.equal({ x: ['chunk'] });
+      expect(world.delivery.disowns(ticketOf('x', 90_000)), 'it stands').to.equal(false);
     });
 
     it('is not taken for one while a put is unanswered', async () => {

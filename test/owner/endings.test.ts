@@ -63,7 +63,26 @@ describe('an owner ends a request', () => {
     });
   });
 
+  it('by its id, if it is pending here', async () => {
+    const pending = await world.accepted('x');
+    expect(await world.owner.cancelId('y')).to.equal(false);
+    expect(await world.owner.cancelId('x')).to.equal(true);
+    expect(world.shard.cancelled).to.deep.equal([ticketOf('x')]);
+    pending.abandoned = true;
+    expect(await world.owner.cancelId('x'), 'its caller has gone').to.equal(false);
+    expect(world.shard.cancelled.length).to.equal(1);
+  });
+
   describe('that is put again', () => {
+    it('by a reset, which Redis has no ticket of', async () => {
+      await world.accepted('x');
+      world.deliver(mailOf(ticketOf('x'), 'lost'));
+      await waitUntil(() => world.shard.puts.length === 2, 'it is put again');
+      expect(await world.owner.reset()).to.deep.equal(['x']);
+      expect(world.told).to.deep.equal({ x: ['cancelled: reset'] });
+      await world.shard.answer(ok('x', 2));
+    });
+
     it('at once when it is cancelled, and cancels what the put brings', async () => {
       const pending = await world.accepted('x');
       world.deliver(mailOf(ticketOf('x'), 'lost'));

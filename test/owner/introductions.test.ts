@@ -104,7 +104,8 @@ describe('introductions', () => {
     await lease();
     introductions.take(frameOf([6, 2]));
     introductions.take(frameOf([5, 3, 't'], [6, 3, 'u'], [5, 4]));
-    expect(told).to.deep.equal(['t 5.3!', 'u 6.1', 'u 6.2', 'u 6.3', 't 5.4']);
+    introductions.take(frameOf([5, 5, 't']));
+    expect(told).to.deep.equal(['t 5.3!', 'u 6.1', 'u 6.2', 'u 6.3', 't 5.4', 't 5.5']);
   });
 
   it('forget the hole, too, once nobody has spoken of the claim for another lease', async () => {
@@ -139,6 +140,14 @@ describe('introductions', () => {
     introductions.take(frameOf([5, 1], [6, 1], [7, 1]));
     introductions.take(frameOf([5, 2, 't'], [6, 2, 'u'], [7, 2, 'v']));
     expect(told).to.deep.equal(['t 5.2!', 'u 6.1', 'u 6.2', 'v 7.1', 'v 7.2']);
+  });
+
+  it('have room again for what waits once others were told', () => {
+    introductions = make(3, 3);
+    introductions.take(frameOf([5, 1], [5, 2], [5, 3]));
+    introductions.take(frameOf([5, 4, 't'], [6, 1], [6, 2], [6, 3]));
+    introductions.take(frameOf([6, 4, 'u']));
+    expect(told.slice(4)).to.deep.equal(['u 6.1', 'u 6.2', 'u 6.3', 'u 6.4']);
   });
 
   it('let one chunk wait, however large it is', () => {

@@ -168,6 +168,14 @@ describe('the lane of results', () => {
     expect(await outcomes).to.deep.equal(['OK', 'ORPHAN', 'OK', 'OK', 'OK']);
   });
 
+  it('answers each in its place, also where those that are checked stand first', async () => {
+    const world = new World();
+    const [a, b] = world.granted('o', 5, 6);
+    const { outcomes } = await world.put(end(b!, 1), chunk(a!, 1));
+    await world.answer(0, 6, [], [taken(1)], ['ORPHAN']);
+    expect(await outcomes).to.deep.equal(['ORPHAN', 'OK']);
+  });
+
   it('names the last call that was answered, and the mark', async () => {
     const world = new World();
     const [a] = world.granted('o', 5);
@@ -240,6 +248,21 @@ describe('the lane of results', () => {
       expect(world.last, 'c was not checked').to.deep.equal([
         ...['2 0 1 9', 'o 0: 5.2 p2 o|t5', 'o|t7 7.1 chunk p1'],
       ]);
+      await world.answer(0, 9, [], [taken(1)], ['OK']);
+      await world.put(chunk(b!, 2), chunk(c!, 2));
+      expect(world.last, 'nor was b accepted').to.deep.equal([
+        ...['3 0 2 9', 'o 1: 7.2 p2 o|t7', 'o|t6 6.2 chunk p2'],
+      ]);
+    });
+
+    it('checks what follows, too, if the call is given up then', async () => {
+      const world = new World();
+      const [a] = world.granted('o', 5);
+      await world.put(chunk(a!, 1));
+      await world.reply('DOUBT', fence(0));
+      await world.lose(REFUSAL);
+      await world.put(chunk(a!, 1));
+      expect(world.last).to.deep.equal(['2 0 0 5', 'o|t5 5.1 chunk p1']);
     });
 
     it('cuts frames once more if it has another mark meanwhile, and no oftener', async () => {
