@@ -170,7 +170,14 @@ describe('the range of an argument', () => {
     // half a group would be one argument that is read by nothing
     for (const more of [[], ['']]) expect(await given(0.5, more)).to.match(REFUSED);
     const own = [`${hex(14)}0001n`, ''];
-    expect(await given(ITEMS + 1, Array<string[]>(ITEMS + 1).fill(own).flat())).to.match(REFUSED);
+    expect(
+      await given(
+        ITEMS + 1,
+        Array<string[]>(ITEMS + 1)
+          .fill(own)
+          .flat(),
+      ),
+    ).to.match(REFUSED);
     expect(await given(0, [])).to.equal('taken');
   });
 

@@ -206,6 +206,33 @@ describe('a mailbox', () => {
       expect(log).to.deep.equal(['take 0', 'told 1', 'take 1']);
     });
 
+    it('nor one that a take has done which came while it was about to be told', async () => {
+      answers = [{ mails: [mail(1)], more: false }];
+      await mailbox.empty();
+      await new Promise((resolve) => setImmediate(resolve));
+      await mailbox.empty();
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      expect(log).to.deep.equal(['take 0', 'told 1', 'take 1']);
+    });
+
+    it('has been looked into once there is no more, though it is looked into again', async () => {
+      const flights: ((answer: Awaited<ReturnType<Shard['takeResults']>>) => void)[] = [];
+      const takeResults: Shard['takeResults'] = () => new Promise((resolve) => flights.push(resolve));
+      const rung = new Mailbox({ takeResults, tick: tick(9) } as unknown as Shard, readerOf());
+      let isSeen = false;
+      const first = rung.empty().then(() => (isSeen = true));
+      const second = rung.empty();
+      const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+      await turn();
+      const third = rung.empty();
+      flights.shift()!({ isBox: false, mails: [mail(1)], more: false });
+      await turn();
+      expect(isSeen).to.equal(true);
+      flights.shift()!({ isBox: false, mails: [], more: false });
+      await Promise.all([first, second, third]);
+      rung.close();
+    });
+
     it('is read no more once it is closed, also where there is more', async () => {
       answers = [{ mails: [mail(1)], more: true }];
       const emptied = mailbox.empty();

@@ -6,10 +6,10 @@ describe('what is given back by a loop', () => {
 
   it('is given back at once, and from the second time on as its caller says', () => {
     const returned = new Returned();
-    const asked = { countTry: true };
-    expect(returned.pausing('a', asked)).to.deep.equal({ ...AT_ONCE, ...asked });
+    const reason = { elsewhere: true };
+    expect(returned.pausing('a', reason)).to.deep.equal({ ...AT_ONCE, ...reason });
     expect(returned.pausing('b', { afterMs: 7 }), 'a pause that is asked for').to.deep.equal({ afterMs: 7 });
-    for (const ticket of ['a', 'b', 'a']) expect(returned.pausing(ticket, asked)).to.equal(asked);
+    for (const ticket of ['a', 'b', 'a']) expect(returned.pausing(ticket, reason)).to.equal(reason);
   });
 
   it('is forgotten once a result was sent', () => {
