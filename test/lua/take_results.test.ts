@@ -144,6 +144,16 @@ describe('take_results', () => {
     expect((await shard.snapshot()).out.length).to.equal(6);
   });
 
+  it('is taken off by a refresh, too, where no chunk ever came and nothing is counted', async () => {
+    const { shard } = await claimed();
+    const x = await shard.held('a|x');
+    const final = { ...x, number: 1, kind: 'finished' as const, payload: '' };
+    await shard.run(putResults(shard, 'b', [final]));
+    const [mail] = (await shard.run(takeResults(shard, 'a'))).slice(3).map(parseMail);
+    expect(String((await shard.run(refresh(shard, 'a', { cursor: mail!.tick })))[0])).to.equal('OK');
+    expect((await shard.snapshot()).out).to.deep.equal([]);
+  });
+
   it('knows how much waits by the totals that the cursor hands back, in a take and in a refresh', async () => {
     const { shard, send } = await claimed();
     await send(4, 10);

@@ -225,10 +225,10 @@ describe('a mailbox', () => {
       const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
       await turn();
       const third = rung.empty();
-      flights.shift()!({ isBox: false, mails: [mail(1)], more: false });
+      flights.shift()!({ mails: [mail(1)], more: false });
       await turn();
       expect(isSeen).to.equal(true);
-      flights.shift()!({ isBox: false, mails: [], more: false });
+      flights.shift()!({ mails: [], more: false });
       await Promise.all([first, second, third]);
       rung.close();
     });

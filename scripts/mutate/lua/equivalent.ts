@@ -13,6 +13,7 @@ const CLAIMED =
   "#record > layout.WAITING_LENGTH and sub(record, layout.HOLDER - 1, layout.HOLDER - 1) == '|'";
 const GROUPS = "count > 0 and require('lib.groups')(FIRST, count, fields)";
 const TAKEN = "taken ~= '' and not doubt";
+const CONFIRMED = "cursor ~= '' and require('lib.confirm')(string.sub(cursor, 1, 14)) and calls[3]";
 const IN_HEADS = 'at and at <= heads and at % HEAD ~= 1';
 const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 
@@ -52,6 +53,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     ...{ file: 'lua/refresh.lua', before: REAP, after: REAP.replace(/.* and /, '') },
     why: NOTHING_TO_DO,
+  },
+  {
+    ...{ file: 'lua/refresh.lua', before: CONFIRMED, after: CONFIRMED.replace("cursor ~= '' and ", '') },
+    why: 'only saves a look: no entry has an empty tick, so none is confirmed',
   },
   { file: 'lua/reset.lua', before: '#strays > 0', after: 'true', why: AS_IT_STANDS },
   { file: 'lua/lib/note_asks.lua', before: 'noted ~= NEVER', after: 'true', why: AS_IT_STANDS },
