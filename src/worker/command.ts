@@ -42,7 +42,8 @@ function fileOf(path: string): unknown {
 
 /** @throws ConfigError if the file of the key cannot be read, or is empty */
 export function optionsOf(given: Given & { engine: string }): WorkerOptions {
-  const { engineKeyFile, streamInterval, probe, drain, kind, listen: _, ...rest } = given;
+  const { engineKeyFile, streamInterval, probe, drain, kind, ...rest } = given;
+  delete rest.listen;
   return {
     ...rest,
     ...(kind === undefined ? {} : { kind: kind as NonNullable<WorkerOptions['kind']> }),
@@ -54,7 +55,7 @@ export function optionsOf(given: Given & { engine: string }): WorkerOptions {
 }
 
 function keyOf(path: string): string {
-  let key = '';
+  let key: string;
   try {
     key = readFileSync(path, 'utf8').trim();
   } catch (error) {

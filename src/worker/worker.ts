@@ -106,8 +106,8 @@ export class Worker {
     }
     this.#served = Promise.all(this.#schedulers.map((scheduler, i) => this.#serve(scheduler, i)));
     this.#served.catch(() => undefined);
-    const source = redis ?? process.env[REDIS_URL_VARIABLE] ?? DEFAULT_REDIS_URL;
-    this.#client = openClient(source) as unknown as RegistryClient;
+    const source = redis ?? (process.env[REDIS_URL_VARIABLE] || DEFAULT_REDIS_URL);
+    this.#client = openClient(source);
     this.#announcer = new Announcer(this.#client, fleet, this.#entries(), onWarning);
     await this.#announcer.start();
   }

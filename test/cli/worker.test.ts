@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { runCli, startCli } from './support.ts';
 describe('sched-lua worker', () => {
   const fleet = useWorkerFleet();
   const engine = useCountingEngines();
-  let running: ReturnType<typeof startCli>[] = [];
+  const running: ReturnType<typeof startCli>[] = [];
   let folder = '';
 
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'sched-lua-worker-'))));
@@ -38,7 +38,7 @@ describe('sched-lua worker', () => {
 
   async function page(address: string, path: string): Promise<{ status: number | undefined; body: string }> {
     const request = get(`http://${address}${path}`, { agent: false });
-    const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
     return { status: response.statusCode, body: await text(response) };
   }
 

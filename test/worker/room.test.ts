@@ -80,8 +80,8 @@ describe("an engine's room", () => {
   });
 
   it('is as the engine says where its user says nothing, and stays so while the engine says nothing', () => {
-    const { slots: _, blocks: __, blockSize: ___, ...rest } = LIMITS;
-    const room = new EngineRoom({ ...rest, defaultSlots: 256 });
+    const rest = { defaultSlots: 256, defaultBlockSize: 16, reserveOutput: 32, maxBatchedTokens: 8_192 };
+    const room = new EngineRoom(rest);
     expect(room.missing).to.deep.equal(['blocks']);
     room.correct({ blocks: 10, blockSize: 64, slots: 3 }, NOTHING);
     room.isUp = true;

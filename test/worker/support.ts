@@ -64,16 +64,22 @@ export class WorkerFleet {
   #fronts: Front[] = [];
   #kills: (() => Promise<void>)[] = [];
   redis!: Redis;
+  readonly #url: () => string;
+
+  constructor(url: () => string) {
+    this.#url = url;
+  }
 
   open(): void {
     this.name = freshTopic();
     this.warnings.length = 0;
-    this.redis = new Redis(redisUrl());
+    this.redis = new Redis(this.#url(), { maxRetriesPerRequest: null });
+    this.redis.on('error', () => undefined);
   }
 
   async worker(engine: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
     const worker = await Worker.start({
-      ...{ engine, fleet: this.name, redis: redisUrl(), scheduler: TIMES, probeMs: 50 },
+      ...{ engine, fleet: this.name, redis: this.#url(), scheduler: TIMES, probeMs: 50 },
       onWarning: (line) => void this.warnings.push(line),
       ...options,
     });
@@ -85,7 +91,7 @@ export class WorkerFleet {
     const front: Front = await Scheduler.start<WireRequest, WireResult>({
       ...TIMES,
       ...WIRE_OPTIONS,
-      ...{ redis: redisUrl(), topic: topicOf(this.name, model), node: 'gateway' },
+      ...{ redis: this.#url(), topic: topicOf(this.name, model), node: 'gateway' },
       onWarning: (line) => void this.warnings.push(line),
     });
     this.#fronts.push(front);
@@ -104,7 +110,7 @@ export class WorkerFleet {
       await gone;
     };
     this.#kills.push(kill);
-    const options = { engine, fleet: this.name, redis: redisUrl(), scheduler: TIMES, probeMs: 50, ...more };
+    const options = { engine, fleet: this.name, redis: this.#url(), scheduler: TIMES, probeMs: 50, ...more };
     child.send(options);
     const [said] = (await once(child, 'message')) as [Said];
     if ('error' in said) throw new Error(said.error);
@@ -119,8 +125,9 @@ export class WorkerFleet {
   }
 }
 
-export function useWorkerFleet(): WorkerFleet {
-  const fleet = new WorkerFleet();
+/** @param url of Redis; default: the one of the run */
+export function useWorkerFleet(url: () => string = redisUrl): WorkerFleet {
+  const fleet = new WorkerFleet(url);
   beforeEach(() => fleet.open());
   afterEach(() => fleet.close());
   return fleet;
@@ -158,7 +165,7 @@ async function hear(heard: Heard): Promise<void> {
     if (result.kind === 'restart') {
       heard.restarts += 1;
       heard.parts = [];
-    } else if (result.output !== undefined) take(heard, result.output as WireResult);
+    } else if (result.output !== undefined) take(heard, result.output);
     if (result.kind !== 'chunk' && result.kind !== 'restart') heard.final = result.kind;
     if (result.kind === 'failed') heard.reason = result.reason;
   }

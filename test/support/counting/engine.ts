@@ -78,6 +78,11 @@ export class CountingEngine {
     return this.#port;
   }
 
+  /** As {@link running}; of the real engine it must be asked for. */
+  runningNow(): Promise<number> {
+    return Promise.resolve(this.running);
+  }
+
   get waiting(): number {
     return this.#queue.length;
   }
@@ -166,32 +171,31 @@ export class CountingEngine {
   async #answer(path: string, body: Body, response: ServerResponse): Promise<void> {
     const { model, maxModelLen } = this.#options;
     const fault = this.#faults.shift() ?? {};
-    if (fault.reset) return void response.socket?.resetAndDestroy();
+    if (fault.reset) {
+      response.socket?.resetAndDestroy();
+      return;
+    }
+    const isChat = path === '/v1/chat/completions';
+    const prompt = tokensOf(isChat ? chatText(body) : (body.prompt ?? ''));
+    const most = body.max_completion_tokens ?? body.max_tokens ?? maxModelLen - prompt.length;
     if (fault.status !== undefined) {
       if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter);
-      return json(response, fault.status, { error: { message: `fault ${fault.status}`, type: 'fault' } });
+      json(response, fault.status, { error: { message: `fault ${fault.status}`, type: 'fault' } });
+    } else if (body.model !== model) {
+      json(response, 404, { error: { message: 'no such model', type: 'NotFoundError' } });
+    } else if (prompt.length + most > maxModelLen) {
+      json(response, 400, { error: { message: `maximum context length is ${maxModelLen} tokens` } });
+    } else {
+      const gone = new AbortController();
+      response.on('close', () => {
+        if (!response.writableFinished) gone.abort();
+      });
+      await this.#run(prompt, most, fault, gone.signal, new Speech(response, body, isChat, model));
+      if (gone.signal.aborted) this.aborted += 1;
     }
-    if (body.model !== model)
-      return json(response, 404, { error: { message: 'no such model', type: 'NotFoundError' } });
-    const isChat = path === '/v1/chat/completions';
-    const text = isChat ? chatText(body) : (body.prompt ?? '');
-    const prompt = tokensOf(text);
-    const most = body.max_completion_tokens ?? body.max_tokens ?? maxModelLen - prompt.length;
-    if (prompt.length + most > maxModelLen)
-      return json(response, 400, { error: { message: `maximum context length is ${maxModelLen} tokens` } });
-    let isGone = false;
-    response.on('close', () => (isGone = !response.writableFinished));
-    await this.#run(prompt, most, fault, () => isGone, new Speech(response, body, isChat, model));
-    if (isGone) this.aborted += 1;
   }
 
-  async #run(
-    prompt: string[],
-    most: number,
-    fault: Fault,
-    isGone: () => boolean,
-    speech: Speech,
-  ): Promise<void> {
+  async #run(prompt: string[], most: number, fault: Fault, gone: AbortSignal, speech: Speech): Promise<void> {
     await this.#slot();
     let mine = 0;
     const grow = (tokens: number): void => {
@@ -205,11 +209,17 @@ export class CountingEngine {
       grow(prompt.length);
       speech.begin(prompt.length);
       let token = prompt.at(-1);
-      for (let count = 0; !isGone(); count += 1) {
-        if (count === fault.dieAfter) return speech.die();
-        while (count === fault.stallAfter && !isGone()) await pause(5);
+      for (let count = 0; !gone.aborted; count += 1) {
+        if (count === fault.dieAfter) {
+          speech.die();
+          return;
+        }
+        while (count === fault.stallAfter && !gone.aborted) await pause(5);
         token = nextOf(token);
-        if (token === undefined || count === most) return speech.end(token === undefined ? 'stop' : 'length');
+        if (token === undefined || count === most) {
+          speech.end(token === undefined ? 'stop' : 'length');
+          return;
+        }
         grow(prompt.length + count + 1);
         this.generated += 1;
         speech.say(token);
