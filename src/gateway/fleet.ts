@@ -12,7 +12,10 @@ export type WireScheduler = Scheduler<WireRequest, WireResult>;
 const COMMAND_MS = 2_000;
 /** Redis may be busy when the gateway starts. */
 const CONNECT_MS = 10_000;
-/** A gateway is taken for dead after this; its requests end then, running ones too. */
+/**
+ * A gateway is taken for dead after this; its requests end then, running ones too. So one that starts again takes no name over: the
+ * clients of the one before are gone, and a successor would keep alive what nobody reads.
+ */
 const KEEP_ALIVE_MS = 10_000;
 /** Of one stream: what came at once while the process was held up. */
 const MAX_UNREAD_BYTES = 16 * 1_048_576;
@@ -63,21 +66,18 @@ export class Fleet {
   }
 
   async #start(topic: string): Promise<WireScheduler> {
-    const { name, maxBody, maxWaiting, deadline } = this.#settings;
+    const { maxBody, maxWaiting, deadline } = this.#settings;
     const scheduler = await Scheduler.start<WireRequest, WireResult>({
       ...WIRE_OPTIONS,
       ...{ redis: this.#connection, topic, node: this.node, maxWaiting },
       ...{ maxBodyBytes: maxBody + MAX_HEAD, maxUnreadBytes: MAX_UNREAD_BYTES, ttlMs: deadline },
       ...{ commandTimeout: COMMAND_MS, keepAliveMs: KEEP_ALIVE_MS, leaseMs: KEEP_ALIVE_MS },
       onOwnerLoss: 'abort',
-      takeover: name !== undefined,
       onWarning: (message) => this.#warn(`${topic}: ${message}`),
     });
     scheduler.over.addEventListener('abort', () => {
       if ((scheduler.over.reason as SchedulerError).code === 'EVICTED') this.#evicted();
     });
-    // the clients of a predecessor are gone, so are the readers of its results
-    if (name !== undefined) await scheduler.reset();
     return scheduler;
   }
 

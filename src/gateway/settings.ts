@@ -74,7 +74,7 @@ export const GATEWAY_OPTIONS: Readonly<Record<keyof GatewaySettings, Row>> = {
   name: {
     argument: 'node',
     fallback: undefined,
-    help: 'keep this name: a later start takes over from the one before',
+    help: 'name of its nodes; one that is taken gets :1, :2 ...',
     read: checkName,
   },
   queueTtl: {

@@ -115,13 +115,12 @@ describe('the door of the gateway', () => {
     await house.start();
     expect(seen(await house.post(CHAT))).to.deep.equal([503, 'no_workers']);
     await answered();
-    const before = await house.redis.keys(`*${house.fleet}*`);
     for (let i = 0; i < 20; i += 1)
       expect(seen(await house.post({ ...CHAT, model: `made-up-${i}` }))).to.deep.equal([
         404,
         'model_not_found',
       ]);
-    expect((await house.redis.keys(`*${house.fleet}*`)).length).to.equal(before.length);
+    expect(await house.redis.keys('*made*')).to.deep.equal([]);
   });
 
   describe('with keys', () => {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { Scheduler } from '../../src/index.ts';
 import { bundle } from '../support/bundle.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { redisUrl, waitUntil } from '../support/server.ts';
@@ -95,17 +96,25 @@ describe('a gateway', () => {
     await waitUntil(() => worker.claims.every(({ signal }) => signal.aborted), 'the worker was told');
   });
 
-  it('with a name takes over from the one before, whose requests end, and which stops', async () => {
+  it('stops when another node takes its name', async () => {
     await house.start({ name: 'front' });
     const worker = await house.worker(never);
     const call = house.call(PATH, JSON.stringify(STREAM));
     await waitUntil(() => worker.claims.length === 1, 'it runs');
-    const old = house.gateway;
-    await house.start({ name: 'front' });
-    void house.post(CHAT).catch(() => undefined);
-    await waitUntil(() => worker.claims[0]!.signal.aborted, 'its worker was told');
-    await old.closed;
-    expect((await call.answer).body.toString()).to.match(/draining/);
+    expect(worker.claims[0]!.owner).to.equal('front');
+    const taken = await Scheduler.start({
+      ...{ redis: redisUrl(), topic: worker.scheduler.topic, node: 'front', takeover: true },
+      onWarning: () => undefined,
+    });
+    try {
+      await house.gateway.closed;
+      expect([codeOf(await call.answer), house.warnings.at(-1)]).to.deep.equal([
+        'draining',
+        'another gateway took the name front: this one stops',
+      ]);
+    } finally {
+      await taken.close();
+    }
   });
 
   it('is stopped by SIGTERM, with exit code 0', async () => {
