@@ -76,7 +76,8 @@ export class ApiError extends Error {
   }
 
   /**
-   * The event that ends a stream whose status has been sent. No `[DONE]` follows, so that no client takes the stream for complete.
+   * The event that ends a stream whose status has been sent. No `[DONE]` follows, so that no client takes the stream for
+   * complete.
    * @param isMessages the stream is one of `/v1/messages`, which has a shape of its own
    */
   event(isMessages: boolean): string {

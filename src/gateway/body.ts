@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { ApiError } from './api-error.ts';
 
 /**
- * @throws ApiError body_too_large as soon as that is known, bad_request for an encoding that is not read; Error if the client went away
+ * @throws ApiError body_too_large as soon as that is known, bad_request for an encoding that is not read; Error if the
+ * client went away
  */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const { 'content-length': length, 'content-encoding': encoding = 'identity' } = request.headers;

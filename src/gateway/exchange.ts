@@ -1,6 +1,7 @@
 /**
- * One request on its way through the fleet: put, waited for, answered; and put again when its worker broke off, behind what its client
- * has got. Each put has an id of its own: a run that was given up can never be taken for the one that took its place.
+ * One request on its way through the fleet: put, waited for, answered; and put again when its worker broke off, behind
+ * what its client has got. Each put has an id of its own: a run that was given up can never be taken for the one that
+ * took its place.
  */
 import { after, monotonic } from '../base/clock.ts';
 import type { FinalResult, Result, Submission } from '../index.ts';

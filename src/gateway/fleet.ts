@@ -13,10 +13,12 @@ const COMMAND_MS = 2_000;
 /** Redis may be busy when the gateway starts. */
 const CONNECT_MS = 10_000;
 /**
- * A gateway is taken for dead after this; its requests end then, running ones too. So one that starts again takes no name over: the
- * clients of the one before are gone, and a successor would keep alive what nobody reads.
+ * A gateway is taken for dead after this; its requests end then, running ones too. So one that starts again takes no name
+ * over: the clients of the one before are gone, and a successor would keep alive what nobody reads.
  */
 const KEEP_ALIVE_MS = 10_000;
+/** A scheduler needs more than two leases. Each put says its own deadline. */
+const MIN_TTL_MS = 60_000;
 /** Of one stream: what came at once while the process was held up. */
 const MAX_UNREAD_BYTES = 16 * 1_048_576;
 
@@ -70,7 +72,11 @@ export class Fleet {
     const scheduler = await Scheduler.start<WireRequest, WireResult>({
       ...WIRE_OPTIONS,
       ...{ redis: this.#connection, topic, node: this.node, maxWaiting },
-      ...{ maxBodyBytes: maxBody + MAX_HEAD, maxUnreadBytes: MAX_UNREAD_BYTES, ttlMs: deadline },
+      ...{
+        maxBodyBytes: maxBody + MAX_HEAD,
+        maxUnreadBytes: MAX_UNREAD_BYTES,
+        ttlMs: Math.max(deadline, MIN_TTL_MS),
+      },
       ...{ commandTimeout: COMMAND_MS, keepAliveMs: KEEP_ALIVE_MS, leaseMs: KEEP_ALIVE_MS },
       onOwnerLoss: 'abort',
       onWarning: (message) => this.#warn(`${topic}: ${message}`),

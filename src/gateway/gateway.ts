@@ -103,7 +103,7 @@ export class Gateway {
     return this.#closed;
   }
 
-  /** Takes no more requests, lets those that run go on for `drainMs`, ends the rest, and closes. A later call may shorten the wait. */
+  /** Takes no more requests, lets what runs go on for `drainMs`, ends the rest, and closes. A later call may shorten it. */
   async close(drainMs = this.#settings.drain): Promise<void> {
     this.#isDraining = true;
     this.#server.drain();
@@ -164,8 +164,7 @@ export class Gateway {
       }
     } catch (error) {
       const told = errorOf(error);
-      if (told.code === 'internal' && !response.destroyed) this.#metrics.rejected.add({ reason: 'internal' });
-      else if (!last.isOver) this.#metrics.rejected.add({ reason: told.code });
+      if (!last.isOver) this.#metrics.rejected.add({ reason: told.code });
       this.#refuse(request, response, last, told);
     } finally {
       this.#replies.delete(last);

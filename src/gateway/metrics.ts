@@ -1,4 +1,4 @@
-/** What a gateway counts, and the text in which Prometheus reads it. Labels are of bounded number: no client can make new ones. */
+/** What a gateway counts, as text for Prometheus. Labels are of bounded number: no client can make new ones. */
 
 /** Upper bounds of histograms, s. */
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];

@@ -1,4 +1,4 @@
-/** How large a prompt is, without a tokenizer: by its bytes, and what was learned of the model's tokens from the usage of earlier ones. */
+/** How large a prompt is, without a tokenizer: by its bytes, and by the usage that engines told of earlier ones. */
 import { ApiError } from './api-error.ts';
 
 /** Tokens in a byte, before anything was learned. */

@@ -1,6 +1,7 @@
 /**
- * From the results of a request's runs to its client. A response that is no stream is held until it is complete, or large: so a run
- * that breaks off in the middle can begin anew. A stream that may be continued is passed on in whole events, any other one byte by byte.
+ * From the results of a request's runs to its client. A response that is no stream is held until it is complete, or
+ * large: so a run that breaks off in the middle can begin anew. A stream that may be continued is passed on in whole
+ * events, any other one byte by byte.
  */
 import type { ResponseHead, Resume } from '../openai/wire.ts';
 import type { ApiError } from './api-error.ts';
@@ -154,7 +155,7 @@ export class Relay {
     return bytes;
   }
 
-  /** The client has got the status of a stream already, and its engine refused the request: what the engine said becomes an event. */
+  /** The client has the status of a stream, and its engine refused the request: what the engine said becomes an event. */
   #asEvent(bytes: Buffer): void {
     const text = bytes.toString().replace(/\r?\n/g, ' ').trim();
     const isError = /^\{\s*"error"/.test(text);

@@ -1,6 +1,7 @@
 /**
- * The answer to one client. Its status is held back until the engine has said its own: a client that was told nothing yet can still be
- * told an honest error. A stream that is silent gets a comment now and then, `:` and one newline, between two lines.
+ * The answer to one client. Its status is held back until the engine has said its own: a client that was told nothing yet
+ * can still be told an honest error. A stream that is silent gets a comment now and then, `:` and one newline, between
+ * two lines.
  */
 import type { ServerResponse } from 'node:http';
 import { after, monotonic } from '../base/clock.ts';
@@ -105,7 +106,7 @@ export class Reply {
     this.#response.end();
   }
 
-  /** Tells the client that it failed, in the way that is left: a status, an event, or a broken connection. Never a clean end. */
+  /** Tells the client in the way that is left: a status, an event, or a broken connection. Never a clean end. */
   fail(error: ApiError, headers: Readonly<Record<string, string>> = {}): void {
     if (this.#isOver) return;
     this.#finish();

@@ -1,4 +1,4 @@
-/** An HTTP server that holds clients to bounds of time and size, and answers what is no HTTP in the shape of every other error. */
+/** An HTTP server that holds clients to bounds of time and size, and answers what is no HTTP like any other error. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { after } from '../base/clock.ts';

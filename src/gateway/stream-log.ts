@@ -1,6 +1,7 @@
 /**
- * What a client has got of a stream that may be continued, and the events of the run that continues it: they look as if the first run
- * had gone on. The first run's events are passed on as they came, whole ones only, so that a cut never leaves half of one.
+ * What a client has got of a stream that may be continued, and the events of the run that continues it: they look as if
+ * the first run had gone on. The first run's events are passed on as they came, whole ones only, so that a cut never
+ * leaves half of one.
  */
 import type { Route } from '../openai/routes.ts';
 import type { Resume } from '../openai/wire.ts';

@@ -1,4 +1,4 @@
-/** Values of options, as people write them: addresses, times, sizes, keys. Each reader throws a ConfigError for what it cannot read. */
+/** Values of options, as people write them: addresses, times, sizes, keys. What cannot be read is a ConfigError. */
 import { ConfigError, show } from '../base/errors.ts';
 import { checkNodeName } from '../base/keys.ts';
 import type { KeyOptions } from './keys.ts';
