@@ -67,14 +67,13 @@ export class Gateway {
   /** @throws what is wrong with Redis or an address; nothing is left open then */
   static async start(parts: GatewayParts): Promise<Gateway> {
     const { settings, redis, warn } = parts;
-    let gateway: Gateway | undefined;
     const node = settings.name ?? `gateway-${randomUUID().slice(0, 8)}`;
     const evicted = (): void => {
       warn(`another gateway took the name ${node}: this one stops`);
-      void gateway?.close();
+      void gateway.close();
     };
     const fleet = await Fleet.connect(redis, settings, node, { warn, evicted });
-    gateway = new Gateway(parts, fleet);
+    const gateway = new Gateway(parts, fleet);
     try {
       await gateway.#operators.listen(settings.metricsListen);
       await gateway.#server.listen(settings.listen);

@@ -107,13 +107,13 @@ describe('a stream whose worker breaks off', () => {
       if (!resume) {
         await run.events();
         await run.body(chunk('', { delta: { role: 'assistant', content: '' } }));
-        await run.body(chunk(words[0]!) + chunk(words[1]!) + chunk(words[2]!).slice(0, 30));
+        await run.body(chunk(words[0]) + chunk(words[1]) + chunk(words[2]).slice(0, 30));
         await run.interrupt();
         return;
       }
       await run.events(true, 2);
       await run.body(chunk('', { delta: { role: 'assistant', content: '' } }, 'c2'));
-      await run.body(chunk(words[2]!, {}, 'c2') + chunk(words[3]!, {}, 'c2'));
+      await run.body(chunk(words[2], {}, 'c2') + chunk(words[3], {}, 'c2'));
       await tail(run, 'c2');
     });
     const { body, isComplete } = await house.post({ ...STREAM, stream_options: { include_usage: true } });
