@@ -159,7 +159,7 @@ function parsed(data: string): Chunk | undefined {
     const { choices } = value as { choices?: unknown };
     const isKnown =
       choices === undefined || (Array.isArray(choices) && choices.every((c) => typeof c === 'object' && c));
-    return isKnown ? (value) : undefined;
+    return isKnown ? value : undefined;
   } catch {
     return undefined;
   }
