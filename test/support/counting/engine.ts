@@ -196,6 +196,7 @@ export class CountingEngine {
   }
 
   async #run(prompt: string[], most: number, fault: Fault, gone: AbortSignal, speech: Speech): Promise<void> {
+    const isGone = (): boolean => gone.aborted;
     await this.#slot();
     let mine = 0;
     const grow = (tokens: number): void => {
@@ -209,12 +210,12 @@ export class CountingEngine {
       grow(prompt.length);
       speech.begin(prompt.length);
       let token = prompt.at(-1);
-      for (let count = 0; !gone.aborted; count += 1) {
+      for (let count = 0; !isGone(); count += 1) {
         if (count === fault.dieAfter) {
           speech.die();
           return;
         }
-        while (count === fault.stallAfter && !gone.aborted) await pause(5);
+        while (count === fault.stallAfter && !isGone()) await pause(5);
         token = nextOf(token);
         if (token === undefined || count === most) {
           speech.end(token === undefined ? 'stop' : 'length');
