@@ -4,7 +4,8 @@
  */
 import { shardKey, SHARD_TABLES } from '../../src/base/keys.ts';
 import { table } from '../../src/cli/output.ts';
-import { openClient, ready } from '../../src/redis/connection.ts';
+import { openClient } from '../../src/redis/connection.ts';
+import { ready } from '../../src/redis/ready.ts';
 import type { Client } from '../../src/redis/run-script.ts';
 import { Longest, readServer, readVersion } from '../lib/measure/meter.ts';
 import { median } from '../lib/measure/statistics.ts';

@@ -105,7 +105,9 @@ describe('sched-lua on many machines', function () {
       const client = openClient(redis);
       try {
         await node.putRequests([request('a'), request('b')]);
-        expect((await fine('status', topic)).replace(/\s+/g, ' ')).to.match(/1 node registered, 3 shards in use/);
+        expect((await fine('status', topic)).replace(/\s+/g, ' ')).to.match(
+          /1 node registered, 3 shards in use/,
+        );
         expect((await run('status', `${topic}-not`)).stderr).to.include(topic);
         expect(await fine('verify', topic)).to.match(/3 shards, all invariants hold/);
         await client.call('XADD', ...deadEntry(shardKey(topic, 2, 'dead'), { id: 'gone' }));
