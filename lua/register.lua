@@ -59,7 +59,6 @@ local function store(name, holder, epoch, till, home)
   call('PEXPIREAT', names.META, format('%d', max(now + DAY, tonumber(expiry))))
   names.tell(name, holder == '' and '' or card, expiry)
 end
-
 -- A repeat keeps its epoch, and so does a renewal.
 local function epoch_for(entry)
   local own = entry.holder == instance and entry.epoch or action == 'renew' and not entry.holder and own_epoch

@@ -42,14 +42,11 @@ function names.forget(before)
   end
 end
 
--- the card of a name that is registered until then at most, ms; empty: there is none any more
+-- the card of a name that is registered until then at most, ms; empty: there is none any more. The table is there as long as
+-- `nodes`: while a slot moves, a Cluster refuses scripts of keys of which one is not there
 function names.tell(name, card, expiry)
-  if card == '' then
-    call('HDEL', names.CARDS, name)
-  else
-    call('HSET', names.CARDS, name, card)
-    call('PEXPIREAT', names.CARDS, expiry)
-  end
+  call('HSET', names.CARDS, name, card)
+  call('PEXPIREAT', names.CARDS, expiry)
 end
 
 return names

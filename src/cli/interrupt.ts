@@ -14,7 +14,7 @@ export function catchStop(): AbortSignal {
   const stop = new AbortController();
   catchInterrupt().addEventListener('abort', () => stop.abort());
   process.on('SIGTERM', () => {
-    if (stop.signal.aborted) process.exit(EXIT.failed);
+    if (stop.signal.aborted) process.exit(EXIT.terminated);
     stop.abort();
   });
   return stop.signal;

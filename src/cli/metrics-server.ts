@@ -59,10 +59,14 @@ export class MetricsServer {
 
   async #answer({ method, url = '' }: IncomingMessage, answer: ServerResponse): Promise<void> {
     const [path] = url.split('?');
-    if (path !== PATH) return reply(answer, 404, `the metrics are at ${PATH}\n`);
+    if (path !== PATH) {
+      reply(answer, 404, `the metrics are at ${PATH}\n`);
+      return;
+    }
     if (method !== 'GET' && method !== 'HEAD') {
       answer.setHeader('Allow', 'GET, HEAD');
-      return reply(answer, 405, 'GET only\n');
+      reply(answer, 405, 'GET only\n');
+      return;
     }
     // those who ask at once share one look
     this.#reading ??= this.#read().finally(() => (this.#reading = undefined));

@@ -11,6 +11,7 @@ export const EXIT = {
   /** The command was called wrongly. */
   usage: 2,
   interrupted: 130,
+  terminated: 143,
 } as const;
 
 /** Why a command failed. `code` is stable: those of {@link SchedulerError}, and USAGE, MISSING, BROKEN, UNSUITABLE, INTERNAL. */

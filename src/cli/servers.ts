@@ -1,5 +1,6 @@
 /** The servers behind a client, each by itself: what is asked of a server, a Cluster answers for one of them only. */
-import type { Redis, RedisOptions } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { anyServer } from '../redis/cluster.ts';
 import type { Client } from '../redis/run-script.ts';
 import { describeRedis } from '../redis/source.ts';
 
@@ -10,23 +11,20 @@ export interface Server {
   readonly redis: Redis;
 }
 
+/** Of CLUSTER SLOTS: a range of slots, its master, and its replicas. */
+type Place = [host: string | null, port: number, ...unknown[]];
+type Range = [from: number, to: number, ...nodes: Place[]];
+
 /**
- * Runs `use` with the server of a plain client, or with every master and replica of a Cluster, by connections of their own.
- * With Sentinel that is the master.
+ * Runs `use` with the server of a plain client, or with every master and replica of a Cluster that has slots, by connections of
+ * their own. With Sentinel that is the master.
  */
 export async function withServers<T>(
   client: Client,
   use: (servers: readonly Server[]) => Promise<T>,
 ): Promise<T> {
   if (!('nodes' in client)) return use([{ name: describeRedis(client), role: 'master', redis: client }]);
-  const of = (kind: 'master' | 'slave'): Server[] =>
-    client.nodes(kind).map((node) => ({
-      name: placeOf(node.options),
-      role: kind === 'master' ? 'master' : 'replica',
-      // it is not cut off when the Cluster learns that it is a replica
-      redis: quiet(node.duplicate({ lazyConnect: true, readOnly: false, retryStrategy: () => null })),
-    }));
-  const servers = [...of('master'), ...of('slave')];
+  const servers = await serversOf(client);
   try {
     return await use(servers);
   } finally {
@@ -34,8 +32,23 @@ export async function withServers<T>(
   }
 }
 
-function placeOf({ host, port }: RedisOptions): string {
-  return `${host}:${port}`;
+/** Masters first. The client itself knows no replicas, as it has no connection to them. */
+async function serversOf(cluster: Cluster): Promise<Server[]> {
+  const master = await anyServer(cluster);
+  const ranges = (await master.cluster('SLOTS')) as unknown as Range[];
+  const servers = new Map<string, Server>();
+  const add = (role: Server['role'], [host, port]: Place): void => {
+    // a server that does not know its own address leaves it out
+    const place = { host: host || master.options.host || '127.0.0.1', port };
+    const name = `${place.host}:${port}`;
+    if (servers.has(name)) return;
+    // it is not cut off when the Cluster learns that it is a replica
+    const own = { ...place, lazyConnect: true, readOnly: false, retryStrategy: () => null };
+    servers.set(name, { name, role, redis: quiet(master.duplicate(own)) });
+  };
+  for (const [, , first] of ranges) if (first) add('master', first);
+  for (const [, , , ...replicas] of ranges) for (const one of replicas) add('replica', one);
+  return [...servers.values()];
 }
 
 /** Its commands reject, too. */

@@ -55,7 +55,7 @@ export function targetOf(given: TargetOptions, env: Terminal['env']): Target {
   if (place.kind === 'server') return { source: options, first: firstOf(options) };
   const [node] = place.nodes;
   return {
-    source: { cluster: place.nodes, ...options } as ClusterSource,
+    source: { cluster: place.nodes, ...options },
     first: { ...node!, tls: options.tls !== undefined },
   };
 }

@@ -34,7 +34,7 @@ export class SchedulerSource {
   }
 
   get #emitter(): EventEmitter {
-    return this.scheduler.events as EventEmitter;
+    return this.scheduler.events;
   }
 
   /** Nothing is counted any more. */
@@ -85,7 +85,7 @@ export class SchedulerSource {
     const listener = (event: EventOf<Name>): void => {
       if (event.node === node && event.topic === topic) act(event);
     };
-    this.#listeners.push([name, listener as OnEvent]);
+    this.#listeners.push([name, listener]);
     this.#emitter.on(name, listener);
   }
 
@@ -140,7 +140,10 @@ export class SchedulerSource {
 
   #add(name: NodeMetric, value: number, labels: Labels): void {
     let counts = this.#counts.get(name);
-    if (!counts) this.#counts.set(name, (counts = new Map()));
+    if (!counts) {
+      counts = new Map<string, { labels: Labels; value: number }>();
+      this.#counts.set(name, counts);
+    }
     const key = Object.values(labels).join('|');
     const count = counts.get(key);
     if (count) count.value += value;

@@ -25,6 +25,9 @@ type Sent = Readonly<Record<string, (of: { key: string; channel: string }) => st
 
 const NO_SHA = '0'.repeat(40);
 
+/** The list of topics is the server's, so no user of one topic has a right to it: a topic that may not note itself is not listed. */
+const SCRIPTS = SCRIPT_NAMES.filter((name) => name !== 'note_topic');
+
 /** What a scheduler sends beside what its scripts call; a test reads the sources for them. */
 const APPLICATION: Sent = {
   eval: ({ key }) => ['return 1', '1', key],
@@ -48,9 +51,12 @@ const OPERATOR: Sent = {
   'acl|whoami': () => [],
   'config|get': () => ['maxmemory'],
   exec: () => [],
+  hget: ({ key }) => [key, 'f'],
   hkeys: ({ key }) => [key],
+  hlen: ({ key }) => [key],
   hmget: ({ key }) => [key, 'f'],
   hstrlen: ({ key }) => [key, 'f'],
+  'memory|usage': ({ key }) => [key],
   multi: () => [],
   pexpiretime: ({ key }) => [key],
   pttl: ({ key }) => [key],
@@ -60,7 +66,9 @@ const OPERATOR: Sent = {
   xlen: ({ key }) => [key],
   xrange: ({ key }) => [key, '-', '+'],
   zrange: ({ key }) => [key, '0', '0'],
+  zlexcount: ({ key }) => [key, '-', '+'],
   zrangebylex: ({ key }) => [key, '-', '+'],
+  zrangebyscore: ({ key }) => [key, '0', '0'],
 };
 
 /** What ioredis sends by itself. */
@@ -82,7 +90,7 @@ export const CLIENT_COMMANDS = {
  */
 export function rightsOf(of: RightsOf): string[] {
   const { topic } = of;
-  const commands = [...new Set([...scriptCommands(SCRIPT_NAMES), ...Object.keys(sentBy(of))])].sort();
+  const commands = [...new Set([...scriptCommands(SCRIPTS), ...Object.keys(sentBy(of))])].sort();
   return [
     ...['resetkeys', 'resetchannels', '-@all'],
     ...keyPatterns(topic).map((pattern) => `~${pattern}`),
@@ -96,7 +104,7 @@ export function trialsOf(of: RightsOf): Command[] {
   const { topic } = of;
   const channel = `${wakePrefix(topic)}node`;
   const [shard, [registry]] = [shardKey(topic, 0, 'waiting'), registryKeys(topic)];
-  const shardScripts = SCRIPT_NAMES.filter((name) => name !== 'register');
+  const shardScripts = SCRIPTS.filter((name) => name !== 'register');
   const ofScripts = (names: readonly ScriptName[], key: string): Command[] =>
     scriptCommands(names).flatMap((name) => (HARMLESS[name.toUpperCase()] ? [harmless(name, key)] : []));
   // its pattern may be one of some shards only

@@ -137,7 +137,7 @@ export function ofCluster({ cluster, ...others }: ClusterSource): Choice {
     Object.assign(CLUSTER_OPTIONS.includes(name) ? options : own, { [name]: value });
   // how to be let in holds for nodes that are found later, too
   const known = nodes.find(({ username, password, tls }) => username ?? password ?? tls) ?? {};
-  const { username, password, tls } = known as RedisOptions;
+  const { username, password, tls } = known;
   const found = Object.fromEntries(
     Object.entries({ username, password, tls }).filter(([, value]) => isGiven(value)),
   );
@@ -158,7 +158,7 @@ function nodeOf(node: ClusterNode, i: number): RedisOptions {
       'cluster',
       `redis.${where}: allowed is { host, port }, host:port, a redis:// URL, or a port of this machine`,
     );
-  return { ...one, host: one.host ?? '127.0.0.1', port: Number(one.port ?? 6379) };
+  return { ...one, host: one.host ?? '127.0.0.1', port: one.port ?? 6379 };
 }
 
 function readNode(node: unknown): RedisOptions | undefined {

@@ -14,8 +14,11 @@ const COMMANDS: Readonly<Record<string, string[][]>> = {
   doctor: [['doctor']],
   worker: [['worker', '--engine', 'http://127.0.0.1:1', '--print-config']],
 };
-/** It serves until it is stopped; its --print-config knows neither --json nor --quiet. */
-const OTHERS = ['gateway'];
+/**
+ * What serves until it is stopped (the --print-config of `gateway` knows neither --json nor --quiet), and what prints a line for
+ * another program.
+ */
+const OTHERS = ['gateway', 'metrics', 'acl'];
 
 /** The commands that a help text lists. */
 function listed(help: string): string[] {

@@ -57,7 +57,7 @@ describe('sched-lua topics', () => {
       const refused = await runCli(['topics', '--json'], server.url);
       expect(refused.code).to.equal(1);
       expect(refused.json()).to.have.nested.property('error.code', 'REDIS');
-      expect(refused.stderr).to.match(/this Redis user lacks the right/);
+      expect(refused.stderr).to.match(/this Redis user lacks a right/);
     } finally {
       client.disconnect();
       await server.stop();

@@ -50,7 +50,7 @@ async function refusal(redis: RedisSource): Promise<SchedulerError> {
   const error = await rejection(Scheduler.start({ redis, topic: freshTopic(), commandTimeout: 120_000 }));
   expect(error).to.be.instanceOf(SchedulerError).with.property('code', 'REDIS');
   expect(error.message).not.to.include(PASSWORD).and.not.to.include(encodeURIComponent(PASSWORD));
-  return error as SchedulerError;
+  return error;
 }
 
 describe('the option redis, of many machines', function () {
@@ -188,7 +188,7 @@ describe('the option redis, of many machines', function () {
       sentinel = await Sentinel.start(Number(new URL(servers[0]!.url).port));
     });
     after(async () => {
-      await sentinel?.stop();
+      await sentinel.stop();
       await Promise.all(servers.map((server) => server.stop()));
     });
 

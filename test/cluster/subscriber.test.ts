@@ -88,21 +88,18 @@ describe('the subscriber on a Cluster', function () {
     }
   });
 
-  for (const [what, victim] of [
-    ['a replica', MASTERS],
-    ['a master that has nothing of the topic', 1],
-  ] as const)
-    it(`lets twenty schedulers start while ${what} hangs`, async () => {
-      const topics = Array.from({ length: 20 }, () => topicWithout(victim));
-      cluster.signal(victim, 'SIGSTOP');
-      try {
-        const options = { ...QUIET, commandTimeout: 30_000, redis: cluster.places, node: 'n' };
-        const started = topics.map((topic) => Scheduler.start<Prompt>({ ...options, topic }));
-        const outcomes = await Promise.allSettled(started);
-        for (const outcome of outcomes) if (outcome.status === 'fulfilled') nodes.push(outcome.value);
-        expect(outcomes.filter(({ status }) => status === 'rejected')).to.deep.equal([]);
-      } finally {
-        cluster.signal(victim, 'SIGCONT');
-      }
-    });
+  it('lets twenty schedulers start while a replica hangs', async () => {
+    const victim = MASTERS;
+    const topics = Array.from({ length: 20 }, () => topicWithout(victim));
+    cluster.signal(victim, 'SIGSTOP');
+    try {
+      const options = { ...QUIET, commandTimeout: 30_000, redis: cluster.places, node: 'n' };
+      const started = topics.map((topic) => Scheduler.start<Prompt>({ ...options, topic }));
+      const outcomes = await Promise.allSettled(started);
+      for (const outcome of outcomes) if (outcome.status === 'fulfilled') nodes.push(outcome.value);
+      expect(outcomes.filter(({ status }) => status === 'rejected')).to.deep.equal([]);
+    } finally {
+      cluster.signal(victim, 'SIGCONT');
+    }
+  });
 });

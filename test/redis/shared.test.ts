@@ -105,7 +105,8 @@ describe('a shared connection', function () {
     const stats = await redis.admin.info('commandstats');
     expect(stats)
       .to.match(/cmdstat_config\|get:calls=9,/)
-      .and.match(/cmdstat_info:calls=[1-4],/);
+      // two of them for each connection: ioredis', and whether this is a node of a Cluster or a sentinel
+      .and.match(/cmdstat_info:calls=([1-9]|1\d),/);
   });
 
   it('that breaks is told by each that uses it, and all subscribe again', async () => {

@@ -133,7 +133,7 @@ describe('the interface, on a server of its own', () => {
 });
 
 describe('Redis Cluster', () => {
-  const redis = useOwnRedis(['--cluster-enabled', 'yes']);
+  const redis = useOwnRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
   const fleet = useFleet(() => redis.url);
   const slotOf = async (key: string): Promise<number> => redis.admin.cluster('KEYSLOT', key);
 
@@ -157,8 +157,8 @@ describe('Redis Cluster', () => {
 
   it('d27: every call works on a server that refuses scripts across slots', async () => {
     const [owner, runner] = [
-      await fleet.start('a', { loadShards: 4 }),
-      await fleet.start('b', { loadShards: 4 }),
+      await fleet.start('a', { loadShards: 4, redis: redis.url.replace('redis://', 'redis+cluster://') }),
+      await fleet.start('b', { loadShards: 4, redis: redis.url.replace('redis://', 'redis+cluster://') }),
     ];
     const list = requests('r', 6);
     await owner.putRequests(list);

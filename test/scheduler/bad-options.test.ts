@@ -60,7 +60,7 @@ const TABLE = Object.entries<Option<unknown>>(OPTIONS);
 /** A value of every type, none of which is the right one of its type for every option. */
 const VALUES = ['a b', 0.5, 7n, true, Symbol('7'), {}, () => 1] as const;
 /** Said by the connection, which is not open yet. */
-const REDIS_ALLOWED = 'a redis:// URL, ioredis options, or an ioredis client';
+const REDIS_ALLOWED = 'a redis:// URL, ioredis options, nodes of a Cluster, or an ioredis client';
 
 /** The types of the values that an option may have: the type of its default, where that is the only one. */
 function typesOf(option: string): string[] {

@@ -80,6 +80,11 @@ export class TestCluster {
         'all know the replicas',
         30_000,
       );
+    // CLUSTER SLOTS leaves out a replica of which it was not heard yet that it has data
+    const served = async ({ admin }: Member): Promise<number> =>
+      ((await admin.cluster('SLOTS')) as unknown[][]).reduce((sum, range) => sum + range.length - 3, 0);
+    for (const member of this.#members)
+      await waitUntil(async () => (await served(member)) === replicas.length, 'replicas have data', 30_000);
   }
 
   get #masters(): Member[] {

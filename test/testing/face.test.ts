@@ -118,13 +118,15 @@ describe('the module sched-lua/testing', () => {
     ]);
   });
 
-  it('adds no dependency: testcontainers is an optional peer', () => {
+  it('adds no dependency: testcontainers and prom-client are optional peers', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
       string,
       Record<string, unknown>
     >;
     expect(Object.keys(manifest.dependencies!)).to.deep.equal(['commander', 'crc']);
-    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal(['ioredis', 'testcontainers']);
-    expect(manifest.peerDependenciesMeta).to.deep.equal({ testcontainers: { optional: true } });
+    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal(['ioredis', 'prom-client', 'testcontainers']);
+    expect(manifest.peerDependenciesMeta).to.deep.equal({
+      ...{ 'prom-client': { optional: true }, testcontainers: { optional: true } },
+    });
   });
 });
