@@ -124,7 +124,11 @@ describe('the module sched-lua/testing', () => {
       Record<string, unknown>
     >;
     expect(Object.keys(manifest.dependencies!)).to.deep.equal(['commander', 'crc']);
-    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal(['ioredis', 'prom-client', 'testcontainers']);
+    expect(Object.keys(manifest.peerDependencies!)).to.deep.equal([
+      'ioredis',
+      'prom-client',
+      'testcontainers',
+    ]);
     expect(manifest.peerDependenciesMeta).to.deep.equal({
       ...{ 'prom-client': { optional: true }, testcontainers: { optional: true } },
     });
