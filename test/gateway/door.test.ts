@@ -115,6 +115,9 @@ describe('the door of the gateway', () => {
     await house.start();
     expect(seen(await house.post(CHAT))).to.deep.equal([503, 'no_workers']);
     await answered();
+    const refused = async (): Promise<unknown> => seen(await house.post({ ...CHAT, model: 'made-up' }))[0];
+    // what was read of the registry a moment ago is not read again
+    await waitUntil(async () => (await refused()) === 404, 'the gateway knows the worker');
     for (let i = 0; i < 20; i += 1)
       expect(seen(await house.post({ ...CHAT, model: `made-up-${i}` }))).to.deep.equal([
         404,
