@@ -31,9 +31,9 @@ describe('the bench of memory', function () {
     for (const table of ['waiting', 'request', 'body', 'due'])
       expect(named.get(table)?.entries, table).to.equal(300);
     expect(named.get('load')?.entries, 'of two owners').to.equal(2);
-    // no table takes less than what stands in it
+    // a listpack, as of `calls`, keeps numbers in less than their text; no other table takes less than what stands in it
     for (const { name, bytes, content, overhead } of shares) {
-      expect(overhead, name).to.be.at.least(0);
+      if (named.get(name)!.entries >= 300) expect(overhead, name).to.be.at.least(0);
       expect(content + overhead, name).to.be.closeTo(bytes, 1e-6);
     }
     // `owner|id` and the payload, which is JSON
