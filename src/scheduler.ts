@@ -1,6 +1,5 @@
 import type { Budget } from './base/budget.ts';
 import { checkList, checkNames, checkObjects, checkSignal } from './base/call-options.ts';
-import { Alarm, sleep, unless } from './base/clock.ts';
 import { SchedulerError } from './base/errors.ts';
 import { OPTIONS } from './base/option-table.ts';
 import type { SchedulerOptions, Settings } from './base/options.ts';
@@ -17,6 +16,7 @@ import type { Result } from './owner/results.ts';
 import { Submission } from './owner/submission.ts';
 import type { Membership } from './protocol/membership.ts';
 import type { ClaimedRequest } from './runner/claims.ts';
+import { Drain } from './runner/drain.ts';
 import type { ResultStatus, RunnerResult } from './runner/outbox.ts';
 import { RunLoop, type Handler, type RunOptions } from './runner/run-loop.ts';
 import {
@@ -48,9 +48,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
   #loop: RunLoop<Request, Output> | undefined;
   readonly #stopLoop = new AbortController();
   #closing: Promise<void> | undefined;
-  /** Handlers have had their time to end. */
-  readonly #drainOver = new AbortController();
-  readonly #drain = new Alarm(() => this.#drainOver.abort());
+  readonly #drain = new Drain();
   #pending: 'keep' | 'cancel' = 'keep';
 
   private constructor(settings: Settings<Request, Output>) {
@@ -193,12 +191,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
 
   async #nextResults(options: WaitOptions): Promise<Map<string, Result<Output>[]>> {
     checkWaitOptions('getResults', options);
-    const { waitMs = this.#settings.pollMs, signal } = options;
-    const ends = [this.over, this.#news.next, ...(signal ? [signal] : [])];
-    await sleep(waitMs, AbortSignal.any(ends));
-    const news = this.#news.take();
-    if (news.size === 0 && this.over.aborted) throw this.over.reason;
-    return news;
+    return this.#news.within(options.waitMs ?? this.#settings.pollMs, this.over, options.signal);
   }
 
   /**
@@ -273,8 +266,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     const { drainMs = DRAIN_MS, pending } = options;
     if (pending !== undefined) this.#pending = pending;
     if (!this.over.aborted) this.#drain.within(drainMs);
-    this.#closing ??= this.#close(drainMs);
-    return this.#closing;
+    return (this.#closing ??= this.#close(drainMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -298,9 +290,7 @@ export class Scheduler<Request = unknown, Output = unknown> implements AsyncDisp
     if (loop === undefined || loop.running.length === 0) return;
     this.#node.teller.heard('draining')?.({ ids: loop.running, drainMs });
     this.#node.tellCard();
-    const ended = AbortSignal.any([this.#drainOver.signal, this.over]);
-    await unless(ended, loop.drained()).catch(() => undefined);
-    this.#drain.clear();
+    await this.#drain.until(loop.drained(), this.over);
   }
 
   #assertOpen(operation: string): void {

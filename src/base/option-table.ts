@@ -6,7 +6,7 @@
 import { SchedulerEvents } from '../observe/events.ts';
 import { jsonCodec } from './codec.ts';
 import { NODE_NAMES, TOPICS } from './keys.ts';
-import { hostName, promptLength, requestId, warn } from './option-defaults.ts';
+import { hostName, promptLength, requestId, warn, type Default } from './option-defaults.ts';
 import {
   MAX_INT32,
   callable,
@@ -24,14 +24,6 @@ import {
 } from './option-kinds.ts';
 import type { LoadUnit, SchedulerOptions } from './options.ts';
 import { MAX_SHARDS } from './suffixes.ts';
-
-/** What an option is when it is not given. */
-export interface Default<T> {
-  /** As docs/options.md and the docstring of the option say it. */
-  readonly shown: string;
-  /** @param settled the options that stand above in the table */
-  readonly of: (settled: AnySettings) => T;
-}
 
 export interface Option<T> {
   /** One sentence, without its full stop. */

@@ -1,3 +1,4 @@
+import { sleep } from '../base/clock.ts';
 import type { Teller } from '../observe/events.ts';
 import { Backlog } from './backlog.ts';
 import type { Result, Sink } from './results.ts';
@@ -42,8 +43,23 @@ export class News<Output> {
     return this.#byId.size;
   }
 
+  /**
+   * Waits for news, at most so long or until `signal` fires, and takes them; empty: none came.
+   * @throws the reason of `over`, if it has fired and nothing came before
+   */
+  async within(
+    waitMs: number,
+    over: AbortSignal,
+    signal?: AbortSignal,
+  ): Promise<Map<string, Result<Output>[]>> {
+    await sleep(waitMs, AbortSignal.any([over, this.#nextOne(), ...(signal ? [signal] : [])]));
+    const news = this.take();
+    if (news.size === 0 && over.aborted) throw over.reason;
+    return news;
+  }
+
   /** Fires at the next result; has fired if there are news. */
-  get next(): AbortSignal {
+  #nextOne(): AbortSignal {
     if (this.#byId.size > 0) return AbortSignal.abort();
     this.#next ??= new AbortController();
     return this.#next.signal;

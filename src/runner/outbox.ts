@@ -50,6 +50,12 @@ interface RunnerFailed extends OfClaim {
  */
 export type ResultStatus = 'ok' | 'orphan' | 'lost' | 'overflow' | 'too_large' | 'encode';
 
+/** Why a request ends as failed whose result was not sent. */
+export const REFUSALS = {
+  encode: 'a result could not be encoded',
+  too_large: 'a result was over maxResultBytes; send it in chunks',
+} as const satisfies Partial<Record<ResultStatus, string>>;
+
 /** What the runner asks of the requests that this node accepted itself. */
 export interface OwnRequests {
   /** The payload of a request that this process accepted; undefined: it did not. */

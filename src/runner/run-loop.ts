@@ -19,7 +19,7 @@ import { chunksOf, type Chunks } from './chunks.ts';
 import type { Claimer } from './claimer.ts';
 import type { ClaimedRequest, Claims } from './claims.ts';
 import { EngineWatch, type EngineWatchOptions } from './engine-watch.ts';
-import type { ResultStatus, RunnerResult } from './outbox.ts';
+import { REFUSALS, type ResultStatus, type RunnerResult } from './outbox.ts';
 import { checkGiveBack } from './retry.ts';
 
 /**
@@ -291,12 +291,6 @@ export class RunLoop<Request, Output> {
       await this.#claims.surrender(claim);
       return;
     }
-    if (status === 'too_large' || status === 'encode') await this.#send({ claim, failed: refusal(status) });
+    if (status === 'too_large' || status === 'encode') await this.#send({ claim, failed: REFUSALS[status] });
   }
-}
-
-function refusal(status: 'too_large' | 'encode'): string {
-  return status === 'encode'
-    ? 'a result could not be encoded'
-    : 'a result was over maxResultBytes; send it in chunks';
 }
