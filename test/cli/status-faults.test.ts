@@ -1,5 +1,6 @@
 // Faults planted one by one in fleets of real nodes: `status` names each in words, with what mends it, and no longer once it is
 // mended.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { registryKeys } from '../../src/base/keys.ts';
@@ -12,6 +13,8 @@ import { redisUrl, waitUntil } from '../support/server.ts';
 import { runCli, told as findingsOf } from './support.ts';
 
 const LONG_MS = 60_000;
+/** Between two looks at the report. */
+const LOOK_MS = 100;
 
 describe('sched-lua status of a fleet with a fault', function () {
   this.timeout(120_000);
@@ -21,31 +24,35 @@ describe('sched-lua status of a fleet with a fault', function () {
 
   const report = async (url = redisUrl()): Promise<StatusReport> =>
     (await runCli(['status', '--json', fleet.topic], url)).json() as unknown as StatusReport;
-  const findings = async (kind: string): Promise<StatusFinding[]> =>
-    (await report()).findings.filter((one) => one.kind === kind);
+  const of = ({ findings }: StatusReport, kind: string): StatusFinding[] =>
+    findings.filter((one) => one.kind === kind);
+
+  /** Asks for the report until it is as wanted; each costs a connection. */
+  const seen = (isAsWanted: (now: StatusReport) => boolean, what: string): Promise<void> =>
+    waitUntil(async () => isAsWanted(await report()) || sleep(LOOK_MS, false), what, LONG_MS);
 
   /** Waits until it is named, and answers how. */
   async function named(kind: string): Promise<StatusFinding> {
     let found: StatusFinding[] = [];
-    await waitUntil(async () => (found = await findings(kind)).length > 0, `${kind} is named`, LONG_MS);
+    const isNamed = (now: StatusReport): boolean => (found = of(now, kind)).length > 0;
+    await seen(isNamed, `${kind} is named`);
     return found[0]!;
   }
 
   const gone = (kind: string): Promise<void> =>
-    waitUntil(async () => (await findings(kind)).length === 0, `${kind} is named no more`, LONG_MS);
+    seen((now) => of(now, kind).length === 0, `${kind} is named no more`);
 
   it('shows what each node tells of itself', async () => {
     const front = await fleet.start('front', { codec: 'json' });
     const engine = await fleet.start('engine');
     void engine.run(({ id }) => `answer to ${id}`, { budget: room(4) });
     await Promise.all(requests('r', 5).map((one) => front.submit(one).result()));
-    const node = async (name: string) => (await report()).nodes.find((one) => one.name === name)!;
-    await waitUntil(
-      async () =>
-        (await node('engine')).card?.totals.results === 5 &&
-        (await node('front')).card?.totals.finished === 5,
+    const nodeOf = ({ nodes }: StatusReport, name: string) => nodes.find((one) => one.name === name)!;
+    const node = async (name: string) => nodeOf(await report(), name);
+    await seen(
+      (now) =>
+        nodeOf(now, 'engine').card?.totals.results === 5 && nodeOf(now, 'front').card?.totals.finished === 5,
       'their next renewals have told it',
-      LONG_MS,
     );
     const [told, own] = [await node('engine'), await node('front')];
     expect(told.card).to.deep.include({
@@ -67,7 +74,7 @@ describe('sched-lua status of a fleet with a fault', function () {
     const text = await runCli(['status', '--check', fleet.topic], redisUrl());
     expect([text.code, text.stderr, findingsOf(text.stdout)]).to.deep.equal([0, '', 'nothing is wrong']);
     await engine.close();
-    await waitUntil(async () => (await node('engine')).condition === 'left', 'it has left');
+    await seen((now) => nodeOf(now, 'engine').condition === 'left', 'it has left');
     expect((await node('engine')).card, 'its card went with its name').to.equal(null);
   });
 
@@ -129,10 +136,9 @@ describe('sched-lua status of a fleet with a fault', function () {
     await stopped.call('serve', room(4), 600_000, 1);
     const waiting = requests('r', 2).map((one) => front.submit(one));
     void Promise.allSettled(waiting.map((one) => one.result()));
-    await waitUntil(
-      async () => (await report()).nodes.some(({ name, card }) => name === 'gpu-3' && card?.held === 2),
+    await seen(
+      ({ nodes }) => nodes.some(({ name, card }) => name === 'gpu-3' && card?.held === 2),
       'it has told of its claims',
-      LONG_MS,
     );
     stopped.stop();
     const found = await named('node_silent');
@@ -170,7 +176,7 @@ describe('sched-lua status of a fleet with a fault', function () {
     expect((await named('mixed_policies')).text).to.equal(
       'nodes differ in their policy: lucky (b), oldest (a)',
     );
-    expect(await findings('mixed_versions')).to.deep.equal([]);
+    expect(of(await report(), 'mixed_versions')).to.deep.equal([]);
     const [, , cards] = registryKeys(fleet.topic);
     // as a node of that version writes it, which renews no more
     const keepAliveMs = LONG_MS;
@@ -183,7 +189,7 @@ describe('sched-lua status of a fleet with a fault', function () {
   });
 
   it('a node that drains, and what still runs there', async () => {
-    const engine = await fleet.start('engine', { keepAliveMs: LONG_MS });
+    const engine = await fleet.start('engine', { keepAliveMs: 12_000 });
     const front = await fleet.start('front');
     const held: (() => void)[] = [];
     void engine.run(() => new Promise<string>((resolve) => held.push(() => resolve('done'))), {

@@ -45,7 +45,8 @@ async function populated(): Promise<Populated> {
   await shard.run(claim(shard, 'd', { limit: 2 }));
   shard.at = 20_000;
   await shard.run(claim(shard, 'b', { limit: 3 }));
-  const held = [await shard.held('a|x'), await shard.held('a|y'), await shard.held('a|z')];
+  const all = await shard.requests();
+  const held = ['a|x', 'a|y', 'a|z'].map((field) => all.get(field)!);
   await shard.run(putResults(shard, 'b', [{ ...held[0]!, number: 1, kind: 'chunk', payload: 'c' }]));
   shard.at = 31_000;
   await shard.run(refresh(shard, 'a', { reapLimit: 0 }));

@@ -1,43 +1,23 @@
 // The rule that `sched-lua acl` prints: enough for everything that schedulers do, and nothing of it can be left out.
+// That they are all that the sources call is looked at in test/scripts/rights.test.ts.
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
 import { messageOf } from '../../src/base/errors.ts';
 import { registryKeys, shardKey, slotOf, wakePrefix } from '../../src/base/keys.ts';
-import {
-  CLIENT_COMMANDS,
-  rightsOf,
-  scriptCommands,
-  trialsOf,
-  type RightsOf,
-} from '../../src/redis/rights.ts';
+import { rightsOf, trialsOf, type RightsOf } from '../../src/redis/rights.ts';
 import { examineRights } from '../../src/redis/dry-run.ts';
-import { SCRIPT_NAMES } from '../../src/redis/declarations.ts';
-import { sources } from '../../scripts/lib/lua/sources.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
-import { commandsSent } from '../support/redis-calls.ts';
 import { freshTopic, waitUntil } from '../support/server.ts';
-import { subscribersIn, troublesOf } from '../support/whole-life.ts';
+import { OPTIONAL, subscribersIn, troublesOf } from '../support/whole-life.ts';
 
 const WORD = 'a-word-nobody-shows';
-/** What commands of the sources are for that no rule gives: who may not use them does without, and is told so. */
-const OPTIONAL = {
-  application: ['config|get'],
-  operator: [] as string[],
-} as const;
 /** The list of topics is the server's: a user of one topic may neither read it nor note its own there. */
 const OPTIONAL_REFUSALS = [
   ...OPTIONAL.application.map((command) => `command ${command}`),
   'key sched-lua:topics',
   'command zremrangebyrank',
 ];
-/** Rooms of src/ whose commands only the command line sends. */
-/** Their users need the rights of a whole fleet, which `acl` does not know. */
-const FLEETS = /^src\/(openai|gateway|worker)\//;
-const OPERATORS = /^src\/(inspect|cli)\/|^src\/redis\/dry-run\.ts$/;
-/** By run-script.ts, through names that no type tells. */
-const BY_NAME = ['eval', 'evalsha'];
-
 async function allow(admin: Redis, user: string, rules: readonly string[]): Promise<void> {
   await admin.call('ACL', 'SETUSER', user, 'reset', 'on', `>${WORD}`, ...rules);
 }
@@ -60,30 +40,6 @@ async function refused(admin: Redis): Promise<string[]> {
 
 describe('the rights of a Redis user', function () {
   this.timeout(240_000);
-
-  it('are all that the sources call, script by script and client by client', () => {
-    const { scripts, helpers } = sources();
-    const called = [...Object.values(scripts), ...Object.values(helpers)].flatMap((source) =>
-      [...source.matchAll(/\b(?:call|try|redis\.p?call)\('([A-Z]+)'/g)].map(([, name]) =>
-        name!.toLowerCase(),
-      ),
-    );
-    expect(scriptCommands(SCRIPT_NAMES)).to.deep.equal([...new Set(called)].sort());
-    const sent = commandsSent().filter(({ file }) => !FLEETS.test(file));
-    const [theirs, ours] = [
-      sent.filter(({ file }) => OPERATORS.test(file)),
-      sent.filter(({ file }) => !OPERATORS.test(file)),
-    ].map((some) => some.map(({ command }) => command));
-    const listed = CLIENT_COMMANDS.application;
-    expect(new Set([...ours!, ...BY_NAME])).to.deep.equal(
-      // MULTI does not go out of a pipeline
-      new Set([...listed, ...OPTIONAL.application, 'exec']),
-    );
-    const all = [...ours!, ...theirs!, ...BY_NAME];
-    expect(new Set(all)).to.deep.equal(
-      new Set([...CLIENT_COMMANDS.operator, ...OPTIONAL.operator, 'wait', 'cluster|slots']),
-    );
-  });
 
   it('are each tried by a command that is refused without it', async () => {
     const of: RightsOf = { topic: 'topic', role: 'operator' };

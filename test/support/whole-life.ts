@@ -18,27 +18,51 @@ export interface Life {
   more?: SchedulerOptions<Prompt>;
 }
 
+/** What commands of the sources are for that no rule gives: who may not use them does without, and is told so. */
+export const OPTIONAL = {
+  application: ['config|get'],
+  operator: [] as string[],
+} as const;
+
 /** A life takes some seconds; one that lacks a right may hang. */
 const MOST_MS = 60_000;
 
-/** What went wrong: an error, warnings, complaints of ioredis on the console, a subscription that is left. Empty: nothing. */
+/**
+ * What went wrong first: an error, a warning, a complaint of ioredis on the console, a subscription that is left; what came
+ * with it follows. Empty: nothing did.
+ */
 export async function troublesOf(life: Life): Promise<string[]> {
   const troubles: string[] = [];
+  const over = new AbortController();
+  const complain = (trouble: string): void => {
+    troubles.push(trouble);
+    over.abort();
+  };
   const nodes: Node[] = [];
   const { warn } = console;
-  console.warn = (message: string) => void troubles.push(`console: ${message}`);
+  console.warn = (message: string) => complain(`console: ${message}`);
+  const lived = live(life, nodes, complain, over.signal).catch((error: unknown) =>
+    complain(messageOf(error)),
+  );
   try {
-    await sooner(MOST_MS, 'the life', live(life, nodes, troubles));
+    const ended = new Promise((resolve) => over.signal.addEventListener('abort', resolve));
+    await sooner(MOST_MS, 'the life', Promise.race([lived, ended]));
   } catch (error) {
-    troubles.push(messageOf(error));
+    complain(messageOf(error));
   } finally {
     await Promise.all(nodes.map((node) => node.close({ drainMs: 0 }).catch(() => undefined)));
+    await lived;
     console.warn = warn;
   }
   return troubles;
 }
 
-async function live(life: Life, nodes: Node[], troubles: string[]): Promise<void> {
+async function live(
+  life: Life,
+  nodes: Node[],
+  complain: (trouble: string) => void,
+  over: AbortSignal,
+): Promise<void> {
   const { redis, topic, replicas, more, subscribers } = life;
   const start = async (node: string, own: SchedulerOptions<Prompt> = {}): Promise<Node> => {
     const options = {
@@ -50,9 +74,11 @@ async function live(life: Life, nodes: Node[], troubles: string[]): Promise<void
       commandTimeout: 4_000,
       deadLetter: 'all' as const,
     };
-    const onWarning = (message: string): void => void troubles.push(`warning: ${message}`);
+    const onWarning = (message: string): void => complain(`warning: ${message}`);
+    over.throwIfAborted();
     const scheduler = await Scheduler.start<Prompt>({ ...options, ...more, ...own, onWarning });
     nodes.push(scheduler);
+    if (over.aborted) await scheduler.close({ drainMs: 0 });
     return scheduler;
   };
   const ends = async (of: AsyncIterable<{ kind: string }>, wanted: string): Promise<void> => {
@@ -105,6 +131,7 @@ async function live(life: Life, nodes: Node[], troubles: string[]): Promise<void
   const served2 = runner.run(({ id }) => id, { budget: room() });
   const all = new Set<string>();
   const told = async (): Promise<boolean> => {
+    over.throwIfAborted();
     for (const id of second.getResults().keys()) all.add(id);
     // a life before this one may have left a request
     return Promise.resolve(idsOf(left).every((id) => all.has(id)));
@@ -120,7 +147,8 @@ async function live(life: Life, nodes: Node[], troubles: string[]): Promise<void
   const [stays, goes] = [await start('stays', { redis: shared }), await start('goes', { redis: shared })];
   try {
     await goes.close();
-    await waitUntil(async () => (await subscribers('goes')) === 0, 'nobody listens for who has gone', 5_000);
+    const isGone = async (): Promise<boolean> => over.aborted || (await subscribers('goes')) === 0;
+    await waitUntil(isGone, 'nobody listens for who has gone', 5_000);
   } finally {
     await stays.close();
     await shared.close();

@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { integer, parse } from '../../../scripts/lib/tool/arguments.ts';
 import { LARGEST_SEED } from './shuffle.ts';
 
-/** Files mostly wait for Redis, for leases and for processes: more than two for each core use it well. */
-const PER_CORE = 2.5;
+/** Files mostly wait for Redis, for leases and for processes: three for each core use it well. */
+const PER_CORE = 3;
 
 export interface RunOptions {
   /** Files and folders; empty: all tests but those of tools. */

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { useProgram, type Program } from '../program.ts';
-import { freshTopic, redisUrl, waitUntil } from '../server.ts';
-import { root } from './paths.ts';
-import { KNOWN_TO_BE_LONG, longestFirst } from './plan.ts';
-import { shuffleFiles, shuffleSuite, type ShuffledSuite } from './shuffle.ts';
+import { useProgram, type Program } from '../support/program.ts';
+import { freshTopic, redisUrl, waitUntil } from '../support/server.ts';
+import { root } from '../support/runner/paths.ts';
+import { KNOWN_TO_BE_LONG, longestFirst } from '../support/runner/plan.ts';
+import { shuffleFiles, shuffleSuite, type ShuffledSuite } from '../support/runner/shuffle.ts';
 
 const fixture = (name: string): string => `test/support/runner/fixtures/${name}.ts`;
 

@@ -1,0 +1,42 @@
+// The rule that `sched-lua acl` prints gives what the sources call, and no more: read by the compiler, which takes its time.
+import { expect } from 'chai';
+import { CLIENT_COMMANDS, scriptCommands } from '../../src/redis/rights.ts';
+import { SCRIPT_NAMES } from '../../src/redis/declarations.ts';
+import { sources } from '../../scripts/lib/lua/sources.ts';
+import { commandsSent } from '../support/redis-calls.ts';
+import { OPTIONAL } from '../support/whole-life.ts';
+
+/** Their users need the rights of a whole fleet, which `acl` does not know. */
+const FLEETS = /^src\/(openai|gateway|worker)\//;
+/** Rooms of src/ whose commands only the command line sends. */
+const OPERATORS = /^src\/(inspect|cli)\/|^src\/redis\/dry-run\.ts$/;
+/** By run-script.ts, through names that no type tells. */
+const BY_NAME = ['eval', 'evalsha'];
+
+describe('the rights of a Redis user', function () {
+  this.timeout(240_000);
+
+  it('are all that the sources call, script by script and client by client', () => {
+    const { scripts, helpers } = sources();
+    const called = [...Object.values(scripts), ...Object.values(helpers)].flatMap((source) =>
+      [...source.matchAll(/\b(?:call|try|redis\.p?call)\('([A-Z]+)'/g)].map(([, name]) =>
+        name!.toLowerCase(),
+      ),
+    );
+    expect(scriptCommands(SCRIPT_NAMES)).to.deep.equal([...new Set(called)].sort());
+    const sent = commandsSent().filter(({ file }) => !FLEETS.test(file));
+    const [theirs, ours] = [
+      sent.filter(({ file }) => OPERATORS.test(file)),
+      sent.filter(({ file }) => !OPERATORS.test(file)),
+    ].map((some) => some.map(({ command }) => command));
+    const listed = CLIENT_COMMANDS.application;
+    expect(new Set([...ours!, ...BY_NAME])).to.deep.equal(
+      // MULTI does not go out of a pipeline
+      new Set([...listed, ...OPTIONAL.application, 'exec']),
+    );
+    const all = [...ours!, ...theirs!, ...BY_NAME];
+    expect(new Set(all)).to.deep.equal(
+      new Set([...CLIENT_COMMANDS.operator, ...OPTIONAL.operator, 'wait', 'cluster|slots']),
+    );
+  });
+});
