@@ -109,8 +109,9 @@ describe('sched-lua acl', function () {
       return troubles;
     }
 
+    // one of its own for each test: what a retry put is there until somebody runs it
     let topic = '';
-    before(async () => {
+    beforeEach(async () => {
       topic = freshTopic();
       exemptFromTtlCheck(topic);
       await redis.admin.select(1);
@@ -118,7 +119,7 @@ describe('sched-lua acl', function () {
         await seedNode(client, topic, 'a', 1, { puts: 3, claims: 1 });
       });
     });
-    after(() => redis.admin.select(0));
+    afterEach(() => redis.admin.select(0));
     beforeEach(async () => {
       await redis.admin.script('FLUSH');
       await redis.admin.call('ACL', 'LOG', 'RESET');
