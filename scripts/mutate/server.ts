@@ -7,7 +7,13 @@ import { findRedis, type RedisServer } from '../lib/redis/find.ts';
 const ARGS = ['--lua-time-limit', '3000'];
 
 export class JudgeServer {
+  readonly #args: readonly string[];
   #server: RedisServer | undefined;
+
+  /** @param args more of them, of the server */
+  constructor(args: readonly string[] = []) {
+    this.#args = [...ARGS, ...args];
+  }
 
   /**
    * A server without keys, scripts, or what a run that was cut short had set.
@@ -18,7 +24,7 @@ export class JudgeServer {
     isFault: (error: unknown) => boolean = () => false,
   ): Promise<string> {
     for (let tries = 1; ; tries += 1) {
-      const { url } = (this.#server ??= await privateServer());
+      const { url } = (this.#server ??= await privateServer(this.#args));
       const redis = clientOf(url);
       try {
         await redis.config('SET', 'maxmemory', '0');
@@ -63,6 +69,6 @@ function clientOf(url: string): Redis {
   return redis;
 }
 
-function privateServer(): Promise<RedisServer> {
-  return startBinary(ARGS).catch(() => findRedis({ prefer: 'container', args: ARGS }));
+function privateServer(args: readonly string[]): Promise<RedisServer> {
+  return startBinary(args).catch(() => findRedis({ prefer: 'container', args: [...args] }));
 }

@@ -7,19 +7,17 @@ import { compileAll, embed } from '../../lib/lua/compile.ts';
 import type { Sources } from '../../lib/lua/sources.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const SUPPORT = 'test/support/server.ts';
-const MODEL = 'test/model/model.test.ts';
+const WORKER = 'scripts/mutate/lua/worker.ts';
+const FOLDERS = ['test/lua', 'test/model'];
 /** They compare with the files of lua/, which have no mutant in them, and know nothing of what a script does. */
-const NO_JUDGES = ['errors.test.ts', 'header.test.ts'];
+const NO_JUDGES = ['test/lua/errors.test.ts', 'test/lua/header.test.ts'];
 
 /** Bundles the tests into a new folder. */
 export async function bundleTests(folder: string): Promise<void> {
-  const tables = readdirSync(join(root, 'test/lua')).filter(
-    (file) => file.endsWith('.test.ts') && !NO_JUDGES.includes(file),
-  );
+  const judges = testsIn(root, '.test.ts').filter((file) => !NO_JUDGES.includes(file));
   await build({
     absWorkingDir: root,
-    entryPoints: [SUPPORT, MODEL, ...tables.map((file) => `test/lua/${file}`)],
+    entryPoints: [WORKER, ...judges],
     outbase: '.',
     outdir: folder,
     bundle: true,
@@ -55,11 +53,19 @@ export function writeSources(folder: string, sources: Sources): void {
   );
 }
 
-/** The bundled root hooks of mocha. */
-export const SUPPORT_FILE = SUPPORT.replace('.ts', '.js');
+/** The bundled program of worker.ts. */
+export const WORKER_FILE = WORKER.replace('.ts', '.js');
 
 /** Test files of a bundle. */
 export function testFiles(folder: string): string[] {
-  const tables = readdirSync(join(folder, 'test/lua')).filter((file) => file.endsWith('.test.js'));
-  return [...tables.map((file) => `test/lua/${file}`), MODEL.replace('.ts', '.js')];
+  return testsIn(folder, '.test.js');
+}
+
+function testsIn(folder: string, ending: string): string[] {
+  return FOLDERS.flatMap((name) =>
+    readdirSync(join(folder, name))
+      .filter((file) => file.endsWith(ending))
+      .sort()
+      .map((file) => `${name}/${file}`),
+  );
 }

@@ -1,24 +1,40 @@
-/** Runs the fast tests on a mutant of a script, on a Redis of its own. */
+/**
+ * Runs, on a mutant of a script, the tests that come by it, on a Redis of their own: the cheapest first, until one fails.
+ * Which test comes by which mutant is learnt in a run of all tests, of scripts that say so in the server's log.
+ */
 import { readdirSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileAll, embed } from '../../lib/lua/compile.ts';
 import { sources, type Sources } from '../../lib/lua/sources.ts';
 import type { Judge } from '../judge.ts';
 import { JudgeServer } from '../server.ts';
-import { runTests, type TestRun } from '../test-run.ts';
-import { SUPPORT_FILE, bundleTests, copyBundle, testFiles, writeSources } from './bundle.ts';
+import type { TestNote } from '../src/hooks.ts';
+import type { TestRun } from '../test-run.ts';
+import { bundleTests, copyBundle, testFiles, writeSources } from './bundle.ts';
+import { withMarks } from './marks.ts';
+import type { Embedded } from './messages.ts';
 import { mutantsOf, type LuaMutant } from './mutants.ts';
-
-/** A healthy run takes a third of it on a busy machine. */
-const TIMEOUT_MS = 240_000;
+import { Workshop, isCutShort, type Outcome } from './workshop.ts';
 
 export interface LuaJudgeOptions {
   /** Of the model, ms and seed. */
   modelMs: number;
   seed: number;
-  /** Tests whose names do not fit are left out. */
+  /** Tests of files whose names do not fit are left out. */
   tests: RegExp;
+  log?: (line: string) => void;
 }
+
+/** Of the run of all tests. */
+const ALL_MS = 900_000;
+/** What a test, and a run, may take: so much more than it did with marks, and so much at least. */
+const SLOWER = 5;
+const TEST_MS = 5_000;
+const RUN_MS = 20_000;
+/** So much more patient is a look at a test that was cut short: the machine may have been busy. */
+const AGAIN = 4;
+/** So much more is a test worth that has killed a mutant of the same source. */
+const KILLER = 10;
 
 /** Every mutant of every script and helper. */
 export function allMutants(): LuaMutant[] {
@@ -31,110 +47,164 @@ export function allMutants(): LuaMutant[] {
 }
 
 /**
- * Makes the bundle in a folder; what this gives makes judges, each with a copy of it.
+ * Makes the bundle in a folder and has all tests run once; what this gives makes judges, each with a copy of it.
  * @throws Error if the tests fail on the sources as they are: then they prove nothing
  */
 export async function prepareLua(folder: string, options: LuaJudgeOptions): Promise<() => Judge<LuaMutant>> {
   const original = join(folder, 'original');
   mkdirSync(original, { recursive: true });
   await bundleTests(original);
-  const folders = (): string => {
+  writeSources(original, sources());
+  const copy = (): string => {
     const own = join(folder, String(readdirSync(folder).length));
     copyBundle(original, own);
     return own;
   };
-  const first = new LuaJudge(folders(), options, new Order(new Map()));
+  const known = new Known(await learn(copy(), options));
+  return () => new LuaJudge(copy(), options, known);
+}
+
+/** What each test came by. */
+async function learn(folder: string, options: LuaJudgeOptions): Promise<TestNote[]> {
+  const log = join(folder, 'redis.log');
+  const server = new JudgeServer(['--logfile', log]);
+  const workshop = new Workshop({ folder, files: filesOf(folder, options), env: envOf(options) });
   try {
-    const { failed, broken, times = new Map<string, number>() } = await first.runOn(sourcesOf());
-    const wrong = broken ?? failed[0];
-    if (wrong !== undefined) throw new Error(`the tests fail without a mutant: ${wrong}`);
-    const order = new Order(times);
-    return () => new LuaJudge(folders(), options, order);
+    const scripts = embed(compileAll(marked()));
+    const url = await server.empty(...loading(scripts));
+    const began = performance.now();
+    const { notes, failures, broken } = await workshop.run({ url, scripts, tests: undefined, log }, ALL_MS);
+    const wrong = broken ?? failures[0]?.title;
+    if (wrong !== undefined || notes.length === 0)
+      throw new Error(`the tests fail without a mutant: ${wrong ?? 'there are none'} ${failures[0]?.error ?? ''}`);
+    const seconds = Math.round((performance.now() - began) / 1000);
+    options.log?.(`${notes.length} tests judge lua/; they took ${seconds} s`);
+    return notes;
   } finally {
-    await first.close();
+    workshop.close();
+    await server.close();
   }
 }
 
-/** So much more is a file worth that has killed a mutant of the same source. */
-const KILLER = 10;
+const placeOf = ({ file, from, to }: LuaMutant): string => `${file}:${from}-${to}`;
 
-/** Which test files are asked first: those that take least. */
-class Order {
-  readonly #times: ReadonlyMap<string, number>;
-  /** Per source. */
+/** The sources with marks, each numbered by the first mutant of its place. */
+function marked(): Sources {
+  const mutants = allMutants();
+  const first = numbers();
+  return sourcesOf((file, text) =>
+    withMarks(
+      text,
+      mutants.filter((one) => one.file === file),
+      (one) => first.get(placeOf(one))!,
+    ),
+  );
+}
+
+function numbers(): Map<string, number> {
+  const first = new Map<string, number>();
+  allMutants().forEach((one, i) => {
+    if (!first.has(placeOf(one))) first.set(placeOf(one), i);
+  });
+  return first;
+}
+
+/** Which tests are asked first: those that take least, and come by little else. */
+class Known {
+  readonly #notes: readonly TestNote[];
+  readonly #numbers = numbers();
+  /** Keys of tests, per source. */
   readonly #killers = new Map<string, Set<string>>();
 
-  constructor(times: ReadonlyMap<string, number>) {
-    this.#times = times;
+  constructor(notes: readonly TestNote[]) {
+    this.#notes = notes;
   }
 
-  of({ file }: LuaMutant): string[] {
-    const killers = this.#killers.get(file);
-    const cost = (test: string): number => this.#times.get(test)! / (killers?.has(test) ? KILLER : 1);
-    return [...this.#times.keys()].sort((a, b) => cost(a) - cost(b));
+  of(mutant: LuaMutant): TestNote[] {
+    const number = this.#numbers.get(placeOf(mutant));
+    const killers = this.#killers.get(mutant.file);
+    const cost = ({ key, ms, reached }: TestNote): number =>
+      (ms * reached.length) / (killers?.has(key) ? KILLER : 1);
+    return this.#notes
+      .filter(({ reached }) => number === undefined || reached.includes(number))
+      .sort((a, b) => cost(a) - cost(b));
   }
 
-  killed({ file }: LuaMutant, by: string): void {
-    this.#killers.set(file, (this.#killers.get(file) ?? new Set()).add(by));
+  killed({ file }: LuaMutant, by: { file: string; title: string }): void {
+    this.#killers.set(file, (this.#killers.get(file) ?? new Set()).add(`${by.file}: ${by.title}`));
   }
 }
 
 class LuaJudge implements Judge<LuaMutant> {
-  readonly #folder: string;
-  readonly #options: LuaJudgeOptions;
-  readonly #order: Order;
+  readonly #known: Known;
   readonly #server = new JudgeServer();
+  readonly #workshop: Workshop;
 
-  constructor(folder: string, options: LuaJudgeOptions, order: Order) {
-    this.#folder = folder;
-    this.#options = options;
-    this.#order = order;
+  constructor(folder: string, options: LuaJudgeOptions, known: Known) {
+    this.#known = known;
+    this.#workshop = new Workshop({ folder, files: filesOf(folder, options), env: envOf(options) });
   }
 
-  close(): Promise<void> {
-    return this.#server.close();
-  }
-
-  async run(mutant: LuaMutant, holds: boolean): Promise<TestRun> {
-    const run = await this.runOn(sourcesOf(holds ? mutant : undefined), this.#order.of(mutant));
-    if (run.file !== undefined) this.#order.killed(mutant, run.file);
-    return run;
+  async close(): Promise<void> {
+    this.#workshop.close();
+    await this.#server.close();
   }
 
   /** @throws Error if a text does not compile: then its tests would fail for want of a script, not of a guard */
-  async runOn(changed: Sources, files = testFiles(this.#folder)): Promise<TestRun> {
-    const { seed, modelMs, tests } = this.#options;
-    const url = await this.#server.empty(
-      async (redis) => {
-        for (const { text } of Object.values(embed(compileAll(changed)))) await redis.script('LOAD', text);
-      },
-      (error) => error instanceof Error && /compiling/i.test(error.message),
-    );
-    writeSources(this.#folder, changed);
-    const run = await runTests({
-      folder: this.#folder,
-      hooks: [join(this.#folder, SUPPORT_FILE)],
-      files: files.filter((file) => tests.test(file)),
-      env: {
-        SCHED_LUA_TEST_REDIS: url,
-        SCHED_LUA_SEED: String(seed),
-        SCHED_LUA_MODEL_MS: String(modelMs),
-        SCHED_LUA_MODEL_SHRINK: 'no',
-      },
-      timeoutMs: TIMEOUT_MS,
-    });
-    return (await this.#server.isThere()) ? run : { ...run, broken: 'its Redis has gone' };
+  async run(mutant: LuaMutant, holds: boolean): Promise<TestRun> {
+    const began = performance.now();
+    const replaced = sourcesOf((file, text) => (holds && file === mutant.file ? mutant.source : text));
+    const scripts = embed(compileAll(replaced));
+    const tests = this.#known.of(mutant);
+    let outcome = await this.#look(scripts, tests, 1);
+    // its time may have run out as the machine was busy
+    if (outcome.failures.some(isCutShort)) outcome = await this.#look(scripts, tests, AGAIN);
+    const [failure] = outcome.failures;
+    if (failure) this.#known.killed(mutant, failure);
+    return {
+      failed: outcome.failures.map(({ title }) => title),
+      file: failure?.file,
+      broken: outcome.broken,
+      ms: Math.round(performance.now() - began),
+    };
+  }
+
+  async #look(scripts: Embedded, tests: readonly TestNote[], patience: number): Promise<Outcome> {
+    const url = await this.#server.empty(...loading(scripts));
+    const limits = tests.map(({ key, ms }) => ({ key, ms: Math.round(patience * (TEST_MS + SLOWER * ms)) }));
+    const sum = tests.reduce((ms, test) => ms + test.ms, 0);
+    const job = { url, scripts, tests: limits, log: undefined };
+    const outcome = await this.#workshop.run(job, patience * (RUN_MS + SLOWER * sum));
+    return (await this.#server.isThere()) ? outcome : { ...outcome, broken: 'its Redis has gone' };
   }
 }
 
-/** The sources with a mutant in the place of its file. */
-function sourcesOf(mutant?: LuaMutant): Sources {
-  const replaced = (folder: string, texts: Readonly<Record<string, string>>): Record<string, string> =>
+function loading(scripts: Embedded): Parameters<JudgeServer['empty']> {
+  return [
+    async (redis) => {
+      for (const { text } of Object.values(scripts)) await redis.script('LOAD', text);
+    },
+    (error) => error instanceof Error && /compiling/i.test(error.message),
+  ];
+}
+
+function filesOf(folder: string, { tests }: LuaJudgeOptions): string[] {
+  return testFiles(folder).filter((file) => tests.test(file));
+}
+
+function envOf({ seed, modelMs }: LuaJudgeOptions): Record<string, string> {
+  return {
+    SCHED_LUA_SEED: String(seed),
+    SCHED_LUA_MODEL_MS: String(modelMs),
+    SCHED_LUA_MODEL_SHRINK: 'no',
+  };
+}
+
+/** The sources, each as `change` has it. */
+function sourcesOf(change: (file: string, text: string) => string): Sources {
+  const changed = (folder: string, texts: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(
-      Object.entries(texts).map(([name, text]) => [
-        name,
-        mutant?.file === `lua/${folder}${name}.lua` ? mutant.source : text,
-      ]),
+      Object.entries(texts).map(([name, text]) => [name, change(`lua/${folder}${name}.lua`, text)]),
     );
-  return { scripts: replaced('', sources().scripts), helpers: replaced('lib/', sources().helpers) };
+  return { scripts: changed('', sources().scripts), helpers: changed('lib/', sources().helpers) };
 }

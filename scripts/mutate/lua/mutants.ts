@@ -8,6 +8,9 @@ import { expressionsOf, tokensOf, type Expression, type Token } from './tokens.t
 export interface LuaMutant extends Mutant {
   /** The whole source with the replacement. */
   source: string;
+  /** Where in the source, as it is, that stands which is replaced: from the one character up to the other. */
+  from: number;
+  to: number;
 }
 
 export function mutantsOf(file: string, source: string): LuaMutant[] {
@@ -20,7 +23,7 @@ export function mutantsOf(file: string, source: string): LuaMutant[] {
     const mutated = source.slice(0, start) + after + source.slice(end);
     const line = source.slice(0, start).split('\n').length;
     const change = { before: squeeze(before), after: squeeze(after) };
-    mutants.set(mutated, { file, within: '', line, ...change, source: mutated });
+    mutants.set(mutated, { file, within: '', line, ...change, source: mutated, from: start, to: end });
   };
   const textOf = (from: number, to: number): string => source.slice(tokens[from]!.from, tokens[to - 1]!.to);
   for (const { sides, connective } of expressionsOf(tokens).flatMap((one) => chainsOf(tokens, one))) {

@@ -87,7 +87,7 @@ describe('npm run mutate, on scripts,', () => {
   it('refuses a mutant that does not compile: its tests would fail for want of a script', async function () {
     this.timeout(120_000);
     const source = `${sources().scripts['push_back']!}\nif then`;
-    const broken = { file: 'lua/push_back.lua', within: '', line: 1, before: '', after: '', source };
+    const broken = { ...mutantsOf('lua/push_back.lua', sources().scripts['push_back']!)[0]!, source };
     let error: unknown;
     await judgeAll({
       mutants: [broken],
