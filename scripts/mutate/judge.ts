@@ -11,12 +11,17 @@ export interface Judge<M extends Mutant> {
   close(): Promise<void>;
 }
 
+/** What earlier runs learnt under that name, or what `make` learns now. */
+export type Keep = <T>(name: string, make: () => Promise<T>) => Promise<T>;
+
 export interface Verdict {
   killed: boolean;
   /** Nothing is known: the tests could not be run, with the mutant and without it. */
   undecided: boolean;
   /** The test that failed, or how else the run ended. */
   by: string;
+  /** The test file that killed it, from the project's folder; not known of every one. */
+  file?: string;
   ms: number;
 }
 
@@ -25,8 +30,11 @@ export interface Verdict {
  * the mutant; if that goes wrong too, there is no verdict.
  */
 export async function verdictOf<M extends Mutant>(judge: Judge<M>, mutant: M): Promise<Verdict> {
-  const { failed, broken, ms } = await judge.run(mutant, true);
-  if (broken === undefined) return { killed: failed.length > 0, undecided: false, by: failed[0] ?? '', ms };
+  const { failed, file, broken, ms } = await judge.run(mutant, true);
+  if (broken === undefined) {
+    const by = { by: failed[0] ?? '', ...(file ? { file: file.replace(/\.js$/, '.ts') } : {}) };
+    return { killed: failed.length > 0, undecided: false, ...by, ms };
+  }
   const control = await judge.run(mutant, false);
   const wrong = control.broken ?? control.failed[0];
   const both = ms + control.ms;

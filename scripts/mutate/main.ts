@@ -16,6 +16,7 @@ interface Options {
   modelMs: number;
   lookMs: number;
   workers?: number;
+  known?: string;
   json: boolean;
   list: boolean;
 }
@@ -41,11 +42,15 @@ function parseOptions(args: readonly string[]): Options | undefined {
     )
     .option(
       '--look-ms <n>',
-      'how long tests look at a mutant of src/, by what they take without it',
+      'how long tests look at a mutant, by what they take without it',
       integer(1, 999_999_999),
       30_000,
     )
     .option('--workers <n>', 'mutants judged at once (default: half the cores)', integer(1, 64))
+    .option(
+      '--known <file>',
+      'a file of what earlier runs found, which grows: what cannot have changed is not run again',
+    )
     .option('--list', 'name the mutants and judge none', false)
     .option('--json', 'one JSON object on stdout', false);
   return parse(program, args)?.opts<Options>();

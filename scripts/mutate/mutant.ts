@@ -6,6 +6,8 @@ export interface Mutant {
   /** The function that has it, as `Class.method`; empty: none, or a script. */
   within: string;
   line: number;
+  /** Characters of the file before that which is replaced. */
+  at: number;
   /** What is replaced, and by what; empty: by nothing. */
   before: string;
   after: string;

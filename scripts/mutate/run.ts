@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onProcessEnd } from '../../src/testing/redis/cleanup.ts';
-import { verdictOf, type Judge, type Verdict } from './judge.ts';
+import { verdictOf, type Judge, type Keep, type Verdict } from './judge.ts';
 import { EQUIVALENT as LUA_EQUIVALENT } from './lua/equivalent.ts';
 import { allMutants as luaMutants, prepareLua } from './lua/judge.ts';
+import { Known } from './known.ts';
 import type { LuaMutant } from './lua/mutants.ts';
 import type { Equivalent, Mutant } from './mutant.ts';
 import { EQUIVALENT as SRC_EQUIVALENT } from './src/equivalent.ts';
@@ -28,11 +29,13 @@ export interface RunOptions {
   mutants: readonly (LuaMutant | SrcMutant)[];
   modelMs: number;
   seed: number;
-  /** See `SrcJudgeOptions`. */
+  /** See `SrcJudgeOptions` and `LuaJudgeOptions`. */
   lookMs: number;
   /** Test files whose names do not fit judge nothing. Default: all judge. */
   tests?: RegExp;
   workers?: number;
+  /** A file of what is known, see known.ts: that is not looked at again, and grows. Default: nothing is known. */
+  known?: string;
   /** Told after each. */
   judged?: (one: Judged) => void;
   log?: (line: string) => void;
@@ -48,17 +51,34 @@ export function allMutants(): (LuaMutant | SrcMutant)[] {
  * @throws Error if the tests fail on the sources as they are: then they prove nothing
  */
 export async function judgeAll(options: RunOptions): Promise<Judged[]> {
-  const { mutants, tests = /./ } = options;
+  const { tests = /./, modelMs, seed, lookMs } = options;
+  const known =
+    options.known === undefined
+      ? undefined
+      : new Known(options.known, JSON.stringify([tests.source, modelMs, seed, lookMs]));
+  const found = new Map<Mutant, Judged>();
+  for (const mutant of options.mutants) {
+    const verdict = known?.verdictOf(mutant);
+    if (verdict) found.set(mutant, { mutant, ...verdict });
+  }
+  for (const one of found.values()) options.judged?.(one);
+  const mutants = options.mutants.filter((mutant) => !found.has(mutant));
+  const judged = (one: Judged): void => {
+    found.set(one.mutant, one);
+    known?.keep(one.mutant, one);
+    options.judged?.(one);
+  };
+  const these = { ...options, judged };
+  const keep: Keep = (name, make) => known?.kept(name, make) ?? make();
   const folder = mkdtempSync(join(tmpdir(), 'sched-lua-mutate-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const forget = onProcessEnd(remove);
   try {
     const ofLua = mutants.filter((mutant) => 'source' in mutant);
     const ofSrc = mutants.filter((mutant) => 'number' in mutant);
-    return [
-      ...(await judgeThese(ofLua, options, () => prepareLua(within(folder, 'lua'), { ...options, tests }))),
-      ...(await judgeThese(ofSrc, options, () => prepareSrc(within(folder, 'src'), { ...options, tests }))),
-    ];
+    await judgeThese(ofLua, these, () => prepareLua(within(folder, 'lua'), { ...options, tests, keep }));
+    await judgeThese(ofSrc, these, () => prepareSrc(within(folder, 'src'), { ...options, tests, keep }));
+    return options.mutants.map((mutant) => found.get(mutant)!);
   } finally {
     forget();
     remove();
@@ -67,27 +87,25 @@ export async function judgeAll(options: RunOptions): Promise<Judged[]> {
 
 async function judgeThese<M extends Mutant>(
   mutants: readonly M[],
-  options: RunOptions,
+  options: RunOptions & { judged: (one: Judged) => void },
   prepare: () => Promise<() => Judge<M>>,
-): Promise<Judged[]> {
-  if (mutants.length === 0) return [];
+): Promise<void> {
+  if (mutants.length === 0) return;
   const workers = options.workers ?? Math.max(1, Math.floor(availableParallelism() / CORES_EACH));
   const make = await prepare();
   const judges = Array.from({ length: Math.min(workers, mutants.length) }, () => make());
-  const results: Judged[] = [];
-  const queue = mutants.entries();
+  const queue = mutants.values();
   let broken = 0;
   const work = async (judge: Judge<M>): Promise<void> => {
-    for (const [i, mutant] of queue) {
-      results[i] = { mutant, ...(await verdictOf(judge, mutant)) };
-      options.judged?.(results[i]);
-      broken = results[i].undecided ? broken + 1 : 0;
-      if (broken === BROKEN_IN_A_ROW) throw new Error(`the tests cannot be run: ${results[i].by}`);
+    for (const mutant of queue) {
+      const one = { mutant, ...(await verdictOf(judge, mutant)) };
+      options.judged(one);
+      broken = one.undecided ? broken + 1 : 0;
+      if (broken === BROKEN_IN_A_ROW) throw new Error(`the tests cannot be run: ${one.by}`);
     }
   };
   try {
     await Promise.all(judges.map(work));
-    return results;
   } finally {
     await Promise.all(judges.map((judge) => judge.close()));
   }

@@ -1,19 +1,20 @@
 /**
- * Runs, on a mutant of a script, the tests that come by it, on a Redis of their own: the cheapest first, until one fails.
- * Which test comes by which mutant is learnt in a run of all tests, of scripts that say so in the server's log.
+ * Runs, on a mutant of a script, the tests that can notice it, on a Redis of their own: the cheapest first, until one fails.
+ * Which test can is learnt in a run of all tests, of scripts that tell in the server's log what they meet: a condition that
+ * always held is the same as none.
  */
 import { readdirSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileAll, embed } from '../../lib/lua/compile.ts';
 import { sources, type Sources } from '../../lib/lua/sources.ts';
-import type { Judge } from '../judge.ts';
+import type { Judge, Keep } from '../judge.ts';
 import { JudgeServer } from '../server.ts';
 import type { TestNote } from '../src/hooks.ts';
 import type { TestRun } from '../test-run.ts';
 import { bundleTests, copyBundle, testFiles, writeSources } from './bundle.ts';
-import { withMarks } from './marks.ts';
+import { PREAMBLE, sightsOf, withMarks } from './marks.ts';
 import type { Embedded } from './messages.ts';
-import { mutantsOf, type LuaMutant } from './mutants.ts';
+import { mutantsOf, type LuaMutant, type Sight } from './mutants.ts';
 import { Workshop, isCutShort, type Outcome } from './workshop.ts';
 
 export interface LuaJudgeOptions {
@@ -22,6 +23,9 @@ export interface LuaJudgeOptions {
   seed: number;
   /** Tests of files whose names do not fit are left out. */
   tests: RegExp;
+  /** Tests look at one mutant for about so long, by what they take with marks, and the model for as long as it does. */
+  lookMs: number;
+  keep: Keep;
   log?: (line: string) => void;
 }
 
@@ -60,7 +64,7 @@ export async function prepareLua(folder: string, options: LuaJudgeOptions): Prom
     copyBundle(original, own);
     return own;
   };
-  const known = new Known(await learn(copy(), options));
+  const known = new Known(await options.keep('lua', () => learn(copy(), options)), options.lookMs);
   return () => new LuaJudge(copy(), options, known);
 }
 
@@ -70,13 +74,15 @@ async function learn(folder: string, options: LuaJudgeOptions): Promise<TestNote
   const server = new JudgeServer(['--logfile', log]);
   const workshop = new Workshop({ folder, files: filesOf(folder, options), env: envOf(options) });
   try {
-    const scripts = embed(compileAll(marked()));
+    const scripts = marked();
     const url = await server.empty(...loading(scripts));
     const began = performance.now();
     const { notes, failures, broken } = await workshop.run({ url, scripts, tests: undefined, log }, ALL_MS);
     const wrong = broken ?? failures[0]?.title;
     if (wrong !== undefined || notes.length === 0)
-      throw new Error(`the tests fail without a mutant: ${wrong ?? 'there are none'} ${failures[0]?.error ?? ''}`);
+      throw new Error(
+        `the tests fail without a mutant: ${wrong ?? 'there are none'} ${failures[0]?.error ?? ''}`,
+      );
     const seconds = Math.round((performance.now() - began) / 1000);
     options.log?.(`${notes.length} tests judge lua/; they took ${seconds} s`);
     return notes;
@@ -86,48 +92,57 @@ async function learn(folder: string, options: LuaJudgeOptions): Promise<TestNote
   }
 }
 
-const placeOf = ({ file, from, to }: LuaMutant): string => `${file}:${from}-${to}`;
-
-/** The sources with marks, each numbered by the first mutant of its place. */
-function marked(): Sources {
+/** The scripts, so that they tell what they meet. */
+function marked(): Embedded {
   const mutants = allMutants();
-  const first = numbers();
-  return sourcesOf((file, text) =>
+  const numbers = numberPlaces();
+  const changed = sourcesOf((file, text) =>
     withMarks(
       text,
       mutants.filter((one) => one.file === file),
-      (one) => first.get(placeOf(one))!,
+      (sight) => numbers.get(placeOf(file, sight))!,
     ),
+  );
+  const scripts = Object.entries(embed(compileAll(changed)));
+  return Object.fromEntries(
+    scripts.map(([name, { text, origins }]) => [name, { text: PREAMBLE + text, origins }]),
   );
 }
 
-function numbers(): Map<string, number> {
-  const first = new Map<string, number>();
-  allMutants().forEach((one, i) => {
-    if (!first.has(placeOf(one))) first.set(placeOf(one), i);
-  });
-  return first;
+/** A bound and an operand may stand at one place. */
+function placeOf(file: string, { from, to, value }: Sight): string {
+  return `${file}:${from}-${to}${typeof value === 'number' ? ' bound' : ''}`;
+}
+
+function numberPlaces(): Map<string, number> {
+  const places = new Set(allMutants().map(({ file, shows }) => placeOf(file, shows)));
+  return new Map([...places].map((place, i) => [place, i]));
 }
 
 /** Which tests are asked first: those that take least, and come by little else. */
 class Known {
   readonly #notes: readonly TestNote[];
-  readonly #numbers = numbers();
+  readonly #lookMs: number;
+  readonly #numbers = numberPlaces();
   /** Keys of tests, per source. */
   readonly #killers = new Map<string, Set<string>>();
 
-  constructor(notes: readonly TestNote[]) {
+  constructor(notes: readonly TestNote[], lookMs: number) {
     this.#notes = notes;
+    this.#lookMs = lookMs;
   }
 
   of(mutant: LuaMutant): TestNote[] {
-    const number = this.#numbers.get(placeOf(mutant));
+    const number = this.#numbers.get(placeOf(mutant.file, mutant.shows));
+    const sights = number === undefined ? [] : sightsOf(mutant.shows, number);
     const killers = this.#killers.get(mutant.file);
     const cost = ({ key, ms, reached }: TestNote): number =>
       (ms * reached.length) / (killers?.has(key) ? KILLER : 1);
+    let left = this.#lookMs;
     return this.#notes
-      .filter(({ reached }) => number === undefined || reached.includes(number))
-      .sort((a, b) => cost(a) - cost(b));
+      .filter(({ reached }) => number === undefined || sights.some((sight) => reached.includes(sight)))
+      .sort((a, b) => cost(a) - cost(b))
+      .filter(({ file, ms }, i) => i === 0 || file.startsWith('test/model/') || (left -= ms) > 0);
   }
 
   killed({ file }: LuaMutant, by: { file: string; title: string }): void {

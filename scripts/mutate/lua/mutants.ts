@@ -8,35 +8,53 @@ import { expressionsOf, tokensOf, type Expression, type Token } from './tokens.t
 export interface LuaMutant extends Mutant {
   /** The whole source with the replacement. */
   source: string;
-  /** Where in the source, as it is, that stands which is replaced: from the one character up to the other. */
+  /** Without it the mutant does the same as its source. */
+  shows: Sight;
+}
+
+/**
+ * A value that is met at a place of the source: of an operand (whether it holds, or `any`), or of a call of `min` or `max` (that it
+ * is not its argument of this number, from 1).
+ */
+export interface Sight {
+  /** Characters of the source, from the one up to the other. */
   from: number;
   to: number;
+  value: 'holds' | 'fails' | 'any' | number;
 }
 
 export function mutantsOf(file: string, source: string): LuaMutant[] {
   const tokens = tokensOf(source);
   const mutants = new Map<string, LuaMutant>();
-  const replace = (from: number, to: number, after: string): void => {
+  const replace = ([from, to]: Range, after: string, of: Range, value: Sight['value']): void => {
     const [start, end] = [tokens[from]!.from, tokens[to - 1]!.to];
     const before = source.slice(start, end);
     if (before === after) return;
     const mutated = source.slice(0, start) + after + source.slice(end);
+    const shows = { from: tokens[of[0]]!.from, to: tokens[of[1] - 1]!.to, value };
     const line = source.slice(0, start).split('\n').length;
     const change = { before: squeeze(before), after: squeeze(after) };
-    mutants.set(mutated, { file, within: '', line, ...change, source: mutated, from: start, to: end });
+    mutants.set(mutated, { file, within: '', line, ...change, source: mutated, at: start, shows });
   };
   const textOf = (from: number, to: number): string => source.slice(tokens[from]!.from, tokens[to - 1]!.to);
-  for (const { sides, connective } of expressionsOf(tokens).flatMap((one) => chainsOf(tokens, one))) {
-    sides.forEach((_, without) => {
-      const rest = sides.filter((_side, i) => i !== without).map((side) => textOf(...side));
-      replace(sides[0]![0], sides.at(-1)![1], rest.join(` ${connective} `));
+  for (const { sides, connective, isTruth } of expressionsOf(tokens).flatMap((one) =>
+    chainsOf(tokens, one),
+  )) {
+    const all: Range = [sides[0]![0], sides.at(-1)![1]];
+    sides.forEach((side, without) => {
+      const rest = sides.filter((_side, i) => i !== without).map((one) => textOf(...one));
+      // what goes on to the next side is what it would be without this one, but for the value of the last
+      const decides = connective === 'and' ? 'fails' : 'holds';
+      const isValue = without === sides.length - 1 && !isTruth;
+      replace(all, rest.join(` ${connective} `), side, isValue ? 'any' : decides);
     });
   }
-  for (const [from, to] of conditionsOf(tokens)) {
-    for (const constant of ['false', 'true']) replace(from, to, constant);
+  for (const range of conditionsOf(tokens)) {
+    replace(range, 'false', range, 'holds');
+    replace(range, 'true', range, 'fails');
   }
   for (const { from, to, argumentsOf } of boundsOf(tokens)) {
-    for (const argument of argumentsOf) replace(from, to, textOf(...argument));
+    argumentsOf.forEach((argument, i) => replace([from, to], textOf(...argument), [from, to], i + 1));
   }
   return [...mutants.values()].sort((a, b) => a.line - b.line);
 }
@@ -70,6 +88,8 @@ function split(tokens: readonly Token[], { from, to }: { from: number; to: numbe
 interface Chain {
   connective: 'and' | 'or';
   sides: Range[];
+  /** Only whether it holds matters, not what it is. */
+  isTruth: boolean;
 }
 
 /** The `and`s and `or`s of an expression that may be guards. */
@@ -85,10 +105,18 @@ function chainsOf(tokens: readonly Token[], expression: Expression): Chain[] {
     (ands.length > 0 || isDefault || isMemory(tokens, ors))
   )
     return [];
+  const isTruth = expression.role === 'condition' && isTruthAt(tokens, expression.to);
   return [
-    ...(ors.length > 1 ? [{ connective: 'or' as const, sides: ors }] : []),
-    ...ands.map((sides) => ({ connective: 'and' as const, sides })),
+    ...(ors.length > 1 ? [{ connective: 'or' as const, sides: ors, isTruth }] : []),
+    ...ands.map((sides) => ({ connective: 'and' as const, sides, isTruth })),
   ];
+}
+
+/** Whether what ends here, in a condition, is compared with nothing. */
+function isTruthAt(tokens: readonly Token[], end: number): boolean {
+  let at = end;
+  while (tokens[at]?.text === ')') at += 1;
+  return ['then', 'and', 'or', 'do'].includes(tokens[at]?.text ?? '');
 }
 
 /** `a = a or f()`: computed once. */

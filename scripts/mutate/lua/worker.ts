@@ -13,7 +13,7 @@ import { checkLeft, openRun } from '../../../test/support/server.ts';
 import { createHash } from 'node:crypto';
 import { keyOf } from '../src/hooks.ts';
 import type { Embedded, Failure, Job, Told } from './messages.ts';
-import { markedIn } from './marks.ts';
+import { sightsIn } from './marks.ts';
 
 const { EVENT_FILE_POST_REQUIRE, EVENT_FILE_PRE_REQUIRE, EVENT_FILE_REQUIRE } = Mocha.Suite.constants;
 const { EVENT_TEST_FAIL, EVENT_TEST_PASS } = Mocha.Runner.constants;
@@ -22,7 +22,9 @@ const PATIENT_MS = 300_000;
 /** So many tests are asked together: the first few decide most mutants. */
 const TOGETHER = [4, 16, 64];
 
-const mocha = new Mocha({ timeout: 20_000, reporter: class {} as unknown as Mocha.ReporterConstructor });
+// who listens does so by himself
+const silent = function (): void {} as unknown as Mocha.ReporterConstructor;
+const mocha = new Mocha({ timeout: 20_000, reporter: silent });
 let limits: ReadonlyMap<string, number> | undefined;
 let log: number | undefined;
 let at = 0;
@@ -94,13 +96,13 @@ async function runTitles(tests: Job['tests'], failures: Failure[]): Promise<void
   await new Promise<void>((over) => {
     const runner = mocha.run(() => over());
     runner.on(EVENT_TEST_FAIL, (test: Mocha.Runnable, error: Error) =>
-      failures.push({ title: test.fullTitle(), file: fileOf(test), error: String(error?.message) }),
+      failures.push({ title: test.fullTitle(), file: fileOf(test), error: error.message }),
     );
     runner.on(EVENT_TEST_PASS, (test) => {
       if (log === undefined) return;
       const file = fileOf(test);
       const ms = performance.now() - began;
-      tell({ note: { file, key: keyOf(file, test.fullTitle()), ms, reached: markedIn(logged()) } });
+      tell({ note: { file, key: keyOf(file, test.fullTitle()), ms, reached: sightsIn(logged()) } });
     });
   });
 }

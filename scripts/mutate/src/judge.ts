@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plainPath } from '../../lib/harness/bundle.ts';
-import type { Judge } from '../judge.ts';
+import type { Judge, Keep } from '../judge.ts';
 import { JudgeServer } from '../server.ts';
 import { runTests, type TestRun } from '../test-run.ts';
 import { NOTES, ORDER, type Order, type TestNote } from './hooks.ts';
@@ -19,6 +19,7 @@ export interface SrcJudgeOptions {
   tests: RegExp;
   /** Tests look at one mutant for about so long, by what they take without it. */
   lookMs: number;
+  keep: Keep;
   log?: (line: string) => void;
 }
 
@@ -37,7 +38,7 @@ export async function prepareSrc(folder: string, options: SrcJudgeOptions): Prom
   await copyProject(folder, allMutants().texts);
   const server = new JudgeServer();
   try {
-    const notes = await learn(folder, options, await server.empty());
+    const notes = await options.keep('src', async () => learn(folder, options, await server.empty()));
     return () => new SrcJudge(folder, options, notes);
   } finally {
     await server.close();

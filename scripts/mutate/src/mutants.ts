@@ -47,10 +47,11 @@ export function mutantsOf(file: string, source: string, first = 0): { mutants: S
     return `(${choices.join('')}(${text}))`;
   };
   const add = (node: TS.Node, after: string): number => {
-    const line = tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
+    const at = node.getStart(tree);
+    const line = tree.getLineAndCharacterOfPosition(at).line + 1;
     const number = first + mutants.length;
     const before = squeeze(node.getText(tree));
-    mutants.push({ file, within: functionOf(node), line, before, after: squeeze(after), number });
+    mutants.push({ file, within: functionOf(node), line, at, before, after: squeeze(after), number });
     return number;
   };
   // what stands before the first statement is a comment

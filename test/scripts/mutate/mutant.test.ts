@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const mutant: Mutant = {
-  ...{ file: 'src/a.ts', within: 'A.b', line: 7 },
+  ...{ file: 'src/a.ts', within: 'A.b', line: 7, at: 90 },
   ...{ before: 'x > 1', after: 'true' },
 };
 
