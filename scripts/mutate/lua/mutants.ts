@@ -46,7 +46,9 @@ export function mutantsOf(file: string, source: string): LuaMutant[] {
       // what goes on to the next side is what it would be without this one, but for the value of the last
       const decides = connective === 'and' ? 'fails' : 'holds';
       const isValue = without === sides.length - 1 && !isTruth;
-      replace(all, rest.join(` ${connective} `), side, isValue ? 'any' : decides);
+      // what it does may matter, whatever it gives
+      const does = textOf(...side).includes('require(');
+      replace(all, rest.join(` ${connective} `), side, isValue || does ? 'any' : decides);
     });
   }
   for (const range of conditionsOf(tokens)) {
@@ -105,18 +107,20 @@ function chainsOf(tokens: readonly Token[], expression: Expression): Chain[] {
     (ands.length > 0 || isDefault || isMemory(tokens, ors))
   )
     return [];
-  const isTruth = expression.role === 'condition' && isTruthAt(tokens, expression.to);
+  const isTruth = expression.role === 'condition' && !isCompared(tokens, expression);
   return [
     ...(ors.length > 1 ? [{ connective: 'or' as const, sides: ors, isTruth }] : []),
     ...ands.map((sides) => ({ connective: 'and' as const, sides, isTruth })),
   ];
 }
 
-/** Whether what ends here, in a condition, is compared with nothing. */
-function isTruthAt(tokens: readonly Token[], end: number): boolean {
-  let at = end;
-  while (tokens[at]?.text === ')') at += 1;
-  return ['then', 'and', 'or', 'do'].includes(tokens[at]?.text ?? '');
+/** Whether more is made of an expression in a condition than a choice. */
+function isCompared(tokens: readonly Token[], { from, to }: { from: number; to: number }): boolean {
+  let [before, after] = [from - 1, to];
+  while (tokens[before]?.text === '(' && tokens[after]?.text === ')')
+    [before, after] = [before - 1, after + 1];
+  const isBegun = ['if', 'elseif', 'while', 'until', 'and', 'or', 'not'].includes(tokens[before]?.text ?? '');
+  return !isBegun || !['then', 'do', 'and', 'or', ')'].includes(tokens[after]?.text ?? '');
 }
 
 /** `a = a or f()`: computed once. */

@@ -102,5 +102,5 @@ export class Workshop {
 
 /** It failed as its time ran out: its fault, or the machine's. */
 export function isCutShort({ error }: Failure): boolean {
-  return /Timeout of \d+/i.test(error);
+  return /Timeout of \d+|waited \d+ ms/i.test(error);
 }

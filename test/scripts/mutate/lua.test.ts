@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { bundleTests, testFiles, writeSources } from '../../../scripts/mutate/lua/bundle.ts';
 import { allMutants } from '../../../scripts/mutate/lua/judge.ts';
-import { mutantsOf } from '../../../scripts/mutate/lua/mutants.ts';
+import { sightsIn, sightsOf, withMarks } from '../../../scripts/mutate/lua/marks.ts';
+import { mutantsOf, type Sight } from '../../../scripts/mutate/lua/mutants.ts';
 import { judgeAll } from '../../../scripts/mutate/run.ts';
 import { sources } from '../../../scripts/lib/lua/sources.ts';
 
@@ -39,6 +40,38 @@ describe('npm run mutate, on scripts,', () => {
   it('changes nothing but the guard', () => {
     const [never] = mutantsOf('x.lua', "if held(a) then -- why\n  return 'then'\nend\n");
     expect(never!.source).to.equal("if false then -- why\n  return 'then'\nend\n");
+  });
+
+  it('knows where each is seen: where a side decides, where a condition is the other, where a bound binds', () => {
+    const seen = (source: string): string[] =>
+      mutantsOf('x.lua', source).map(
+        ({ after, shows: { from, to, value } }) => `${after}: ${source.slice(from, to)} ${value}`,
+      );
+    expect(seen('if a and b then return end')).to.have.members([
+      ...['b: a fails', 'a: b fails', 'false: a and b holds', 'true: a and b fails'],
+    ]);
+    // what it is compared with may be any value of the last side
+    expect(seen('while (a or f(b)) < c do g() end')).to.have.members(['f(b): a holds', 'a: f(b) any']);
+    expect(seen('local x = min(a, b)')).to.have.members(['a: min(a, b) 1', 'b: min(a, b) 2']);
+  });
+
+  it('marks each of these places, so that they tell what they meet and do what they did', () => {
+    const source = 'if a and max(b, 1) > c then return min(x, 2) end';
+    const places = new Map<string, number>();
+    const numberOf = ({ from, to, value }: Sight): number => {
+      const place = `${from} ${to} ${typeof value}`;
+      if (!places.has(place)) places.set(place, places.size);
+      return places.get(place)!;
+    };
+    const marked = withMarks(source, mutantsOf('x.lua', source), numberOf).replace(/\b\d+, (?=\w+)/g, '');
+    expect(marked).to.equal(
+      'if sched_mark(sched_mark(a) and sched_mark(sched_mark_bound(max, b, 1) > c)) then return sched_mark_bound(min, x, 2) end',
+    );
+    expect(sightsIn('1:M 28 Nov ~sight 17~\n1:M ~sight 16~\nelse')).to.deep.equal([17, 16]);
+    const at = { from: 0, to: 1 };
+    expect(sightsOf({ ...at, value: 'fails' }, 1)).to.deep.equal([16]);
+    expect(sightsOf({ ...at, value: 'any' }, 1)).to.deep.equal([16, 17]);
+    expect(sightsOf({ ...at, value: 2 }, 1)).to.deep.equal([19]);
   });
 
   it('finds guards in every script and helper that has a condition', () => {
