@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { NO_TICK } from '../../src/base/ticket.ts';
 import { cancel, claim, pushBack, put, putResults, refresh } from './calls.ts';
 import { TestShard, connection, connections, wakeUps } from './support.ts';
-import { parseResults, type Held } from './wire.ts';
+import { parseClaims, parseResults, type Held } from './wire.ts';
 
 const LEASE = 30_000;
 const REASON = 'its owner was silent for too long (option onOwnerLoss)';
@@ -96,6 +96,16 @@ describe('the loss of an owner', () => {
       return Number(String(reply[4]));
     };
     expect([await dueAfter(1), await dueAfter(1)]).to.deep.equal([LEASE, 5_001]);
+  });
+
+  it('is foretold by a claim of several owners as of the one that would be silent first', async () => {
+    const shard = new TestShard();
+    await shard.run(put(shard, 'a', [{ id: 'x', loss: 'abort' }]));
+    await shard.run(put(shard, 'c', [{ id: 'z', loss: 'abort' }], { at: 5_000 }));
+    await looks(shard, PACE, 25_000);
+    const reply = await shard.run(claim(shard, 'b', {}, { at: 25_000 }));
+    const claims = parseClaims(reply[2]!).map(({ ticket }) => ticket[0]);
+    expect([claims, String(reply[4])], 'a is met first').to.deep.equal([['a', 'c'], '5001']);
   });
 
   it('is none of what the caller, or a node that the shard does not know, put', async () => {
