@@ -9,6 +9,7 @@ const RINGS = "claims_in ~= 0 and call('EXISTS', tables.IDLE) == 1";
 const BODILESS = "waiting and not has_bodies and call('HEXISTS', tables.BODY, one.field) == 0";
 const ROOM = "call('HGET', tables.CALLS, node .. '|room')";
 const PAUSED = "#one.record > layout.WAITING_LENGTH and require('lib.is_paused')(one, take)";
+const LOST = "layout.ends_alone(record) and require('lib.is_lost')(one)";
 const CLAIMED =
   "#record > layout.WAITING_LENGTH and sub(record, layout.HOLDER - 1, layout.HOLDER - 1) == '|'";
 const GROUPS = "count > 0 and require('lib.groups')(FIRST, count, fields)";
@@ -173,6 +174,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     ...{ file: 'lua/lib/pick.lua', before: PAUSED, after: PAUSED.replace(/.* and /, '') },
     why: 'only saves looking for pauses in a record that has none',
+  },
+  {
+    ...{ file: 'lua/lib/pick.lua', before: LOST, after: LOST.replace(/.* and /, '') },
+    why: 'only saves a call: `is_lost` asks the same of the record first',
   },
   {
     ...{ file: 'lua/lib/is_claimed.lua', before: CLAIMED, after: CLAIMED.replace(/.* and /, '') },
