@@ -13,7 +13,7 @@ import { addTopics } from './commands/topics.ts';
 import { addVerify } from './commands/verify.ts';
 import { addWorker } from './commands/worker.ts';
 import { interruptedCode } from './interrupt.ts';
-import { EXIT, print, reportOf, UsageError, type Terminal } from './output.ts';
+import { EXIT, print, reportOf, UsageError, type Report, type Terminal } from './output.ts';
 import { withRedis, type GlobalOptions, type Run } from './session.ts';
 import { VARIABLES } from './target.ts';
 import { VERSION } from './version.ts';
@@ -56,6 +56,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     if (report) await print(report, options, terminal);
     end(interruptedCode() ?? (report?.failure ? EXIT.failed : EXIT.fine));
   };
+  const tell = (report: Report): Promise<void> => print(report, program.opts<GlobalOptions>(), terminal);
   addLoad(program, run);
   addStatus(program, run);
   addTopics(program, run);
@@ -63,9 +64,9 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addDead(program, run);
   addDoctor(program, run);
   addMetrics(program, run);
-  addGateway(program, run);
-  addWorker(program, run, terminal.env, (report) => print(report, program.opts<GlobalOptions>(), terminal));
-  addAcl(program, (report) => print(report, program.opts<GlobalOptions>(), terminal));
+  addGateway(program, { run, tell, env: terminal.env });
+  addWorker(program, run, terminal.env, tell);
+  addAcl(program, tell);
   return program;
 }
 

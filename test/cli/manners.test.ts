@@ -13,12 +13,11 @@ const COMMANDS: Readonly<Record<string, string[][]>> = {
   dead: [['dead', 'ls', topic], ...['show', 'retry', 'drop'].map((name) => ['dead', name, ...entry])],
   doctor: [['doctor']],
   worker: [['worker', '--engine', 'http://127.0.0.1:1', '--print-config']],
+  // it serves until it is told to stop: test/gateway/life.test.ts
+  gateway: [['gateway', '--print-config']],
 };
-/**
- * What serves until it is stopped (the --print-config of `gateway` knows neither --json nor --quiet), and what prints a line for
- * another program.
- */
-const OTHERS = ['gateway', 'metrics', 'acl'];
+/** What serves until it is stopped, and what prints a line for another program. */
+const OTHERS = ['metrics', 'acl'];
 
 /** The commands that a help text lists. */
 function listed(help: string): string[] {

@@ -7,10 +7,18 @@ import {
   type GatewaySettings,
 } from '../../gateway/settings.ts';
 import { catchStop } from '../interrupt.ts';
-import { oneLine, type Report } from '../output.ts';
+import { oneLine, type Report, type Terminal } from '../output.ts';
 import type { Run, Session } from '../session.ts';
 
-export function addGateway(program: Command, run: Run): void {
+/** What the command needs of the program. */
+interface Means {
+  run: Run;
+  /** Prints a report of what needs no Redis. */
+  tell: (report: Report) => Promise<void>;
+  env: Terminal['env'];
+}
+
+export function addGateway(program: Command, { run, tell, env }: Means): void {
   const command = program
     .command('gateway')
     .summary('serve OpenAI-compatible HTTP in front of a fleet')
@@ -30,10 +38,15 @@ export function addGateway(program: Command, run: Run): void {
   command.action(async () => {
     const { config, printConfig, auth, ...flags } = command.opts<Record<string, unknown>>();
     const given = { ...flags, ...(auth === false ? { noAuth: true } : {}) };
-    const settings = readSettings({ flags: given, env: process.env, config: config as string | undefined });
-    if (printConfig) process.stdout.write(`${JSON.stringify(shownSettings(settings), undefined, 2)}\n`);
+    const settings = readSettings({ flags: given, env, config: config as string | undefined });
+    if (printConfig) await tell(configReport(settings));
     else await run((session) => serve(session, settings));
   });
+}
+
+function configReport(settings: GatewaySettings): Report {
+  const options = shownSettings(settings);
+  return { json: { options }, text: JSON.stringify(options, undefined, 2) };
 }
 
 async function serve({ client, source, say }: Session, settings: GatewaySettings): Promise<Report> {
