@@ -27,10 +27,12 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   metrics: ['.', 'inspect', 'observe', 'base'],
   // the wire between gateway and worker; nothing of the library imports it
   openai: ['.', 'base'],
-  gateway: ['openai', '.', 'base'],
+  // what gateway and worker have in common as commands: settings, what operators ask, figures
+  service: ['metrics', 'base'],
+  gateway: ['service', 'openai', '.', 'metrics', 'base'],
   // it opens the connection of the registry as the library opens its own
-  worker: ['openai', '.', 'redis', 'base'],
-  cli: ['gateway', 'worker', '.', 'metrics', 'inspect', 'redis', 'base'],
+  worker: ['service', 'openai', '.', 'metrics', 'redis', 'base'],
+  cli: ['gateway', 'worker', 'service', '.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
 interface Import {

@@ -64,8 +64,9 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addDead(program, run);
   addDoctor(program, run);
   addMetrics(program, run);
-  addGateway(program, { run, tell, env: terminal.env });
-  addWorker(program, run, terminal.env, tell);
+  const means = { run, tell, env: terminal.env };
+  addGateway(program, means);
+  addWorker(program, means);
   addAcl(program, tell);
   return program;
 }

@@ -38,6 +38,14 @@ export type Work = (session: Session) => Promise<Report | undefined>;
 /** Runs a command on the Redis that the options name. */
 export type Run = (command: Work) => Promise<void>;
 
+/** What a command needs of the program that does something without Redis, too. */
+export interface Means {
+  run: Run;
+  /** Prints the report of what needed no Redis. */
+  tell: (report: Report) => Promise<void>;
+  env: Terminal['env'];
+}
+
 /**
  * Connects, runs the command and disconnects.
  * @throws UsageError for a bad URL; SchedulerError REDIS or TIMEOUT when the server refuses or does not answer in time

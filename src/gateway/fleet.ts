@@ -24,6 +24,8 @@ const MAX_UNREAD_BYTES = 16 * 1_048_576;
 
 export class Fleet {
   readonly #connection: Connection;
+  /** Others use the connection, too. */
+  readonly #isShared: boolean;
   readonly #settings: GatewaySettings;
   /** This gateway's node in every topic. */
   readonly node: string;
@@ -32,12 +34,13 @@ export class Fleet {
   readonly #schedulers = new Map<string, Promise<WireScheduler>>();
   #isClosed = false;
 
-  private constructor(connection: Connection, settings: GatewaySettings, node: string, tell: FleetTell) {
+  private constructor(connection: Connection, settings: GatewaySettings, node: string, parts: FleetParts) {
     this.#connection = connection;
+    this.#isShared = parts.connection !== undefined;
     this.#settings = settings;
     this.node = node;
-    this.#warn = tell.warn;
-    this.#evicted = tell.evicted;
+    this.#warn = parts.warn;
+    this.#evicted = parts.evicted;
   }
 
   /** @throws SchedulerError REDIS if Redis does not answer; ConfigError */
@@ -45,10 +48,10 @@ export class Fleet {
     source: RedisSource,
     settings: GatewaySettings,
     node: string,
-    tell: FleetTell,
+    parts: FleetParts,
   ): Promise<Fleet> {
-    const connection = await connect(source, { commandTimeout: CONNECT_MS });
-    return new Fleet(connection, settings, node, tell);
+    const connection = parts.connection ?? (await connect(source, { commandTimeout: CONNECT_MS }));
+    return new Fleet(connection, settings, node, parts);
   }
 
   /**
@@ -93,11 +96,13 @@ export class Fleet {
     const started = await Promise.allSettled(this.#schedulers.values());
     const open = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     await Promise.allSettled(open.map((scheduler) => scheduler.close({ pending: 'cancel' })));
-    await this.#connection.close();
+    if (!this.#isShared) await this.#connection.close();
   }
 }
 
-export interface FleetTell {
+export interface FleetParts {
+  /** In the place of the source; it is left open. */
+  connection?: Connection | undefined;
   warn: (message: string) => void;
   /** Another process took the name. */
   evicted: () => void;

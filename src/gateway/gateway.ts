@@ -3,35 +3,42 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { monotonic } from '../base/clock.ts';
 import type { RedisSource } from '../base/options.ts';
+import type { Connection } from '../index.ts';
+import type { Samples } from '../metrics/exposition.ts';
 import type { RegistryClient } from '../openai/registry.ts';
 import { isRoute, type Route } from '../openai/routes.ts';
+import { Meters } from '../service/meters.ts';
+import type { Address } from '../service/values.ts';
 import { ApiError } from './api-error.ts';
 import { readBody } from './body.ts';
 import { readOrder, type Order } from './door.ts';
 import { Exchange } from './exchange.ts';
 import { Fleet } from './fleet.ts';
 import { Keys, type Caller } from './keys.ts';
-import { Metrics } from './metrics.ts';
+import { GATEWAY_METRICS } from './metrics.ts';
 import { Models } from './models.ts';
 import { modelList, oneModel } from './model-list.ts';
 import { draining, errorOf } from './outcomes.ts';
 import { PromptSizes } from './prompt.ts';
 import { Reply } from './reply.ts';
 import { HttpServer, type HttpLimits } from './server.ts';
-import { operatorAnswer } from './operator.ts';
 import type { GatewaySettings } from './settings.ts';
-import type { Address } from './values.ts';
 
 export interface GatewayParts {
   settings: GatewaySettings;
   /** Of the schedulers. */
   redis: RedisSource;
+  /** In the place of it; the caller closes it. */
+  connection?: Connection;
   /** Reads the registry of models; the caller closes it. */
   client: RegistryClient;
   warn: (message: string) => void;
   /** Other than the defaults; tests give less. */
   limits?: Partial<HttpLimits>;
 }
+
+/** Why a gateway is not ready for requests. */
+export type Unready = 'draining' | 'no_workers' | 'redis_down';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const CLOSE_MS = 1_000;
@@ -42,9 +49,8 @@ export class Gateway {
   readonly #models: Models;
   readonly #keys: Keys;
   readonly #sizes: PromptSizes;
-  readonly #metrics = new Metrics();
+  readonly #metrics = new Meters(GATEWAY_METRICS);
   readonly #server: HttpServer;
-  readonly #operators: HttpServer;
   readonly #replies = new Set<Reply>();
   readonly #running = new Set<Promise<void>>();
   #isDraining = false;
@@ -61,21 +67,20 @@ export class Gateway {
     this.#keys = new Keys(settings.keys);
     this.#sizes = new PromptSizes(settings.imageTokens);
     this.#server = new HttpServer((request, response) => this.#serve(request, response), limits);
-    this.#operators = new HttpServer((request, response) => void this.#operate(request, response), limits);
+    for (const gauge of ['sched_lua_inflight', 'sched_lua_waiting'] as const) this.#metrics.add(gauge, {}, 0);
   }
 
   /** @throws what is wrong with Redis or an address; nothing is left open then */
   static async start(parts: GatewayParts): Promise<Gateway> {
-    const { settings, redis, warn } = parts;
+    const { settings, redis, connection, warn } = parts;
     const node = settings.name ?? `gateway-${randomUUID().slice(0, 8)}`;
     const evicted = (): void => {
       warn(`another gateway took the name ${node}: this one stops`);
       void gateway.close();
     };
-    const fleet = await Fleet.connect(redis, settings, node, { warn, evicted });
+    const fleet = await Fleet.connect(redis, settings, node, { connection, warn, evicted });
     const gateway = new Gateway(parts, fleet);
     try {
-      await gateway.#operators.listen(settings.metricsListen);
       await gateway.#server.listen(settings.listen);
       return gateway;
     } catch (error) {
@@ -89,12 +94,22 @@ export class Gateway {
     return this.#server.address;
   }
 
-  get metricsAddress(): Address {
-    return this.#operators.address;
-  }
-
   get node(): string {
     return this.#fleet.node;
+  }
+
+  /** Why no traffic should come; empty: it may. */
+  async unready(): Promise<Unready[]> {
+    if (this.#isDraining) return ['draining'];
+    return this.#models.refresh().then(
+      (models) => (models.size === 0 ? ['no_workers'] : []),
+      () => ['redis_down'],
+    );
+  }
+
+  /** What it counted since it started. */
+  get samples(): Samples {
+    return this.#metrics.samples();
   }
 
   /** Resolves when it has closed, whoever closed it. */
@@ -120,7 +135,6 @@ export class Gateway {
     await this.#server.close(CLOSE_MS);
     await this.#fleet.close();
     await Promise.all(this.#running);
-    await this.#operators.close(CLOSE_MS);
     this.#hasClosed();
   }
 
@@ -135,7 +149,7 @@ export class Gateway {
     const id = randomUUID();
     const headers = { 'x-request-id': typeof said === 'string' && REQUEST_ID.test(said) ? said : id };
     const plain = new Reply(response, { stream: false, isMessages: false, keepaliveMs: 0, headers });
-    this.#metrics.inflight += 1;
+    this.#metrics.add('sched_lua_inflight');
     let [path, model, last] = ['', '', plain];
     try {
       path = new URL(request.url ?? '', 'http://gateway').pathname;
@@ -163,11 +177,11 @@ export class Gateway {
       }
     } catch (error) {
       const told = errorOf(error);
-      if (!last.isOver) this.#metrics.rejected.add({ reason: told.code });
+      if (!last.isOver) this.#metrics.add('sched_lua_rejected_total', { reason: told.code });
       this.#refuse(request, response, last, told);
     } finally {
       this.#replies.delete(last);
-      this.#metrics.inflight -= 1;
+      this.#metrics.add('sched_lua_inflight', {}, -1);
       this.#count(isRoute(path) ? path : 'other', model, last, monotonic() - from);
     }
   }
@@ -178,9 +192,9 @@ export class Gateway {
     const { name } = model;
     const promptTokens = this.#sizes.estimate(name, order.body.length, order.media);
     let isWaiting = true;
-    this.#metrics.waiting += 1;
+    this.#metrics.add('sched_lua_waiting');
     const taken = (): void => {
-      if (isWaiting) this.#metrics.waiting -= 1;
+      if (isWaiting) this.#metrics.add('sched_lua_waiting', {}, -1);
       isWaiting = false;
     };
     const exchange = new Exchange({ order, id, model, promptTokens, from }, reply, {
@@ -188,22 +202,22 @@ export class Gateway {
       scheduler: () => this.#fleet.of(model),
       isServed: async () => (await this.#models.all()).has(name),
       onClaimed: ({ queuedMs }) => {
-        if (isWaiting) this.#metrics.queued.observe({ model: name }, queuedMs);
+        if (isWaiting) this.#metrics.observe('sched_lua_queue_duration_seconds', { model: name }, queuedMs);
         taken();
       },
-      onMigrated: () => this.#metrics.migrations.add({ model: name }),
+      onMigrated: () => this.#metrics.add('sched_lua_migrations_total', { model: name }),
     });
     await exchange.run().finally(taken);
     const { usage, error } = exchange.told;
-    if (error) this.#metrics.rejected.add({ reason: error.code });
+    if (error) this.#metrics.add('sched_lua_rejected_total', { reason: error.code });
     if (usage) {
       const { prompt_tokens: prompt = 0, completion_tokens: output = 0 } = usage;
       this.#sizes.learn(name, order.body.length, order.media, prompt);
-      this.#metrics.tokens.add({ model: name, kind: 'prompt' }, prompt);
-      this.#metrics.tokens.add({ model: name, kind: 'output' }, output);
+      this.#metrics.add('sched_lua_tokens_total', { model: name, kind: 'prompt' }, prompt);
+      this.#metrics.add('sched_lua_tokens_total', { model: name, kind: 'output' }, output);
     }
     if (order.stream && reply.firstAt !== undefined)
-      this.#metrics.firstByte.observe({ model: name }, reply.firstAt - from);
+      this.#metrics.observe('sched_lua_time_to_first_token_seconds', { model: name }, reply.firstAt - from);
     return name;
   }
 
@@ -238,20 +252,9 @@ export class Gateway {
 
   #count(route: Route | 'other', model: string, reply: Reply, ms: number): void {
     const { code } = reply;
-    this.#metrics.requests.add({ route, model, code });
-    this.#metrics.duration.observe({ route, model }, ms);
-    if (code === 499) this.#metrics.gone.add({ model });
-  }
-
-  async #operate(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const ready = async (): Promise<string | undefined> => {
-      if (this.#isDraining) return 'draining';
-      return this.#models.refresh().then(
-        (models) => (models.size === 0 ? 'no_workers' : undefined),
-        () => 'redis_down',
-      );
-    };
-    await operatorAnswer(request, response, { ready, metrics: () => this.#metrics.text() });
+    this.#metrics.add('sched_lua_http_requests_total', { route, model, code: String(code) });
+    this.#metrics.observe('sched_lua_request_duration_seconds', { route, model }, ms);
+    if (code === 499) this.#metrics.add('sched_lua_client_gone_total', { model });
   }
 }
 

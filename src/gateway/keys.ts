@@ -1,20 +1,7 @@
 /** Who may use the gateway. A key is known by its SHA-256 alone; neither the key nor its hash is ever told. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApiError } from './api-error.ts';
-
-/** One key of the file `--keys`, or of the configuration. */
-export interface KeyOptions {
-  /** For metrics; not secret. */
-  name: string;
-  /** Of the key, in hex. */
-  sha256: string;
-  /** Names that it may use, aliases included. Default: all. */
-  models?: readonly string[];
-  /** Requests at a time. Default: any number. */
-  maxInFlight?: number;
-  /** The largest head start that it may ask for, ms. Default 0. */
-  maxPriorityMs?: number;
-}
+import type { KeyOptions } from './key-options.ts';
 
 /** Who sent a request, and what it may do. */
 export interface Caller {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { after } from '../base/clock.ts';
 import { ApiError } from './api-error.ts';
-import type { Address } from './values.ts';
+import type { Address } from '../service/values.ts';
 
 /** Times are ms, sizes bytes. */
 export interface HttpLimits {

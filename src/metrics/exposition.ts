@@ -11,6 +11,8 @@ export interface Definition {
 export type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
+  /** Of a histogram: what follows its name. */
+  readonly part?: '_bucket' | '_sum' | '_count';
   readonly labels: Labels;
   readonly value: number;
 }
@@ -25,7 +27,9 @@ export function expose(table: Readonly<Record<string, Definition>>, samples: Sam
   const blocks = Object.entries(table).flatMap(([name, { type, help }]) => {
     const known = samples.get(name) ?? [];
     if (known.length === 0) return [];
-    const lines = known.map(({ labels, value }) => `${name}${labelled(labels)} ${numeral(value)}`);
+    const lines = known.map(
+      ({ part = '', labels, value }) => `${name}${part}${labelled(labels)} ${numeral(value)}`,
+    );
     return [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`, ...lines];
   });
   return blocks.map((line) => `${line}\n`).join('');

@@ -1,55 +1,30 @@
 /**
- * `sched-lua worker`, without its command line: reads what was given, serves until it is told to stop, and says how that
- * went.
+ * `sched-lua worker`, without its command line: serves until it is told to stop, and says how that went.
  */
 import { readFileSync } from 'node:fs';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../index.ts';
-import { Listener, type Address } from './listener.ts';
+import { Operators, type Operated } from '../service/operators.ts';
+import { addressText } from '../service/values.ts';
+import { metricsText } from './metrics.ts';
 import type { WorkerOptions } from './options.ts';
-import { readSettings, type Given, type Raw } from './settings.ts';
+import type { WorkerSettings } from './settings.ts';
 import { Worker } from './worker.ts';
 
-export { SETTINGS } from './settings.ts';
-
-const LISTEN: Address = { host: '127.0.0.1', port: 9_465 };
-
-/** @throws ConfigError for what cannot be read, or is missing */
-export function givenOf(
-  flags: Raw & { config?: string },
-  env: Readonly<NodeJS.ProcessEnv>,
-): Given & { engine: string } {
-  const { config, ...raw } = flags;
-  const given = readSettings(raw, env, config === undefined ? undefined : fileOf(config));
-  if (given.engine === undefined)
+/** @throws ConfigError if there is no engine, or the file of its key cannot be read or is empty */
+export function optionsOf(settings: WorkerSettings): WorkerOptions {
+  const { engine, engineKeyFile, streamInterval, probe, lease, drain, name, slots, blocks, blockSize } =
+    settings;
+  const { kind, fleet, models, reserveOutput, maxBatchedTokens } = settings;
+  if (engine === undefined)
     throw new ConfigError('engine', undefined, 'a URL', 'engine: give the URL of the engine as --engine');
-  return { ...given, engine: given.engine };
-}
-
-function fileOf(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'it is no JSON' : messageOf(error);
-    throw new ConfigError(
-      'config',
-      path,
-      'a file with a JSON object',
-      `config: ${path} cannot be read: ${why}`,
-    );
-  }
-}
-
-/** @throws ConfigError if the file of the key cannot be read, or is empty */
-export function optionsOf(given: Given & { engine: string }): WorkerOptions {
-  const { engineKeyFile, streamInterval, probe, drain, kind, ...rest } = given;
-  delete rest.listen;
   return {
-    ...rest,
-    ...(kind === undefined ? {} : { kind: kind as NonNullable<WorkerOptions['kind']> }),
-    ...(streamInterval === undefined ? {} : { streamIntervalMs: streamInterval }),
-    ...(probe === undefined ? {} : { probeMs: probe }),
-    ...(drain === undefined ? {} : { drainMs: drain }),
+    ...{ engine, kind, fleet, models, reserveOutput, maxBatchedTokens },
+    ...(name === undefined ? {} : { name }),
+    ...(slots === undefined ? {} : { slots }),
+    ...(blocks === undefined ? {} : { blocks }),
+    ...(blockSize === undefined ? {} : { blockSize }),
+    ...{ streamIntervalMs: streamInterval, probeMs: probe, drainMs: drain, scheduler: { leaseMs: lease } },
     ...(engineKeyFile === undefined ? {} : { engineKey: keyOf(engineKeyFile) }),
   };
 }
@@ -65,6 +40,11 @@ function keyOf(path: string): string {
   throw new ConfigError('engineKeyFile', path, 'a file with one key', `engineKeyFile: ${path} holds no key`);
 }
 
+/** What operators hear of a worker. */
+export function operatedOf(worker: Worker): Operated {
+  return { unready: () => worker.unready, metricsText: () => metricsText(worker.figures) };
+}
+
 export interface Serving {
   redis: RedisSource;
   /** One line for people. */
@@ -78,33 +58,35 @@ export interface Serving {
  * @throws ConfigError, SchedulerError
  */
 export async function serve(
-  given: Given & { engine: string },
+  settings: WorkerSettings,
   { redis, say, stop }: Serving,
 ): Promise<{ models: string[]; node: string }> {
+  const options = optionsOf(settings);
   let worker: Worker | undefined;
-  const address = 'listen' in given ? given.listen : LISTEN;
-  const listener = address && (await Listener.open(address, () => worker));
+  const { metricsListen } = settings;
+  const operated = (): Operated | undefined => worker && operatedOf(worker);
+  const operators = metricsListen && (await Operators.open(metricsListen, operated));
   try {
-    if (listener) say(`/health, /ready and /metrics at ${address.host}:${listener.port}`);
+    if (operators) say(`/health, /ready and /metrics on http://${addressText(operators.address)}`);
     try {
-      worker = await Worker.start({ ...optionsOf(given), redis, onWarning: say }, stop);
+      worker = await Worker.start({ ...options, redis, onWarning: say }, stop);
     } catch (error) {
       if (!stop.aborted) throw error;
       return { models: [], node: '' };
     }
     const { node, models, kind } = worker;
-    say(`${node} serves ${models.join(', ')} of ${given.engine} (${kind})`);
+    say(`${node} serves ${models.join(', ')} of ${options.engine} (${kind})`);
     await until(stop, worker.served);
     say(`${node} takes nothing more and waits for what runs`);
     await worker.close();
     return { node, models };
   } finally {
-    await listener?.close();
+    await operators?.close();
   }
 }
 
 /** @throws what `served` rejects with */
-function until(stop: AbortSignal, served: Promise<unknown>): Promise<void> {
+export function until(stop: AbortSignal, served: Promise<unknown>): Promise<void> {
   return new Promise((resolve, reject) => {
     if (stop.aborted) resolve();
     stop.addEventListener('abort', () => resolve());

@@ -1,4 +1,5 @@
-/** What a worker counts, in the text form of Prometheus. */
+/** What a worker counts. docs/worker.md has a row for each. */
+import { expose, type Definition, type Sample, type Samples } from '../metrics/exposition.ts';
 import type { RoomFigures } from './room.ts';
 
 /** Totals since the start. */
@@ -31,60 +32,68 @@ export interface WorkerFigures {
   models: readonly { name: string; isBreakerOpen: boolean }[];
 }
 
-/** The content type of {@link metricsText}. */
-export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+export const WORKER_METRICS = {
+  sched_lua_engine_up: { type: 'gauge', help: 'Whether the engine answers', labels: ['kind'] },
+  sched_lua_engine_slots: { type: 'gauge', help: 'Requests that the engine runs at once' },
+  sched_lua_engine_requests: { type: 'gauge', help: 'Requests of this worker in the engine' },
+  sched_lua_engine_waiting: { type: 'gauge', help: 'Requests that wait inside the engine' },
+  sched_lua_engine_blocks: {
+    type: 'gauge',
+    help: 'KV-cache blocks: all, reserved by this worker, used by others, free',
+    labels: ['state'],
+  },
+  sched_lua_engine_breaker_open: {
+    type: 'gauge',
+    help: 'Whether the engine is left alone because it failed',
+    labels: ['model'],
+  },
+  sched_lua_worker_draining: { type: 'gauge', help: 'Whether the worker is about to stop' },
+  sched_lua_worker_claimed_total: { type: 'counter', help: 'Requests taken, each time' },
+  sched_lua_worker_results_total: { type: 'counter', help: 'Results with bytes of the engine' },
+  sched_lua_worker_result_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of the engine that were passed on',
+  },
+  sched_lua_worker_given_back_total: { type: 'counter', help: 'Requests given back unanswered' },
+  sched_lua_worker_engine_failures_total: {
+    type: 'counter',
+    help: 'Times that the engine failed before it answered',
+  },
+  sched_lua_worker_engine_busy_total: {
+    type: 'counter',
+    help: 'Times that the engine said that it has too much',
+  },
+  sched_lua_worker_interrupted_total: { type: 'counter', help: 'Answers that were cut off' },
+} as const satisfies Readonly<Record<string, Definition>>;
 
-type Row = readonly [labels: Readonly<Record<string, string>>, value: number];
-
-export function metricsText({ kind, room, tally, isDraining, models }: WorkerFigures): string {
-  const { total, own, foreign, free } = room.blocks;
-  return [
-    gauge('engine_up', 'Whether the engine answers.', [[{ kind }, Number(room.isUp)]]),
-    gauge('engine_slots', 'Requests that the engine runs at once.', [[{}, room.slots]]),
-    gauge('engine_requests', 'Requests of this worker in the engine.', [[{}, room.requests]]),
-    gauge('engine_waiting', 'Requests that wait inside the engine.', [[{}, room.waitingInside]]),
-    gauge('engine_blocks', 'KV-cache blocks: all, reserved by this worker, used by others, free.', [
-      [{ state: 'total' }, total],
-      [{ state: 'own' }, own],
-      [{ state: 'foreign' }, foreign],
-      [{ state: 'free' }, free],
-    ]),
-    gauge(
-      'engine_breaker_open',
-      'Whether the engine is left alone because it failed.',
-      models.map(({ name, isBreakerOpen }): Row => [{ model: name }, Number(isBreakerOpen)]),
-    ),
-    gauge('worker_draining', 'Whether the worker is about to stop.', [[{}, Number(isDraining)]]),
-    counter('worker_claimed_total', 'Requests taken, each time.', tally.claimed),
-    counter('worker_results_total', 'Results with bytes of the engine.', tally.results),
-    counter('worker_result_bytes_total', 'Bytes of the engine that were passed on.', tally.bytes),
-    counter('worker_given_back_total', 'Requests given back unanswered.', tally.givenBack),
-    counter('worker_engine_failures_total', 'Times that the engine failed before it answered.', tally.failed),
-    counter('worker_engine_busy_total', 'Times that the engine said that it has too much.', tally.busy),
-    counter('worker_interrupted_total', 'Answers that were cut off.', tally.interrupted),
-    '',
-  ].join('\n');
+export function metricsText(figures: WorkerFigures): string {
+  return expose(WORKER_METRICS, samplesOf(figures));
 }
 
-function counter(name: string, help: string, value: number): string {
-  return family(name, 'counter', help, [[{}, value]]);
+function samplesOf({ kind, room, tally, isDraining, models }: WorkerFigures): Samples {
+  const blocks = Object.entries(room.blocks);
+  const samples: Record<keyof typeof WORKER_METRICS, readonly Sample[]> = {
+    sched_lua_engine_up: [{ labels: { kind }, value: Number(room.isUp) }],
+    sched_lua_engine_slots: one(room.slots),
+    sched_lua_engine_requests: one(room.requests),
+    sched_lua_engine_waiting: one(room.waitingInside),
+    sched_lua_engine_blocks: blocks.map(([state, value]): Sample => ({ labels: { state }, value })),
+    sched_lua_engine_breaker_open: models.map(({ name, isBreakerOpen }): Sample => ({
+      labels: { model: name },
+      value: Number(isBreakerOpen),
+    })),
+    sched_lua_worker_draining: one(Number(isDraining)),
+    sched_lua_worker_claimed_total: one(tally.claimed),
+    sched_lua_worker_results_total: one(tally.results),
+    sched_lua_worker_result_bytes_total: one(tally.bytes),
+    sched_lua_worker_given_back_total: one(tally.givenBack),
+    sched_lua_worker_engine_failures_total: one(tally.failed),
+    sched_lua_worker_engine_busy_total: one(tally.busy),
+    sched_lua_worker_interrupted_total: one(tally.interrupted),
+  };
+  return new Map(Object.entries(samples));
 }
 
-function gauge(name: string, help: string, rows: readonly Row[]): string {
-  return family(name, 'gauge', help, rows);
-}
-
-function family(name: string, type: string, help: string, rows: readonly Row[]): string {
-  const full = `sched_lua_${name}`;
-  const lines = rows.map(([labels, value]) => `${full}${labelsText(labels)} ${value}`);
-  return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...lines].join('\n');
-}
-
-function labelsText(labels: Readonly<Record<string, string>>): string {
-  const all = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return all.length === 0 ? '' : `{${all.join(',')}}`;
-}
-
-function escaped(value: string): string {
-  return value.replace(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`));
+function one(value: number): Sample[] {
+  return [{ labels: {}, value }];
 }

@@ -1,7 +1,7 @@
 /** What a worker is told: by a program, or by the command line, the environment and a file. */
 import { ConfigError } from '../base/errors.ts';
-import type { RedisSource, SchedulerOptions } from '../index.ts';
-import { checkFleet, checkModelName } from '../openai/registry.ts';
+import type { Connection, RedisSource, SchedulerOptions } from '../index.ts';
+import { checkFleet, checkModelName, type RegistryClient } from '../openai/registry.ts';
 import { KIND_NAMES, type KindName } from './kinds/kind.ts';
 
 /** A model of the fleet; `servedName`: what the engine calls it, if that differs. */
@@ -40,6 +40,8 @@ export interface WorkerOptions {
   /** How long requests may go on after a stop, ms. Default 60,000. */
   drainMs?: number;
   redis?: RedisSource;
+  /** In the place of it, for the schedulers and for the registry; both are left open. */
+  shared?: { connection: Connection; client: RegistryClient };
   /** Of the schedulers, one for each model. A worker's `leaseMs` is 10,000 unless it says otherwise. */
   scheduler?: Pick<
     SchedulerOptions,
@@ -53,7 +55,7 @@ export type SettledOptions = Required<
   Pick<WorkerOptions, 'engine' | 'kind' | 'fleet' | 'models' | 'reserveOutput' | 'maxBatchedTokens'>
 > &
   Required<Pick<WorkerOptions, 'streamIntervalMs' | 'probeMs' | 'drainMs' | 'scheduler' | 'onWarning'>> &
-  Pick<WorkerOptions, 'engineKey' | 'name' | 'slots' | 'blocks' | 'blockSize' | 'redis'>;
+  Pick<WorkerOptions, 'engineKey' | 'name' | 'slots' | 'blocks' | 'blockSize' | 'redis' | 'shared'>;
 
 const MAX = 2 ** 31 - 1;
 

@@ -39,8 +39,8 @@ export class Worker {
   readonly #tally = newTally();
   readonly #tasks = new Set<Task>();
   readonly #failed = new Set<string>();
-  #connection: Connection | undefined;
-  #client: RegistryClient | undefined;
+  #ownConnection: Connection | undefined;
+  #ownClient: RegistryClient | undefined;
   #schedulers: WireScheduler[] = [];
   #announcer: Announcer | undefined;
   #served: Promise<unknown> = Promise.resolve();
@@ -86,7 +86,7 @@ export class Worker {
   }
 
   async #begin(signal: AbortSignal): Promise<void> {
-    const { redis, scheduler: options, fleet, onWarning } = this.#options;
+    const { redis, shared, scheduler: options, fleet, onWarning } = this.#options;
     await this.#probe.start();
     while (!this.#room.isUp) {
       await sleep(this.#options.probeMs, signal);
@@ -94,21 +94,25 @@ export class Worker {
     }
     this.#assertKnown();
     const { commandTimeout } = options;
-    this.#connection = await connect(redis, commandTimeout === undefined ? {} : { commandTimeout });
+    const own = shared
+      ? undefined
+      : await connect(redis, commandTimeout === undefined ? {} : { commandTimeout });
+    this.#ownConnection = own;
     const node = this.#options.name ?? nameOf(this.#options.engine);
     for (const { name } of this.#found.models) {
       const scheduler = await Scheduler.start<WireRequest, WireResult>({
         ...options,
         ...WIRE_OPTIONS,
-        ...{ redis: this.#connection, topic: topicOf(fleet, name), node, onWarning },
+        ...{ redis: shared?.connection ?? own!, topic: topicOf(fleet, name), node, onWarning },
       });
       this.#schedulers.push(scheduler);
     }
     this.#served = Promise.all(this.#schedulers.map((scheduler, i) => this.#serve(scheduler, i)));
     this.#served.catch(() => undefined);
     const source = redis ?? (process.env[REDIS_URL_VARIABLE] || DEFAULT_REDIS_URL);
-    this.#client = openClient(source);
-    this.#announcer = new Announcer(this.#client, fleet, this.#entries(), onWarning);
+    if (!shared) this.#ownClient = openClient(source);
+    const client = shared?.client ?? this.#ownClient!;
+    this.#announcer = new Announcer(client, fleet, this.#entries(), onWarning);
     await this.#announcer.start();
   }
 
@@ -185,8 +189,8 @@ export class Worker {
     await this.#probe.stop();
     this.#room.close();
     this.#engine.close();
-    this.#client?.disconnect();
-    await this.#connection?.close();
+    this.#ownClient?.disconnect();
+    await this.#ownConnection?.close();
   }
 
   async #serve(scheduler: WireScheduler, index: number): Promise<void> {

@@ -44,7 +44,7 @@ describe('sched-lua worker', () => {
 
   async function addressOf(said: () => string): Promise<string> {
     await waitUntil(() => said().includes('takes') || said().includes(' serves '), 'it serves');
-    return /at (127\.0\.0\.1:\d+)/.exec(said())![1]!;
+    return /on http:\/\/(127\.0\.0\.1:\d+)/.exec(said())![1]!;
   }
 
   it('serves, tells how it is, lets what runs end after SIGTERM, and leaves with 0', async () => {
@@ -52,7 +52,7 @@ describe('sched-lua worker', () => {
     const { child, said } = start('--engine', one.url, '--listen', '127.0.0.1:0', '--slots', '4');
     const address = await addressOf(said);
     expect(said()).to.contain(`serves counting of ${one.url} (vllm)`);
-    expect(await page(address, '/health')).to.deep.equal({ status: 200, body: '{"status":"ok"}\n' });
+    expect(await page(address, '/health')).to.deep.equal({ status: 200, body: 'ok\n' });
     expect((await page(address, '/ready')).status).to.equal(200);
     expect((await page(address, '/v1/models')).status).to.equal(404);
     const heard = ask(await fleet.front(), {
@@ -66,7 +66,7 @@ describe('sched-lua worker', () => {
     const gone = once(child, 'exit');
     child.kill('SIGTERM');
     await waitUntil(() => said().includes('takes nothing more'), 'it drains');
-    expect(await page(address, '/ready')).to.deep.include({ status: 503 });
+    expect(await page(address, '/ready')).to.deep.equal({ status: 503, body: 'draining\n' });
     await heard.ended;
     expect(contentOf(heard)).to.equal(counted(50));
     expect(await gone).to.deep.equal([0, null]);
@@ -108,7 +108,9 @@ describe('sched-lua worker', () => {
       undefined,
     );
     expect(printed.code).to.equal(0);
-    expect(printed.json().config).to.deep.equal({
+    expect(printed.json().config).to.deep.include({
+      metricsListen: '127.0.0.1:9465',
+      name: null,
       ...{ engine: 'http://127.0.0.1:1', engineKeyFile: key, models: [{ name: 'm' }], slots: 3 },
     });
     expect(printed.stdout).not.to.contain('sk-secret');

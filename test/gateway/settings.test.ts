@@ -6,7 +6,8 @@ import { expect } from 'chai';
 import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
 import { PromptSizes, mediaOf } from '../../src/gateway/prompt.ts';
-import { readSettings, shownSettings } from '../../src/gateway/settings.ts';
+import { GATEWAY_SETTINGS, readGateway } from '../../src/gateway/settings.ts';
+import { shownSettings } from '../../src/service/settings.ts';
 import { runCli } from '../cli/support.ts';
 
 describe('the options of the gateway', () => {
@@ -19,7 +20,7 @@ describe('the options of the gateway', () => {
     return path;
   };
   const read = (flags: object = {}, env: Record<string, string> = {}, config?: string) =>
-    readSettings({ flags: { ...flags }, env, config });
+    readGateway({ flags: { ...flags }, env, config });
 
   it('are those of the command line, else of the environment, else of the file, else the defaults', () => {
     const config = file({
@@ -89,7 +90,7 @@ describe('the options of the gateway', () => {
 
   it('are shown without the hashes of keys', async () => {
     const config = file({ keys: [{ name: 'a', sha256: 'ab'.repeat(32) }], listen: '[::1]:80' });
-    expect(shownSettings(read({}, {}, config))).to.deep.include({
+    expect(shownSettings(GATEWAY_SETTINGS, read({}, {}, config))).to.deep.include({
       listen: '[::1]:80',
       keys: [{ name: 'a', sha256: '***' }],
     });
@@ -104,7 +105,9 @@ describe('the options of the gateway', () => {
       ...{ platform: 'node', format: 'esm', packages: 'external', logLevel: 'silent' },
     });
     const files = Object.keys(metafile.inputs);
-    expect(files.filter((name) => /src\/(gateway|openai|cli)\//.test(name))).to.deep.equal([]);
+    expect(
+      files.filter((name) => /src\/(gateway|worker|service|fleet|openai|cli|testing|metrics)\//.test(name)),
+    ).to.deep.equal([]);
     expect(files.length).to.be.above(50);
   });
 });

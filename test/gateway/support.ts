@@ -3,7 +3,9 @@ import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage 
 import { connect, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { Gateway } from '../../src/gateway/gateway.ts';
-import { readSettings } from '../../src/gateway/settings.ts';
+import { operatedOf } from '../../src/gateway/command.ts';
+import { readGateway } from '../../src/gateway/settings.ts';
+import { Operators } from '../../src/service/operators.ts';
 import { Scheduler, type ClaimedRequest, type ResultStatus } from '../../src/index.ts';
 import { announce, topicOf, withdraw, type ModelEntry } from '../../src/openai/registry.ts';
 import {
@@ -137,6 +139,7 @@ export class House {
   readonly #url: () => string;
   readonly #workers: TestWorker[] = [];
   readonly #gateways: Gateway[] = [];
+  readonly #operators: Operators[] = [];
   readonly #sockets: { destroy(): unknown }[] = [];
 
   constructor(url: () => string) {
@@ -155,11 +158,12 @@ export class House {
   }
 
   async start(flags: Flags = {}, limits: Partial<HttpLimits> = {}, config?: string): Promise<Gateway> {
-    const free = { listen: '127.0.0.1:0', metricsListen: '127.0.0.1:0', fleet: this.fleet, drain: '200ms' };
-    const settings = readSettings({ flags: { ...free, ...flags }, env: {}, config });
+    const free = { listen: '127.0.0.1:0', fleet: this.fleet, drain: '200ms' };
+    const settings = readGateway({ flags: { ...free, ...flags }, env: {}, config });
     const warn = (message: string): void => void this.warnings.push(message);
     const gateway = await Gateway.start({ settings, redis: this.#url(), client: this.redis, warn, limits });
     this.#gateways.push(gateway);
+    this.#operators.push(await Operators.open({ host: '127.0.0.1', port: 0 }, () => operatedOf(gateway)));
     return (this.gateway = gateway);
   }
 
@@ -195,7 +199,7 @@ export class House {
   }
 
   operator(path: string): Promise<Answer> {
-    return this.get(path, {}, this.gateway.metricsAddress.port);
+    return this.get(path, {}, this.#operators.at(-1)!.address.port);
   }
 
   /** A connection without HTTP. */
@@ -208,6 +212,7 @@ export class House {
   async close(): Promise<void> {
     for (const socket of this.#sockets.splice(0)) socket.destroy();
     await Promise.all(this.#gateways.splice(0).map((gateway) => gateway.close(0)));
+    await Promise.all(this.#operators.splice(0).map((operators) => operators.close()));
     await Promise.all(this.#workers.splice(0).map((worker) => worker.stop()));
     this.redis.disconnect();
     if (this.redis.status !== 'end') await new Promise((gone) => this.redis.once('end', gone));

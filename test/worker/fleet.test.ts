@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { Gateway } from '../../src/gateway/gateway.ts';
-import { readSettings } from '../../src/gateway/settings.ts';
+import { readGateway } from '../../src/gateway/settings.ts';
 import { counted } from '../support/counting/counting.ts';
 import { CountingEngine } from '../support/counting/engine.ts';
 import { RealEngine, wantsRealEngines } from '../support/counting/real.ts';
@@ -100,7 +100,7 @@ describe('a fleet of a gateway, two workers and two engines', function () {
 
   async function open(): Promise<number> {
     const flags = { listen: '127.0.0.1:0', metricsListen: '127.0.0.1:0', fleet: fleet.name };
-    const settings = readSettings({ flags, env: {} });
+    const settings = readGateway({ flags, env: {} });
     const warn = (line: string): void => void fleet.warnings.push(line);
     gateway = await Gateway.start({ settings, redis: redisUrl(), client: fleet.redis, warn });
     return gateway.address.port;

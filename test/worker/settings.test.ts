@@ -1,13 +1,24 @@
-// The options of the command: flags, variables and the file take the same, and nothing that is not known.
+// The settings of the command: flags, variables and the file take the same, and nothing that is not known.
 import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ConfigError } from '../../src/index.ts';
 import { settled, type WorkerOptions } from '../../src/worker/options.ts';
-import { readSettings, type Raw } from '../../src/worker/settings.ts';
+import { readWorker } from '../../src/worker/settings.ts';
 
 describe('the options of a worker', () => {
-  const wrong = (read: () => unknown): string => {
+  let folder = '';
+  before(() => void (folder = mkdtempSync(join(tmpdir(), 'sched-lua-worker-'))));
+  after(() => rmSync(folder, { recursive: true }));
+  const read = (flags: object = {}, env: Record<string, string> = {}, file?: unknown) => {
+    const config = file === undefined ? undefined : join(folder, 'config.json');
+    if (config !== undefined) writeFileSync(config, JSON.stringify(file));
+    return readWorker({ flags: { ...flags }, env, config });
+  };
+  const wrong = (act: () => unknown): string => {
     try {
-      read();
+      act();
     } catch (error) {
       expect(error).to.be.instanceOf(ConfigError);
       return (error as ConfigError).message;
@@ -17,45 +28,54 @@ describe('the options of a worker', () => {
 
   it('are read from flags, variables and a file, in this order', () => {
     const file = {
-      engine: 'http://file',
-      fleet: 'file',
-      slots: 3,
-      models: ['a', 'b=c'],
-      drain: '2m',
+      ...{ engine: 'http://file', fleet: 'file', slots: 3, models: ['a', 'b=c'], drain: '2m' },
       listen: 'off',
     };
     const env = { SCHED_LUA_FLEET: 'env', SCHED_LUA_SLOTS: '4', SCHED_LUA_BLOCK_SIZE: '' };
-    expect(readSettings({ slots: '5', streamInterval: '250ms', probe: '1.5s' }, env, file)).to.deep.equal({
-      ...{ engine: 'http://file', fleet: 'env', slots: 5, streamInterval: 250, probe: 1_500, drain: 120_000 },
+    expect(read({ slots: '5', streamInterval: '250ms', probe: '1.5s' }, env, file)).to.deep.equal({
+      ...{ engine: 'http://file', engineKeyFile: undefined, kind: 'auto', fleet: 'env', name: undefined },
       models: [{ name: 'a' }, { name: 'b', servedName: 'c' }],
-      listen: undefined,
+      ...{ slots: 5, blocks: undefined, blockSize: undefined, reserveOutput: 256, maxBatchedTokens: 8_192 },
+      ...{ streamInterval: 250, probe: 1_500, lease: 10_000, drain: 120_000, metricsListen: undefined },
     });
-    const list = { SCHED_LUA_MODELS: 'x, org/y=z' };
-    expect(readSettings({}, list, undefined).models).to.deep.equal([
+    expect(read({}, { SCHED_LUA_MODELS: 'x, org/y=z' }).models).to.deep.equal([
       { name: 'x' },
       { name: 'org/y', servedName: 'z' },
     ]);
-    expect(readSettings({ listen: '[::1]:9' }, {}, undefined).listen).to.deep.equal({ host: '::1', port: 9 });
+    expect(read({ metricsListen: '[::1]:9' }).metricsListen).to.deep.equal({ host: '::1', port: 9 });
+  });
+
+  it('do not take the address of clients, which a gateway of the same environment has', () => {
+    const env = { SCHED_LUA_LISTEN: '127.0.0.1:8080', SCHED_LUA_METRICS_LISTEN: '127.0.0.1:7' };
+    expect(read({}, env).metricsListen).to.deep.equal({ host: '127.0.0.1', port: 7 });
+    expect(read({}, { SCHED_LUA_LISTEN: '127.0.0.1:8080' }).metricsListen!.port).to.equal(9_465);
   });
 
   it('that a file does not know are refused by name, with the nearest', () => {
-    expect(wrong(() => readSettings({}, {}, { slot: 3 }))).to.contain('did you mean slots?');
-    expect(wrong(() => readSettings({}, {}, [1]))).to.contain('allowed is an object');
-    expect(wrong(() => readSettings({}, {}, { slots: { a: 1 } }))).to.contain('slots: allowed is');
-    expect(wrong(() => readSettings({}, {}, { fleet: ['a'] }))).to.contain('not a list');
+    expect(wrong(() => read({}, {}, { slot: 3 }))).to.contain('no option of the worker; did you mean slots?');
+    expect(wrong(() => read({}, {}, [1]))).to.contain('a file with a JSON object');
+    expect(wrong(() => read({}, {}, { slots: { a: 1 } }))).to.contain('slots in');
+    expect(wrong(() => read({}, {}, { fleet: ['a'] }))).to.contain('fleet is');
+    expect(wrong(() => read({}, {}, { engine: ['a'] }))).to.contain('allowed is a text');
   });
 
   for (const [name, value] of [
     ['slots', '-1'],
+    ['slots', '0'],
     ['blocks', '1.5'],
     ['drain', '5 apples'],
-    ['listen', '9465'],
-    ['listen', 'a:99999'],
+    ['drain', '60000'],
+    ['probe', '0s'],
+    ['lease', '10ms'],
+    ['kind', 'vlm'],
+    ['metricsListen', '9465'],
+    ['metricsListen', 'a:99999'],
     ['models', '=x'],
     ['models', 'x='],
-  ] satisfies [keyof Raw, string][])
+  ] as const)
     it(`refuses ${name} ${value}`, () => {
-      expect(wrong(() => readSettings({ [name]: value }, {}, undefined))).to.contain(name);
+      const flag = name.replace('sL', 's-l').replace('models', 'model');
+      expect(wrong(() => read({ [name]: value }))).to.contain(`--${flag} is "${value}"; allowed is`);
     });
 
   for (const bad of [
