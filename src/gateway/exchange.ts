@@ -150,8 +150,9 @@ export class Exchange {
   /** @returns how the run ended; undefined: it goes on */
   #take(result: Result<WireResult>): End | undefined {
     if (result.kind === 'restart') {
-      // another worker began from the beginning, which a client that has got something must never see
-      if (this.#relay.mustMove) return this.#broken();
+      // another worker began this run from the beginning: a client that has got something of it must never see that. What only
+      // was claimed, and given back because the engine is down, continues what the client has as the one before would have
+      if (this.#relay.mustMove && this.#relay.hasHead) return this.#broken();
       this.#relay.newRun();
       return undefined;
     }

@@ -157,6 +157,29 @@ describe('a stream whose worker breaks off', () => {
     expect(second.claims.at(-1)!.request.head.resume).to.deep.equal({ text: 'one', chunks: 1 });
   }).timeout(60_000);
 
+  it('is not moved once more when a worker gave the moved run back before its engine answered', async () => {
+    await house.start({ migrations: '1' });
+    const worker = await house.worker(async (claimed, run) => {
+      const at = worker.claims.length;
+      if (at > 1 && at < 5) {
+        await claimed.giveBack({ afterMs: 0, countTry: false });
+        return;
+      }
+      await run.events(true, at === 1 ? undefined : 1);
+      await run.body(chunk(at === 1 ? 'one' : ' two'));
+      if (at === 1) await run.interrupt();
+      else {
+        await run.body('data: [DONE]\n\n');
+        await run.end();
+      }
+    });
+    const { body } = await house.post(STREAM);
+    expect(contentOf(body.toString())).to.equal('one two');
+    expect(body.toString()).to.match(/\[DONE\]\n\n$/);
+    expect(worker.claims.slice(1).every(({ request }) => request.head.resume?.text === 'one')).to.equal(true);
+    expect(worker.claims).to.have.length(5);
+  });
+
   it('begins anew when the client has got nothing, whatever the request is', async () => {
     await house.start();
     const worker = await house.worker(async (_, run) => {
