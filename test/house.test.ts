@@ -32,7 +32,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   gateway: ['service', 'openai', '.', 'metrics', 'base'],
   // it opens the connection of the registry as the library opens its own
   worker: ['service', 'openai', '.', 'metrics', 'redis', 'base'],
-  cli: ['gateway', 'worker', 'service', '.', 'metrics', 'inspect', 'redis', 'base'],
+  // what stands on both of them
+  fleet: ['gateway', 'worker', 'service', 'openai', '.', 'metrics', 'base'],
+  cli: ['fleet', 'gateway', 'worker', 'service', '.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
 interface Import {

@@ -8,6 +8,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addLoad } from './commands/load.ts';
 import { addMetrics } from './commands/metrics.ts';
+import { addNode } from './commands/node.ts';
 import { addStatus } from './commands/status.ts';
 import { addTopics } from './commands/topics.ts';
 import { addVerify } from './commands/verify.ts';
@@ -67,6 +68,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   const means = { run, tell, env: terminal.env };
   addGateway(program, means);
   addWorker(program, means);
+  addNode(program, means);
   addAcl(program, tell);
   return program;
 }

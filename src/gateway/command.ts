@@ -5,6 +5,7 @@ import type { RedisSource } from '../base/options.ts';
 import { expose } from '../metrics/exposition.ts';
 import type { RegistryClient } from '../openai/registry.ts';
 import { Operators, type Operated } from '../service/operators.ts';
+import { untilStopped } from '../service/stop.ts';
 import { addressText } from '../service/values.ts';
 import { Gateway } from './gateway.ts';
 import { GATEWAY_METRICS } from './metrics.ts';
@@ -44,18 +45,11 @@ export async function serve(
     const { node, address, closed } = gateway;
     say(`gateway ${node} of fleet ${fleet} listens on http://${addressText(address)}`);
     if (operators) say(`/health, /ready and /metrics on http://${addressText(operators.address)}`);
-    await Promise.race([closed, stopped(stop)]);
+    await untilStopped(stop, closed);
     const isEvicted = !stop.aborted;
     await gateway.close();
     return { node, isEvicted };
   } finally {
     await operators?.close();
   }
-}
-
-function stopped(stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stop.aborted) resolve();
-    else stop.addEventListener('abort', () => resolve());
-  });
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import type { RedisSource } from '../index.ts';
 import { Operators, type Operated } from '../service/operators.ts';
+import { untilStopped } from '../service/stop.ts';
 import { addressText } from '../service/values.ts';
 import { metricsText } from './metrics.ts';
 import type { WorkerOptions } from './options.ts';
@@ -76,20 +77,11 @@ export async function serve(
     }
     const { node, models, kind } = worker;
     say(`${node} serves ${models.join(', ')} of ${options.engine} (${kind})`);
-    await until(stop, worker.served);
+    await untilStopped(stop, worker.served);
     say(`${node} takes nothing more and waits for what runs`);
     await worker.close();
     return { node, models };
   } finally {
     await operators?.close();
   }
-}
-
-/** @throws what `served` rejects with */
-export function until(stop: AbortSignal, served: Promise<unknown>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (stop.aborted) resolve();
-    stop.addEventListener('abort', () => resolve());
-    served.then(() => resolve(), reject);
-  });
 }

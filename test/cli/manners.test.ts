@@ -13,8 +13,9 @@ const COMMANDS: Readonly<Record<string, string[][]>> = {
   dead: [['dead', 'ls', topic], ...['show', 'retry', 'drop'].map((name) => ['dead', name, ...entry])],
   doctor: [['doctor']],
   worker: [['worker', '--engine', 'http://127.0.0.1:1', '--print-config']],
-  // it serves until it is told to stop: test/gateway/life.test.ts
+  // they serve until they are told to stop: test/gateway/life.test.ts, test/fleet/node.test.ts
   gateway: [['gateway', '--print-config']],
+  node: [['node', '--engine', 'http://127.0.0.1:1', '--print-config']],
 };
 /** What serves until it is stopped, and what prints a line for another program. */
 const OTHERS = ['metrics', 'acl'];
