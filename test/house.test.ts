@@ -34,7 +34,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   worker: ['service', 'openai', '.', 'metrics', 'redis', 'base'],
   // what stands on both of them
   fleet: ['gateway', 'worker', 'service', 'openai', '.', 'metrics', 'base'],
-  cli: ['fleet', 'gateway', 'worker', 'service', '.', 'metrics', 'inspect', 'redis', 'base'],
+  cli: ['fleet', 'gateway', 'worker', 'service', 'openai', '.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
 interface Import {

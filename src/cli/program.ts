@@ -8,6 +8,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addLoad } from './commands/load.ts';
 import { addMetrics } from './commands/metrics.ts';
+import { addModels } from './commands/models.ts';
 import { addNode } from './commands/node.ts';
 import { addStatus } from './commands/status.ts';
 import { addTopics } from './commands/topics.ts';
@@ -69,6 +70,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addGateway(program, means);
   addWorker(program, means);
   addNode(program, means);
+  addModels(program, means);
   addAcl(program, tell);
   return program;
 }
