@@ -33,8 +33,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // it opens the connection of the registry as the library opens its own
   worker: ['service', 'openai', '.', 'metrics', 'redis', 'base'],
   // what stands on both of them
-  fleet: ['gateway', 'worker', 'service', 'openai', '.', 'metrics', 'base'],
-  cli: ['fleet', 'gateway', 'worker', 'service', 'openai', '.', 'metrics', 'inspect', 'redis', 'base'],
+  fleet: ['gateway', 'worker', 'service', 'openai', 'testing', '.', 'metrics', 'base'],
+  // the engine of the demo
+  cli: ['fleet', 'testing', 'gateway', 'worker', 'service', 'openai', '.', 'metrics', 'inspect', 'redis', 'base'],
 };
 
 interface Import {

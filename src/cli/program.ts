@@ -4,6 +4,7 @@ import { ConfigError } from '../base/errors.ts';
 import { DEFAULT_REDIS_URL } from '../base/option-table.ts';
 import { addAcl } from './commands/acl.ts';
 import { addDead } from './commands/dead.ts';
+import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addLoad } from './commands/load.ts';
@@ -58,7 +59,10 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     if (report) await print(report, options, terminal);
     end(interruptedCode() ?? (report?.failure ? EXIT.failed : EXIT.fine));
   };
-  const tell = (report: Report): Promise<void> => print(report, program.opts<GlobalOptions>(), terminal);
+  const tell = async (report: Report): Promise<void> => {
+    await print(report, program.opts<GlobalOptions>(), terminal);
+    end(interruptedCode() ?? (report.failure ? EXIT.failed : EXIT.fine));
+  };
   addLoad(program, run);
   addStatus(program, run);
   addTopics(program, run);
@@ -71,6 +75,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   addWorker(program, means);
   addNode(program, means);
   addModels(program, means);
+  addDemo(program, { tell, options: () => program.opts<GlobalOptions>(), terminal });
   addAcl(program, tell);
   return program;
 }

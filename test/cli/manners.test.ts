@@ -18,8 +18,8 @@ const COMMANDS: Readonly<Record<string, string[][]>> = {
   gateway: [['gateway', '--print-config']],
   node: [['node', '--engine', 'http://127.0.0.1:1', '--print-config']],
 };
-/** What serves until it is stopped, and what prints a line for another program. */
-const OTHERS = ['metrics', 'acl'];
+/** What serves until it is stopped, what prints a line for another program, and what brings its own Redis (test/fleet/). */
+const OTHERS = ['metrics', 'acl', 'demo'];
 
 /** The commands that a help text lists. */
 function listed(help: string): string[] {

@@ -24,9 +24,10 @@ function environment(url: string | undefined): NodeJS.ProcessEnv {
   return url === undefined ? env : { ...env, SCHED_LUA_REDIS_URL: url };
 }
 
-/** Starts `sched-lua <args>` as a process. */
-export function startCli(args: readonly string[], url?: string) {
+/** Starts `sched-lua <args>` as a process; `detached`: with a group of its own. */
+export function startCli(args: readonly string[], url?: string, { detached = false } = {}) {
   return spawn(process.execPath, [fileURLToPath(command), ...args], {
+    detached,
     env: environment(url),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,8 +1,8 @@
 // `sched-lua node`: gateway and worker in one process, with one set of settings, one connection and one drain.
 import { expect } from 'chai';
 import { NODE_SETTINGS, readNode } from '../../src/fleet/node-settings.ts';
-import { counted } from '../support/counting/counting.ts';
-import { useCountingEngines } from '../support/counting/engine.ts';
+import { counted } from '../../src/testing/counting/counting.ts';
+import { useCountingEngines } from '../support/counting/engines.ts';
 import { listClients } from '../support/leaks.ts';
 import { useOwnRedis } from '../support/own-redis.ts';
 import { freshTopic, waitUntil } from '../support/server.ts';

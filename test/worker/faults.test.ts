@@ -1,7 +1,7 @@
 // What a worker does when its engine, another worker or the time fails.
 import { expect } from 'chai';
-import { counted } from '../support/counting/counting.ts';
-import { useCountingEngines } from '../support/counting/engine.ts';
+import { counted } from '../../src/testing/counting/counting.ts';
+import { useCountingEngines } from '../support/counting/engines.ts';
 import { waitUntil } from '../support/server.ts';
 import { ask, bytesOf, contentComes, contentOf, useWorkerFleet, type Front, type Heard } from './support.ts';
 

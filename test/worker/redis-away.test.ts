@@ -1,7 +1,7 @@
 // Redis goes away under a worker, and comes back.
 import { expect } from 'chai';
-import { counted } from '../support/counting/counting.ts';
-import { useCountingEngines } from '../support/counting/engine.ts';
+import { counted } from '../../src/testing/counting/counting.ts';
+import { useCountingEngines } from '../support/counting/engines.ts';
 import { DURABLE, useOwnRedis } from '../support/own-redis.ts';
 import { waitUntil } from '../support/server.ts';
 import { ask, contentComes, contentOf, useWorkerFleet } from './support.ts';

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { createHash } from 'node:crypto';
 import { readModels } from '../../src/openai/registry.ts';
-import { counted } from '../support/counting/counting.ts';
-import { useCountingEngines } from '../support/counting/engine.ts';
+import { counted } from '../../src/testing/counting/counting.ts';
+import { useCountingEngines } from '../support/counting/engines.ts';
 import { waitUntil } from '../support/server.ts';
 import { ask, bytesOf, contentComes, contentOf, useWorkerFleet, type Heard } from './support.ts';
 

@@ -1,5 +1,7 @@
-// An engine that counts, emulated: the HTTP surface of test/engine/ without a model, for tests that must be quick. It has
-// slots and KV-cache blocks, queues what does not fit, counts what it was asked to do, and fails on demand.
+/**
+ * An engine that counts, emulated: the HTTP surface of an OpenAI-compatible engine with vLLM's metrics, without a model. It has
+ * slots and KV-cache blocks, queues what does not fit, counts what it was asked to do, and fails on demand.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -244,15 +246,4 @@ export class CountingEngine {
 function chatText({ messages = [], continue_final_message: isContinued = false }: Body): string {
   const texts = messages.map(({ content }) => (typeof content === 'string' ? content : ''));
   return texts.join('\n') + (isContinued ? '' : '\n');
-}
-
-/** For every test of the suite that calls this: its engines are killed after it. */
-export function useCountingEngines(): (options?: EngineOptions) => Promise<CountingEngine> {
-  const engines: CountingEngine[] = [];
-  afterEach(() => Promise.all(engines.splice(0).map((engine) => engine.kill())));
-  return async (options) => {
-    const engine = new CountingEngine(options);
-    engines.push(engine);
-    return engine.start();
-  };
 }

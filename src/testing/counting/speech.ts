@@ -1,4 +1,4 @@
-// How an engine that counts says its tokens: in the events of a stream, or in one piece.
+/** How an engine that counts says its tokens: in the events of a stream, or in one piece. */
 import type { ServerResponse } from 'node:http';
 
 export interface Body {

@@ -1,5 +1,7 @@
-// What the counting model says: after " 17" comes " 18", after anything else " 1", after " 999" nothing. So every right
-// token is known, also across a migration. A number with its blank is one token, every other character is one.
+/**
+ * What the counting model says: after " 17" comes " 18", after anything else " 1", after " 999" nothing. So every right token is
+ * known, also across a migration. A number with its blank is one token, every other character is one.
+ */
 
 export const LAST = 999;
 
