@@ -72,6 +72,19 @@ export function keyPatterns(topic: string): [registry: string, shards: string] {
   return [`{${topic}}:*`, `{${topic}.???}:*`];
 }
 
+/** The key of a fleet's registry of models; openai/registry.ts tells what is in it. */
+export function modelsKey(fleet: string): string {
+  return `{${fleet}}:models`;
+}
+
+/**
+ * The keys of a fleet, as glob patterns: its registry, and those of all its topics, which are `<fleet>:<model>`. A fleet's name has
+ * no colon, so they match no key of another fleet.
+ */
+export function fleetPatterns(fleet: string): [models: string, topics: string] {
+  return [modelsKey(fleet), `{${fleet}:*}:*`];
+}
+
 /** A node's wake-up channel is this prefix and its name. */
 export function wakePrefix(topic: string): string {
   return `{${topic}}:wake:`;

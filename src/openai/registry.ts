@@ -11,6 +11,9 @@ import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { timeOf } from '../base/clock.ts';
 import { ConfigError } from '../base/errors.ts';
+import { modelsKey } from '../base/keys.ts';
+
+export { modelsKey };
 
 /** An ioredis client of the fleet's server. */
 export type RegistryClient = Redis | Cluster;
@@ -83,11 +86,6 @@ export function topicOf(fleet: string, model: string): string {
   const hash = createHash('sha256').update(model).digest('hex').slice(0, HASH);
   // a cut may leave a part of an escape: no other slug has two underscores side by side, so it does not matter
   return `${fleet}:${slug.slice(0, MAX_SLUG - HASH - 2)}__${hash}`;
-}
-
-/** The key of a fleet's registry. */
-export function modelsKey(fleet: string): string {
-  return `{${fleet}}:models`;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What a Redis user needs for a topic: the words of an ACL rule, and for each of them a command that is refused without it. */
-import { keyPatterns, registryKeys, shardKey, wakePrefix } from '../base/keys.ts';
+import { fleetPatterns, keyPatterns, registryKeys, shardKey, wakePrefix } from '../base/keys.ts';
 import { SCRIPT_NAMES, type ScriptName } from './declarations.ts';
 import { embedded } from './lua.generated.ts';
 import { HARMLESS } from './permissions.ts';
@@ -15,6 +15,11 @@ export interface RightsOf {
   cluster?: boolean;
   /** For a server before Redis 7, which refuses a rule with a command that it does not know. */
   before7?: boolean;
+}
+
+/** Of all topics of a fleet, and of its registry. */
+export interface FleetRightsOf extends Omit<RightsOf, 'topic'> {
+  fleet: string;
 }
 
 /** A command as a server gets it. */
@@ -71,6 +76,9 @@ const OPERATOR: Sent = {
   zrangebyscore: ({ key }) => [key, '0', '0'],
 };
 
+/** What gateways and workers send to the registry of their fleet beside that; a test reads the sources for them. */
+const FLEET = ['pexpire', 'time', 'zadd', 'zrangebyscore', 'zrem', 'zremrangebyscore'] as const;
+
 /** What ioredis sends by itself. */
 const STANDALONE: Sent = { select: () => ['0'] };
 const CLUSTER: Sent = { asking: () => [], 'cluster|info': () => [], 'cluster|slots': () => [] };
@@ -82,7 +90,8 @@ const SINCE_7 = ['acl|dryrun', 'pexpiretime'];
 export const CLIENT_COMMANDS = {
   application: Object.keys(APPLICATION),
   operator: Object.keys(sentToOperate()),
-} as const satisfies Record<Role, string[]>;
+  fleet: FLEET,
+} as const satisfies Record<Role | 'fleet', readonly string[]>;
 
 /**
  * The smallest rules for a user of the topic, in the order of an ACL SETUSER: keys, channels, commands. They take away all
@@ -90,11 +99,20 @@ export const CLIENT_COMMANDS = {
  */
 export function rightsOf(of: RightsOf): string[] {
   const { topic } = of;
-  const commands = [...new Set([...scriptCommands(SCRIPTS), ...Object.keys(sentBy(of))])].sort();
+  return rules(keyPatterns(topic), `${wakePrefix(topic)}*`, Object.keys(sentBy(of)));
+}
+
+/** The same of the gateways and workers of a fleet, and of who looks after it: all its topics, and its registry of models. */
+export function fleetRightsOf({ fleet, ...of }: FleetRightsOf): string[] {
+  return rules(fleetPatterns(fleet), wakePrefix(`${fleet}:*`) + '*', [...Object.keys(sentBy(of)), ...FLEET]);
+}
+
+function rules(keys: readonly string[], channel: string, sent: readonly string[]): string[] {
+  const commands = [...new Set([...scriptCommands(SCRIPTS), ...sent])].sort();
   return [
     ...['resetkeys', 'resetchannels', '-@all'],
-    ...keyPatterns(topic).map((pattern) => `~${pattern}`),
-    `&${wakePrefix(topic)}*`,
+    ...keys.map((pattern) => `~${pattern}`),
+    `&${channel}`,
     ...commands.map((command) => `+${command}`),
   ];
 }
@@ -130,7 +148,7 @@ function harmless(name: string, key: string): Command {
   return [name, key, ...HARMLESS[name.toUpperCase()]!];
 }
 
-function sentBy({ role, cluster = false, before7 = false }: RightsOf): Sent {
+function sentBy({ role, cluster = false, before7 = false }: Omit<RightsOf, 'topic'>): Sent {
   const all = {
     ...(role === 'operator' ? sentToOperate() : APPLICATION),
     ...(cluster ? CLUSTER : STANDALONE),

@@ -46,7 +46,6 @@ describe('sched-lua demo', function () {
     let said = '';
     child.stdout.on('data', (data) => (said += String(data)));
     await waitUntil(() => said.includes(' 1 2 3 4 5'), 'tokens come', 120_000);
-    // eslint-disable-next-line no-control-regex
     expect(said).to.not.match(/\u001b/);
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(said)![1]);
     const exited = once(child, 'exit');

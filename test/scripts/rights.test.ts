@@ -6,8 +6,8 @@ import { sources } from '../../scripts/lib/lua/sources.ts';
 import { commandsSent } from '../support/redis-calls.ts';
 import { OPTIONAL } from '../support/whole-life.ts';
 
-/** Their users need the rights of a whole fleet, which `acl` does not know. */
-const FLEETS = /^src\/(openai|gateway|worker)\//;
+/** Rooms of src/ whose users have the rights of a whole fleet. */
+const FLEETS = /^src\/(openai|gateway|worker|service|fleet)\//;
 /** Rooms of src/ whose commands only the command line sends. */
 const OPERATORS = /^src\/(inspect|cli)\/|^src\/redis\/dry-run\.ts$/;
 /** By run-script.ts, through names that no type tells. */
@@ -24,7 +24,10 @@ describe('the rights of a Redis user', function () {
       ),
     );
     expect(scriptCommands(SCRIPT_NAMES)).to.deep.equal([...new Set(called)].sort());
-    const sent = commandsSent().filter(({ file }) => !FLEETS.test(file));
+    const every = commandsSent();
+    const ofFleets = every.filter(({ file }) => FLEETS.test(file)).map(({ command }) => command);
+    expect([...new Set(ofFleets)].sort()).to.deep.equal([...CLIENT_COMMANDS.fleet].sort());
+    const sent = every.filter(({ file }) => !FLEETS.test(file));
     const [theirs, ours] = [
       sent.filter(({ file }) => OPERATORS.test(file)),
       sent.filter(({ file }) => !OPERATORS.test(file)),

@@ -26,7 +26,9 @@ async function demo({ tell, options, terminal }: Means): Promise<void> {
   const { url, json, quiet, user, tlsCa, tlsCert, tlsKey } = options();
   const { runDemo, TOKENS } = await import('../../fleet/demo/demo.ts');
   const isShown = !json && !quiet;
-  const shown = new Shown((text) => void (isShown && terminal.stdout.write(text)));
+  const shown = new Shown((text) => {
+    if (isShown) terminal.stdout.write(text);
+  });
   const given = { user, 'tls-ca': tlsCa, 'tls-cert': tlsCert, 'tls-key': tlsKey };
   const flags = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, value],
@@ -36,7 +38,9 @@ async function demo({ tell, options, terminal }: Means): Promise<void> {
     ...{ env: terminal.env, flags },
     token: (token) => shown.token(token),
     tell: (line) => shown.line(oneLine(line)),
-    log: (line) => void (isShown && terminal.stderr.write(`${oneLine(line)}\n`)),
+    log: (line) => {
+      if (isShown) terminal.stderr.write(`${oneLine(line)}\n`);
+    },
     stop: catchInterrupt(),
   });
   shown.end();

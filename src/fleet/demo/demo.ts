@@ -6,7 +6,7 @@
 import { monotonic, sleep, unless } from '../../base/clock.ts';
 import { SchedulerError } from '../../base/errors.ts';
 import { startRedis } from '../../testing/redis/start.ts';
-import { Child, Children } from './children.ts';
+import { Children, type Child } from './children.ts';
 import { Client } from './client.ts';
 
 export const TOKENS = 600;
