@@ -35,7 +35,19 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // what stands on both of them
   fleet: ['gateway', 'worker', 'service', 'openai', 'testing', '.', 'metrics', 'base'],
   // the engine of the demo
-  cli: ['fleet', 'testing', 'gateway', 'worker', 'service', 'openai', '.', 'metrics', 'inspect', 'redis', 'base'],
+  cli: [
+    'fleet',
+    'testing',
+    'gateway',
+    'worker',
+    'service',
+    'openai',
+    '.',
+    'metrics',
+    'inspect',
+    'redis',
+    'base',
+  ],
 };
 
 interface Import {

@@ -9,7 +9,7 @@ const COMMANDS: Readonly<Record<string, string[][]>> = {
   load: [['load'], ['load', '--check']],
   status: [['status', topic]],
   topics: [['topics']],
-  models: [['models', '--fleet', topic]],
+  models: [['models', '--fleet', 'nobody']],
   verify: [['verify', topic]],
   dead: [['dead', 'ls', topic], ...['show', 'retry', 'drop'].map((name) => ['dead', name, ...entry])],
   doctor: [['doctor']],

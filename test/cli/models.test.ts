@@ -56,7 +56,9 @@ describe('sched-lua models', () => {
       ].join('\n'),
     );
     expect(code).to.equal(1);
-    expect(stderr).to.contain('1 model of fleet').and.contain(`sched-lua status ${topicOf(fleet, 'small')}`);
+    expect(stderr)
+      .to.contain('1 model of fleet')
+      .and.contain(`sched-lua status ${topicOf(fleet, 'small')}`);
     const { models, ...rest } = (await runCli(['models', '--config', file, '--json'], redisUrl())).json();
     expect(rest).to.deep.include({ ok: false, fleet });
     expect((models as unknown[])[0]).to.deep.equal({

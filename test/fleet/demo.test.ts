@@ -117,6 +117,7 @@ describe('sched-lua demo', function () {
     ] as const)
       it(name, async () => expect(await verdict(parts)).to.equal(wrong));
 
-    it('a status', async () => expect(await verdict('{}', 503)).to.equal('it ended with an error: status 503'));
+    it('a status', async () =>
+      expect(await verdict('{}', 503)).to.equal('it ended with an error: status 503'));
   });
 });

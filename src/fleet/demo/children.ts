@@ -39,20 +39,18 @@ export class Child {
    * @throws SchedulerError if it ends without; the signal's reason
    */
   async says(pattern: RegExp, over: AbortSignal): Promise<string> {
-    for (;;) {
-      over.throwIfAborted();
-      const found = pattern.exec(this.#said);
-      if (found) return found[1] ?? found[0];
-      if (this.isOver)
-        throw new SchedulerError(
-          'FAILED',
-          'demo',
-          `${this.name} ended at its start: ${this.#said.slice(-KEPT).trim()}`,
-        );
-      await new Promise<void>((resolve) => {
-        this.#heard = resolve;
-        over.addEventListener('abort', () => resolve(), { once: true });
-      });
+    const stopped = (): void => this.#heard();
+    over.addEventListener('abort', stopped);
+    try {
+      for (;;) {
+        over.throwIfAborted();
+        const found = pattern.exec(this.#said);
+        if (found) return found[1] ?? found[0];
+        if (this.isOver) throw ended(this.name, this.#said);
+        await new Promise<void>((resolve) => (this.#heard = resolve));
+      }
+    } finally {
+      over.removeEventListener('abort', stopped);
     }
   }
 
@@ -65,6 +63,10 @@ export class Child {
   killNow(): void {
     if (!this.isOver) this.#process.kill('SIGKILL');
   }
+}
+
+function ended(name: string, said: string): SchedulerError {
+  return new SchedulerError('FAILED', 'demo', `${name} ended at its start: ${said.slice(-KEPT).trim()}`);
 }
 
 export class Children {
