@@ -4,7 +4,7 @@
 -- (copy_to_dead.lua); b if its body is too, else -; a if the loss of its owner ends it, else -. Its arrival is in us.
 -- Offsets and `sub` are used instead of patterns, as this code is hot.
 --
--- GIVES  ORDER, TOKENS, DEADLINE, WISH, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH,
+-- GIVES  ORDER, TOKENS, DEADLINE, WISH, LEFT, SPENT, BYTES, ARRIVAL, HOLDER, RUNNER, STAMP, WAITING_LENGTH, NO_MARK,
 --        hex(text, from, width), owner_of(ticket), field_of(ticket, owner), stamp_of(ticket, owner), runner_of(record),
 --        ends_alone(record)
 -- WRITES nothing
@@ -17,6 +17,8 @@ layout.BYTES, layout.ARRIVAL, layout.HOLDER, layout.RUNNER = 48, 57, 72, 87
 -- Redis keeps records in a hash table from the start. A listpack is read from its begin for each request, and ends with the
 -- first claim anyway
 layout.STAMP, layout.WAITING_LENGTH = 36, 70
+-- the mark of a runner that has none
+layout.NO_MARK = '00000000000000'
 
 function layout.hex(text, from, width)
   return tonumber(sub(text, from, from + width - 1), 16)

@@ -12,7 +12,6 @@ local shard = require('lib.shard')
 local tables = require('lib.tables')
 local tell = require('lib.tell')
 local call, format = redis.call, string.format
-local OWN = 'k00000000000000'
 
 local function post_frames(list)
   local owners, members, answers, rung = {}, {}, {}, {}
@@ -33,7 +32,7 @@ local function post_frames(list)
         call('ZADD', tables.NODE, format('%d', shard.now + caller.lease), owner)
       end
     end
-    answers[i] = box and (tonumber(alive[i] or 0) < shard.now and 'o' or 'k') .. box.intro or OWN
+    answers[i] = box and (tonumber(alive[i] or 0) < shard.now and 'o' or 'k') .. box.intro or 'k' .. layout.NO_MARK
   end
   if #members > 0 then
     call('ZADD', tables.OUT, unpack(members))

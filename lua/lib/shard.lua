@@ -11,10 +11,11 @@
 -- GIVES  now, tick, ticked, grace, ttl, expiry, moved, stored, fresh, notes, marks, outlast(time), next_tick(), made(key),
 --        note(field, value), remember(field, value), begin_grace(till), read(stored)
 -- WRITES nothing
+local bounds = require('lib.bounds')
 local caller = require('lib.caller')
 local tables = require('lib.tables')
 local call, floor, format, max = redis.call, math.floor, string.format, math.max
-local LAST_TICK, MINUTE = 4503599627370496, 60000
+local MINUTE = 60000
 local shard = {}
 -- `ticked`: the tick must be stored, as the shard is new or a tick was given
 shard.now, shard.tick, shard.ticked = 0, 0, false
@@ -28,7 +29,7 @@ shard.ttl, shard.expiry, shard.moved, shard.stored = 0, '0', false, nil
 shard.fresh, shard.notes, shard.marks = {}, {}, {}
 
 local function followed(tick)
-  return tick <= LAST_TICK and tick or 0
+  return tick <= bounds.TICK and tick or 0
 end
 
 -- the shard must be kept until then, ms. The expiry moves a lease further, so that the next calls need not move it

@@ -33,18 +33,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: SAME_EXPIRY,
   },
   {
-    ...{ file: 'lua/put_results.lua', before: GROUPS, after: GROUPS.replace(/.* and /, '') },
+    ...{ file: 'lua/lib/any_results.lua', before: GROUPS, after: GROUPS.replace(/.* and /, '') },
     why: NOTHING_TO_DO,
   },
-  { file: 'lua/put_results.lua', before: TAKEN, after: 'not doubt', why: NOTHING_TO_DO },
+  { file: 'lua/lib/any_results.lua', before: TAKEN, after: 'not doubt', why: NOTHING_TO_DO },
   {
-    file: 'lua/put_results.lua',
+    file: 'lua/lib/any_results.lua',
     before: "call('PEXPIREAT', tables.OUT, shard.expiry) == 0",
     after: 'true',
     why: SAME_EXPIRY,
   },
   {
-    ...{ file: 'lua/put_results.lua', before: "not stays and left == ''", after: "left == ''" },
+    ...{ file: 'lua/lib/any_results.lua', before: "not stays and left == ''", after: "left == ''" },
     why: 'only saves an HDEL of what is not there',
   },
   ...["call('EXISTS', tables.IDLE) == 1", 'claims_in ~= 0', 'true'].map((after) => ({
