@@ -25,4 +25,8 @@
 -- COST   O(groups + n log out)
 -- WRITES nothing
 local usual_frames = require('lib.usual_frames')
-return usual_frames() or require('lib.any_results')()
+local reply = usual_frames()
+if reply then
+  return reply
+end
+return require('lib.any_results')()

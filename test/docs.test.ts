@@ -143,7 +143,10 @@ describe('lua/README.md', () => {
     const rows = new Map(rowsOf(table).map(([name, lane, words]) => [name, { lane, words }]));
     expect([...rows.keys()].sort()).to.deep.equal([...SCRIPT_NAMES].sort());
     for (const name of SCRIPT_NAMES) {
-      const lane = /\benter\('(\w+)'/.exec(read(`lua/${name}.lua`))?.[1];
+      const script = read(`lua/${name}.lua`);
+      const helpers = [...script.matchAll(/require\('lib\.(\w+)'\)/g)];
+      const texts = [script, ...helpers.map(([, helper]) => read(`lua/lib/${helper}.lua`))];
+      const lane = /\benter\('(\w+)'/.exec(texts.join(''))?.[1];
       const words = SCRIPTS[name].status.filter((word) => !GUARDS.includes(word));
       expect(rows.get(name), name).to.deep.equal({ lane: lane ?? '-', words: words.join(' ') || '-' });
       expect(section(protocol, name).trim(), name).to.have.length.above(80);

@@ -20,6 +20,10 @@ const TICK = 'shard.ticked and shard.tick > (kept or 0)';
 
 /** Each with its reason, why the script does the same without its guard. */
 export const EQUIVALENT: readonly Equivalent[] = [
+  {
+    ...{ file: 'lua/put_results.lua', before: 'reply', after: 'false' },
+    why: 'only saves any_results.lua, which answers and writes the same',
+  },
   { file: 'lua/claim.lua', before: 'first_due <= shard.now', after: 'true', why: NOTHING_TO_DO },
   { file: 'lua/claim.lua', before: '#take.expired > 0', after: 'true', why: NOTHING_TO_DO },
   {
