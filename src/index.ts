@@ -21,6 +21,7 @@ export type {
   StatusReport,
   TopicStatus,
 } from './inspect/status-report.ts';
+export type { NodeRates, Rates, TopChange, TopNode, TopReport } from './inspect/top-report.ts';
 export type { TooLarge } from './inspect/too-large.ts';
 export type { SchedulerHealth } from './node/health.ts';
 export type { SchedulerStats } from './node/stats.ts';

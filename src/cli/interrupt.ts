@@ -2,6 +2,7 @@
 import { EXIT } from './output.ts';
 
 let graceful: AbortController | undefined;
+let stop: AbortController | undefined;
 
 /** From now on the first SIGINT fires this signal and the command ends by itself; a second one ends it at once. */
 export function catchInterrupt(): AbortSignal {
@@ -9,15 +10,21 @@ export function catchInterrupt(): AbortSignal {
   return graceful.signal;
 }
 
+/** What Ctrl-C does where the terminal tells of it as of any other key. */
+export function interrupt(): void {
+  graceful?.abort();
+}
+
 /** For a command that serves until it is told to stop: the first SIGINT or SIGTERM fires this signal, a second one ends it at once. */
 export function catchStop(): AbortSignal {
-  const stop = new AbortController();
-  catchInterrupt().addEventListener('abort', () => stop.abort());
+  if (stop) return stop.signal;
+  const { signal } = (stop = new AbortController());
+  catchInterrupt().addEventListener('abort', () => stop!.abort());
   process.on('SIGTERM', () => {
-    if (stop.signal.aborted) process.exit(EXIT.terminated);
-    stop.abort();
+    if (signal.aborted) process.exit(EXIT.terminated);
+    stop!.abort();
   });
-  return stop.signal;
+  return signal;
 }
 
 /** The exit code of a command that was interrupted and cleaned up; undefined: it was not interrupted. */

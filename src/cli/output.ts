@@ -43,6 +43,7 @@ export interface OutputOptions {
 export interface Terminal {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
+  readonly stdin?: NodeJS.ReadableStream;
   readonly env: Readonly<NodeJS.ProcessEnv>;
 }
 
@@ -180,13 +181,13 @@ export const LINE = 80;
 /** Of a name that is shortened, so much is left. */
 const SHORTEST = 12;
 
-/** The text in lines of at most {@link LINE} characters, where its words allow it; those after the first are indented. */
-export function fold(text: string): string {
+/** The text in lines of at most so many characters, where its words allow it; those after the first are indented. */
+export function fold(text: string, most = LINE): string {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
     const longer = line === '' ? word : `${line} ${word}`;
-    if (longer.length <= LINE || line.trim() === '') {
+    if (longer.length <= most || line.trim() === '') {
       line = longer;
       continue;
     }

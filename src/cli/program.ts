@@ -12,6 +12,7 @@ import { addMetrics } from './commands/metrics.ts';
 import { addModels } from './commands/models.ts';
 import { addNode } from './commands/node.ts';
 import { addStatus } from './commands/status.ts';
+import { addTop } from './commands/top.ts';
 import { addTopics } from './commands/topics.ts';
 import { addVerify } from './commands/verify.ts';
 import { addWorker } from './commands/worker.ts';
@@ -65,6 +66,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
   };
   addLoad(program, run);
   addStatus(program, run);
+  addTop(program, run);
   addTopics(program, run);
   addVerify(program, run);
   addDead(program, run);

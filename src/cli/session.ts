@@ -24,6 +24,8 @@ export interface Session {
   /** The same server, for a command that needs connections of its own. */
   source: RedisSource;
   options: GlobalOptions;
+  /** For a command that draws on a screen of its own. */
+  terminal: Terminal;
   /** Tells a person at the terminal how the work goes on; the answer is the report. */
   say: (line: string) => void;
   /** Prints a report that is not the last one; on a screen in the place of the one before. */
@@ -71,7 +73,7 @@ export async function withRedis(
       return print(report, options, terminal);
     };
     const failed = (error: unknown): Report => reportOf(named(error, describeRedis(source), options.timeout));
-    return await command({ client, source, options, say, show, failed });
+    return await command({ client, source, options, terminal, say, show, failed });
   } catch (error) {
     throw named(error, describeRedis(source), options.timeout);
   } finally {
@@ -82,8 +84,9 @@ export async function withRedis(
 /** Clears a screen, from its top. */
 const CLEAR = '\u001b[2J\u001b[H';
 
-function isScreen({ stdout }: Terminal): boolean {
-  return (stdout as Partial<NodeJS.WriteStream>).isTTY === true;
+/** Not one that has no commands. */
+export function isScreen({ stdout, env }: Terminal): boolean {
+  return (stdout as Partial<NodeJS.WriteStream>).isTTY === true && env['TERM'] !== 'dumb';
 }
 
 /** The same error, with the server's name in its message. */

@@ -8,6 +8,7 @@ const entry = ['0:1-1', topic];
 const COMMANDS: Readonly<Record<string, string[][]>> = {
   load: [['load'], ['load', '--check']],
   status: [['status', topic]],
+  top: [['top', '--count', '1', topic]],
   topics: [['topics']],
   models: [['models', '--fleet', 'nobody']],
   verify: [['verify', topic]],

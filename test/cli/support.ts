@@ -33,6 +33,11 @@ export function startCli(args: readonly string[], url?: string, { detached = fal
   });
 }
 
+/** `sched-lua <args>` as a shell takes it. */
+export function shellCommand(args: readonly string[]): string {
+  return [process.execPath, fileURLToPath(command), ...args].map((word) => `'${word}'`).join(' ');
+}
+
 export interface Outcome {
   code: number | null;
   stdout: string;

@@ -87,7 +87,8 @@ function failureOf(findings: readonly StatusFinding[]): Failure | undefined {
   return { code: 'BROKEN', message: `${count(bad.length, 'thing')} wrong with this topic` };
 }
 
-async function noSuchTopic({ client, name: topic }: Topic): Promise<Report> {
+/** Names those that there are. */
+export async function noSuchTopic({ client, name: topic }: Topic): Promise<Report> {
   const topics = (await listTopics(client))?.map((one) => one.topic);
   const named = topics?.slice(0, MANY).join(', ');
   const more = Math.max(0, (topics?.length ?? 0) - MANY);
