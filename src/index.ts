@@ -13,6 +13,7 @@ export type {
   WaitReplicas,
 } from './base/options.ts';
 export { tokensCodec, type TokenFields, type TokensCodecOptions } from './base/tokens-codec.ts';
+export type { ShardPlace } from './inspect/places.ts';
 export type { ShardStatus } from './inspect/shard-status.ts';
 export type {
   FindingKind,

@@ -10,6 +10,8 @@ export const EXIT = {
   failed: 1,
   /** The command was called wrongly. */
   usage: 2,
+  /** Only of `doctor`, which tells it from warnings. */
+  broken: 2,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -22,6 +24,12 @@ export interface Failure {
   hint?: string | undefined;
 }
 
+/** A failure's place in `--json` does not have it. */
+interface Exit {
+  /** Default: `EXIT.failed`. */
+  exit?: number;
+}
+
 /** A command's answer. One with a failure ends the process with `EXIT.failed`. */
 export interface Report {
   /** The `--json` object, without `ok` and `error`. */
@@ -29,7 +37,7 @@ export interface Report {
   text: string;
   /** For people, on stderr, whether or not there was a failure. */
   note?: string | undefined;
-  failure?: Failure | undefined;
+  failure?: (Failure & Exit) | undefined;
 }
 
 export interface OutputOptions {
@@ -54,7 +62,11 @@ export async function print(
   { stdout, stderr }: Terminal = process,
 ): Promise<void> {
   const { failure, note } = report;
-  const object = { ok: failure === undefined, ...report.json, ...(failure && { error: failure }) };
+  const object = {
+    ok: failure === undefined,
+    ...report.json,
+    ...(failure && { error: { ...failure, exit: undefined } }),
+  };
   const text = json ? toJson(object) : report.text;
   if (!quiet && text !== '') await write(stdout, text);
   const lines = [

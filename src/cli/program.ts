@@ -51,14 +51,14 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     .addHelpText(
       'after',
       `\nA password belongs into ${VARIABLES.password} or ${VARIABLES.url}: arguments can be seen by others.\n` +
-        'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage; 130 interrupted.',
+        'Exit codes: 0 fine; 1 missing, broken or no answer; 2 bad usage, and of doctor: broken; 130 interrupted.',
     );
   const run: Run = async (command) => {
     const isTimeoutGiven = program.getOptionValueSource('timeout') === 'cli';
     const options = { ...program.opts<GlobalOptions>(), isTimeoutGiven };
     const report = await withRedis(options, terminal, command);
     if (report) await print(report, options, terminal);
-    end(interruptedCode() ?? (report?.failure ? EXIT.failed : EXIT.fine));
+    end(interruptedCode() ?? (report?.failure ? (report.failure.exit ?? EXIT.failed) : EXIT.fine));
   };
   const tell = async (report: Report): Promise<void> => {
     await print(report, program.opts<GlobalOptions>(), terminal);

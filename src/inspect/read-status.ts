@@ -6,6 +6,7 @@ import type { Client } from '../redis/run-script.ts';
 import type { ShardFigures } from './decode.ts';
 import { diagnose } from './diagnose.ts';
 import { readFigures } from './figures.ts';
+import { readPlaces } from './places.ts';
 import type { Registry } from './registry.ts';
 import { statusOf } from './shard-status.ts';
 import type { NodeStatus, StatusReport, TopicStatus } from './status-report.ts';
@@ -22,9 +23,10 @@ export async function readStatus(
   const { now, shards: inUse, loadUnit, nodes, largestPrompt } = registry;
   const numbers = Array.from({ length: inUse }, (_, shard) => shard);
   const [, , cardsKey] = registryKeys(topic);
-  const [cards, memory, figures] = await Promise.all([
+  const [cards, memory, places, figures] = await Promise.all([
     client.hgetall(cardsKey),
     readMemory(client),
+    readPlaces(client),
     Promise.all(numbers.map((shard) => readFigures(client, topic, shard))),
   ]);
   const waiting = await Promise.all(
@@ -40,7 +42,10 @@ export async function readStatus(
   const status: TopicStatus = {
     ...{ topic, server, now, loadUnit, memory, largestPrompt: largestPrompt ?? null },
     nodes: nodes.map((node) => nodeStatus(node, parseCard(cards[node.name]), look)),
-    shards: figures.map((one, shard) => statusOf(shard, one)),
+    shards: figures.map((one, shard) => ({
+      ...statusOf(shard, one),
+      ...(places && { place: places.of(topic, shard) }),
+    })),
     tooLarge: heads.flat(),
   };
   return { ...status, findings: diagnose(status) };

@@ -1,4 +1,5 @@
 /** What an operator wants to know of one shard, computed from its figures. */
+import type { ShardPlace } from './places.ts';
 import type { ShardFigures } from './decode.ts';
 
 export interface ShardStatus {
@@ -19,6 +20,8 @@ export interface ShardStatus {
   dead: number;
   /** ms since a node last claimed from it or refreshed it; null: none ever did. */
   visitedMs: number | null;
+  /** In a Redis Cluster: its slot, and the master of it. */
+  place?: ShardPlace;
 }
 
 export function statusOf(shard: number, { now, state, load, head, sizes }: ShardFigures): ShardStatus {

@@ -39,7 +39,7 @@ export function cardWriter(context: CardContext): () => string {
     const isTried = membership.down === undefined || loop === undefined || loop.restMs === Infinity;
     return cardText({
       ...{ host, pid: process.pid, version: VERSION },
-      ...{ policy: rules.policy, leaseMs: rules.leaseMs, keepAliveMs: rules.keepAliveMs },
+      ...{ policy: rules.policy, leaseMs: rules.leaseMs, keepAliveMs: rules.keepAliveMs, ttlMs: rules.ttlMs },
       role: front ? 'front' : tally.put > 0 ? 'both' : 'engine',
       upMs: Math.round(monotonic() - from),
       draining,

@@ -15,6 +15,7 @@ export interface Card {
   role: 'front' | 'engine' | 'both';
   leaseMs: number;
   keepAliveMs: number;
+  ttlMs: number;
   upMs: number;
   /** It closes, and waits for what still runs. */
   draining: boolean;
@@ -95,6 +96,7 @@ const readCard = shaped<Card>({
   role: word('front', 'engine', 'both'),
   leaseMs: count,
   keepAliveMs: count,
+  ttlMs: count,
   upMs: count,
   draining: (value) => value === true,
   pending: count,

@@ -22,6 +22,8 @@ export async function examineRights(client: Client, of: RightsOf, user?: string)
       trouble: {
         why: `the Redis user ${lacks}: ${of.role === 'application' ? 'nodes do not start, or work late' : 'commands fail'}`,
         remedy: `"sched-lua acl ${of.topic} --role ${of.role}" prints all that it needs`,
+        command: `sched-lua acl ${of.topic} --role ${of.role} --name ${name} | redis-cli`,
+        severity: 'broken',
       },
     };
   } catch (error) {

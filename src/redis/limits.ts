@@ -8,6 +8,10 @@ export type Needs = Pick<Rules, 'maxBodyBytes' | 'maxResultBytes' | 'leaseMs'>;
 export interface Trouble {
   why: string;
   remedy: string;
+  /** What does it, if one command does. */
+  command?: string;
+  /** `broken`: work is refused, or nobody will do it. `note`: it may be meant so. Default: a warning. */
+  severity?: 'broken' | 'note';
 }
 
 /** A call carries 256 KiB, or one larger request or result, and beside it names, numbers and its script. */
@@ -42,6 +46,7 @@ function ofSize(limit: Limit, value: number, needs: Needs, beside: number): Trou
   return {
     why: `${limit} is ${mib(value)}: what is larger breaks its connection, and is refused (${option} ${mib(bytes)})`,
     remedy: `set it to ${least} at least, or lower ${option}`,
+    command: `CONFIG SET ${limit} ${least}`,
   };
 }
 
@@ -60,6 +65,7 @@ function ofOutput(value: string, needs: Needs): Trouble | undefined {
     return {
       why: `client-output-buffer-limit ${kind} is ${mib(lowest)}: a larger answer breaks its connection`,
       remedy: `set it to ${bytes} at least, or to 0`,
+      command: `CONFIG SET client-output-buffer-limit "${kind} 0 0 0"`,
     };
   }
   return undefined;
@@ -70,6 +76,7 @@ function ofIdleTime(seconds: number, { leaseMs }: Needs): Trouble | undefined {
   return {
     why: `timeout is ${seconds} s: Redis closes connections that are silent for less than a lease`,
     remedy: 'set it to 0',
+    command: 'CONFIG SET timeout 0',
   };
 }
 
@@ -78,6 +85,7 @@ function ofClients(most: number, connected: number): Trouble | undefined {
   return {
     why: `${connected} of ${most} connections (maxclients) are taken: a node has two or three`,
     remedy: 'raise maxclients',
+    command: `CONFIG SET maxclients ${2 * most}`,
   };
 }
 

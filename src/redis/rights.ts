@@ -67,6 +67,7 @@ const OPERATOR: Sent = {
   pttl: ({ key }) => [key],
   'script|exists': () => [NO_SHA],
   'script|load': () => ['return 1'],
+  'slowlog|get': () => ['1'],
   xdel: ({ key }) => [key, '0-1'],
   xlen: ({ key }) => [key],
   xrange: ({ key }) => [key, '-', '+'],
@@ -81,6 +82,8 @@ const FLEET = ['pexpire', 'time', 'zadd', 'zrangebyscore', 'zrem', 'zremrangebys
 
 /** What ioredis sends by itself. */
 const STANDALONE: Sent = { select: () => ['0'] };
+/** Of a Cluster, beside that. */
+const OPERATOR_OF_CLUSTER: Sent = { 'cluster|nodes': () => [] };
 const CLUSTER: Sent = { asking: () => [], 'cluster|info': () => [], 'cluster|slots': () => [] };
 
 /** Not known before Redis 7; what needs them does without. */
@@ -152,6 +155,7 @@ function sentBy({ role, cluster = false, before7 = false }: Omit<RightsOf, 'topi
   const all = {
     ...(role === 'operator' ? sentToOperate() : APPLICATION),
     ...(cluster ? CLUSTER : STANDALONE),
+    ...(cluster && role === 'operator' ? OPERATOR_OF_CLUSTER : {}),
   };
   return Object.fromEntries(Object.entries(all).filter(([name]) => !(before7 && SINCE_7.includes(name))));
 }

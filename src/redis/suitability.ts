@@ -11,15 +11,7 @@ const LARGEST = 4;
 
 /** One thing of a server that decides whether it suits. */
 export interface Finding {
-  what:
-    | 'version'
-    | 'role'
-    | 'maxmemory-policy'
-    | 'memory'
-    | 'persistence'
-    | 'lazyfree-lazy-expire'
-    | 'rights'
-    | Limit;
+  what: string;
   /** How it is; undefined: it may not be read (CONFIG is often denied). */
   found: string | undefined;
   /** What comes of it, if it does not suit, and what to do. */
@@ -35,15 +27,15 @@ export interface Facts {
 
 const SETTINGS = ['maxmemory-policy', 'appendonly', 'save', 'lazyfree-lazy-expire', ...LIMITS] as const;
 
-/** Asks a server for everything that sched-lua depends on. Changes nothing. */
-export async function readFacts(client: Client): Promise<Facts> {
+/** Asks a server for everything that sched-lua depends on, and for `more` settings. Changes nothing. */
+export async function readFacts(client: Client, more: readonly string[] = []): Promise<Facts> {
   const server = await anyServer(client).catch(() => client);
   const info = await read(() => server.info());
   const setting = async (name: string): Promise<[string, string | undefined]> => [
     name,
     await read(async () => (await server.config('GET', name))[1]),
   ];
-  return { info, settings: Object.fromEntries(await Promise.all(SETTINGS.map(setting))) };
+  return { info, settings: Object.fromEntries(await Promise.all([...SETTINGS, ...more].map(setting))) };
 }
 
 /**
@@ -60,16 +52,19 @@ export function examine({ info = '', settings }: Facts, needs: Needs): Finding[]
     finding('role', field('role'), field('role') === 'slave', {
       why: 'this is a replica: it refuses every write',
       remedy: 'use the URL of its master',
+      severity: 'broken',
     }),
     finding('maxmemory-policy', policy, policy !== 'noeviction', {
       why: `maxmemory-policy is ${policy}: Redis may drop requests`,
       remedy: 'set it to noeviction',
+      command: 'CONFIG SET maxmemory-policy noeviction',
     }),
     ofMemory(Number(field('used_memory')), Number(field('maxmemory')), needs),
     ofPersistence(appendonly, save),
     finding('lazyfree-lazy-expire', lazy, lazy === 'no', {
       why: 'lazyfree-lazy-expire is no: a large shard that expires stalls Redis',
       remedy: 'set it to yes',
+      command: 'CONFIG SET lazyfree-lazy-expire yes',
     }),
     ...LIMITS.map((limit) => ofLimit(limit, settings[limit], needs, connected)),
   ];
@@ -98,6 +93,7 @@ function ofVersion(redis: string | undefined, valkey: string | undefined): Findi
   return finding('version', found, isOld, {
     why: `Redis ${major}.${minor} is too old`,
     remedy: `sched-lua needs ${OLDEST.join('.')} or newer`,
+    severity: 'broken',
   });
 }
 
@@ -109,11 +105,14 @@ function ofMemory(used: number, most: number, { maxBodyBytes }: Needs): Finding 
   if (used / most < NEARLY_FULL && most < maxBodyBytes * LARGEST) {
     const largest = `${LARGEST} requests of maxBodyBytes (${megabytes(maxBodyBytes)})`;
     const why = `maxmemory is ${megabytes(most)}: ${largest} fill it`;
-    return finding('memory', found, true, { why, remedy: 'raise maxmemory, or lower maxBodyBytes' });
+    const command = `CONFIG SET maxmemory ${LARGEST * maxBodyBytes}`;
+    return finding('memory', found, true, { why, remedy: 'raise maxmemory, or lower maxBodyBytes', command });
   }
   return finding('memory', found, used / most >= NEARLY_FULL, {
     why: `${Math.round((used / most) * 100)} % of maxmemory are used: puts are refused when it is full`,
     remedy: 'raise maxmemory, or have less wait (maxWaiting)',
+    command: `CONFIG SET maxmemory ${2 * most}`,
+    ...(used >= most ? { severity: 'broken' } : {}),
   });
 }
 
@@ -123,6 +122,7 @@ function ofPersistence(appendonly: string | undefined, save: string | undefined)
   return finding('persistence', found, appendonly === 'no' && save === '', {
     why: 'Redis keeps nothing on disk: a restart loses what waits (owners put it again)',
     remedy: 'set appendonly yes',
+    command: 'CONFIG SET appendonly yes',
   });
 }
 

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Scheduler, type RedisSource } from '../../src/index.ts';
-import { shardKey } from '../../src/base/keys.ts';
+import { Scheduler, type RedisSource, type StatusReport } from '../../src/index.ts';
+import { shardKey, slotOf } from '../../src/base/keys.ts';
 import { openClient } from '../../src/redis/connection.ts';
 import { allScripts } from '../../src/redis/run-script.ts';
 import { findServer, freePort, startBinary } from '../../src/testing/redis/binary.ts';
@@ -110,12 +110,31 @@ describe('sched-lua on many machines', function () {
         );
         expect((await run('status', `${topic}-not`)).stderr).to.include(topic);
         expect(await fine('verify', topic)).to.match(/3 shards, all invariants hold/);
-        await client.call('XADD', ...deadEntry(shardKey(topic, 2, 'dead'), { id: 'gone' }));
-        await client.pexpire(shardKey(topic, 2, 'dead'), 60_000);
         expect(await fine('load')).to.include(`${Object.keys(allScripts()).length * count} scripts loaded`);
         expect(await fine('load', '--check')).to.match(/^nothing is missing/);
-        const doctor = (await run('doctor', '--json')).json();
-        expect((doctor.findings as unknown[]).length).to.equal(11 * (count === 6 ? 3 : 1));
+        const isCluster = count === 6;
+        const status = JSON.parse(await fine('status', '--json', topic)) as StatusReport;
+        expect(status.shards.map(({ place }) => place)).to.deep.equal(
+          [0, 1, 2].map((shard) => {
+            if (!isCluster) return undefined;
+            const slot = slotOf(topic, shard);
+            return { slot, server: `127.0.0.1:${cluster.places[cluster.masterOf(slot)]!.port}` };
+          }),
+        );
+        expect(/ SLOT +MASTER\n/.test(await fine('status', topic))).to.equal(isCluster);
+        const { findings } = (await run('doctor', '--over', '0', '--json', topic)).json();
+        const kinds = (findings as { what: string; state: string }[]).reduce<Record<string, string[]>>(
+          (all, { what, state }) => ({ ...all, [what]: [...(all[what] ?? []), state] }),
+          {},
+        );
+        expect(kinds['scripts']).to.have.length(count);
+        expect(kinds['version']).to.deep.equal(Array(isCluster ? 3 : 1).fill('ok'));
+        expect(kinds).to.deep.include({ rights: kinds['version'], invariants: ['ok'] });
+        for (const what of ['cluster', 'open slots'])
+          expect(kinds[what]).to.deep.equal(isCluster ? ['ok', 'ok', 'ok'] : undefined);
+        expect(kinds['shards per master']).to.deep.equal(isCluster ? ['ok'] : undefined);
+        await client.call('XADD', ...deadEntry(shardKey(topic, 2, 'dead'), { id: 'gone' }));
+        await client.pexpire(shardKey(topic, 2, 'dead'), 60_000);
         expect(await fine('dead', 'ls', topic)).to.match(/gone/);
         const [{ entry }] = (
           JSON.parse(await fine('dead', 'ls', topic, '--json')) as { entries: [{ entry: string }] }
@@ -127,6 +146,21 @@ describe('sched-lua on many machines', function () {
         await node.close();
       }
     });
+
+  it('names slots of a Cluster that are half moved, at both masters, until the move ends', async () => {
+    const { url, env } = places['a Cluster']!();
+    const look = async (): Promise<string[]> => {
+      const { json } = await runCli(['doctor', '--over', '0', '--json'], url, env);
+      const findings = json().findings as { what: string; state: string; found: string }[];
+      return findings
+        .filter(({ what }) => what === 'open slots')
+        .map(({ state, found }) => `${state} ${found}`);
+    };
+    const move = await cluster.beginMove(7, 0, 1);
+    expect((await look()).sort()).to.deep.equal(['ok none', 'warning 7 comes', 'warning 7 leaves']);
+    await move.end();
+    expect(await look()).to.deep.equal(['ok none', 'ok none', 'ok none']);
+  });
 
   it('names a sentinel, a node of a Cluster, and a single server by what they are', async () => {
     const said = async (url: string): Promise<string> => (await runCli(['status'], url)).stderr;

@@ -8,6 +8,7 @@ const FULL: Card = {
   ...{
     leaseMs: most,
     keepAliveMs: most,
+    ttlMs: most,
     upMs: most,
     draining: false,
     pending: most,

@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const { list } = createRequire(require.resolve('ioredis'))('@ioredis/commands') as { list: string[] };
 /** Containers whose second word is a command of its own to an ACL rule. */
-const CONTAINERS = ['acl', 'client', 'cluster', 'config', 'memory', 'script'];
+const CONTAINERS = ['acl', 'client', 'cluster', 'config', 'memory', 'script', 'slowlog'];
 const CLIENTS = /^(Redis|Cluster|Commander|ChainableCommander|Pipeline)$/;
 
 export interface Sent {

@@ -21,7 +21,8 @@ export interface Life {
 /** What commands of the sources are for that no rule gives: who may not use them does without, and is told so. */
 export const OPTIONAL = {
   application: ['config|get'],
-  operator: [] as string[],
+  // it shows the keys of all topics
+  operator: ['scan'],
 } as const;
 
 /** A life takes some seconds; one that lacks a right may hang. */

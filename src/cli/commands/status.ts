@@ -160,7 +160,8 @@ function stateOf({ condition, heardAt, registeredUntil }: NodeStatus, now: numbe
 
 function shardTable(shards: readonly ShardStatus[]): string {
   if (shards.length === 0) return '';
-  const rows = shards.map(({ shard, waiting, load, oldestMs, claims, leases, results, dead }) => [
+  const isCluster = shards.some(({ place }) => place !== undefined);
+  const rows = shards.map(({ shard, waiting, load, oldestMs, claims, leases, results, dead, place }) => [
     shard,
     waiting,
     load,
@@ -169,6 +170,8 @@ function shardTable(shards: readonly ShardStatus[]): string {
     leases.overdue > 0 ? `${leases.overdue} overdue` : claims > 0 ? 'in time' : '-',
     results,
     dead,
+    ...(isCluster ? [place?.slot ?? '-', place?.server ?? 'none'] : []),
   ]);
-  return table(['SHARD', 'WAITING', 'LOAD', 'OLDEST', 'CLAIMS', 'LEASES', 'RESULTS', 'DEAD'], rows);
+  const header = ['SHARD', 'WAITING', 'LOAD', 'OLDEST', 'CLAIMS', 'LEASES', 'RESULTS', 'DEAD'];
+  return table([...header, ...(isCluster ? ['SLOT', 'MASTER'] : [])], rows, [header.length + 1]);
 }

@@ -75,3 +75,9 @@ export const SHARD_COLUMNS: readonly Column<ShardStatus>[] = [
   column('DEAD', 'requests given up', ({ dead }) => dead),
   column('SEEN', 'since a node looked at it', ({ visitedMs }) => visitedMs, short),
 ];
+
+/** Of a Redis Cluster. */
+export const PLACE_COLUMNS: readonly Column<ShardStatus>[] = [
+  column('SLOT', 'in the Cluster', ({ place }) => place?.slot ?? null),
+  column('MASTER', 'of that slot', ({ place }) => place?.server ?? null),
+];

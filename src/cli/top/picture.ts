@@ -5,7 +5,7 @@ import type { TopNode, TopReport } from '../../inspect/top-report.ts';
 import { duration } from '../../base/words.ts';
 import { fold, oneLine, shorten } from '../output.ts';
 import { cells, crop } from './cells.ts';
-import { NODE_COLUMNS, SHARD_COLUMNS, type Column } from './columns.ts';
+import { NODE_COLUMNS, PLACE_COLUMNS, SHARD_COLUMNS, type Column } from './columns.ts';
 import { headLines } from './head.ts';
 import { KEYS, type Page, type View } from './view.ts';
 
@@ -123,8 +123,9 @@ function helpLines(): Body {
 
 function tableLines({ report, view }: Scene, columns: number, height: number): Body {
   if (view.table === 'shards') {
-    const { lines, rows } = drawn(SHARD_COLUMNS, report.shards, view, { columns, height });
-    return { lines, rows };
+    const isCluster = report.shards.some(({ place }) => place !== undefined);
+    const all = isCluster ? [...SHARD_COLUMNS, ...PLACE_COLUMNS] : SHARD_COLUMNS;
+    return drawn(all, report.shards, view, { columns, height });
   }
   const wanted = view.filter.toLowerCase();
   const nodes = report.nodes.filter(({ name }) => name.toLowerCase().includes(wanted));
