@@ -3,14 +3,14 @@ import { expect } from 'chai';
 import { rightsOf } from '../../src/redis/rights.ts';
 import { shardKey } from '../../src/base/keys.ts';
 import { exemptFromTtlCheck, freshTopic } from '../support/server.ts';
-import { useOwnRedis } from '../support/own-redis.ts';
-import { deadEntry, runCli, seedNode, withClient } from './support.ts';
+import { UNTIMED, useOwnRedis } from '../support/own-redis.ts';
+import { deadEntry, runCli, seedNode, withClient, type Outcome } from './support.ts';
 
 const WORD = 'a-word-nobody-shows';
 
 describe('sched-lua acl', function () {
   this.timeout(240_000);
-  const redis = useOwnRedis(['--lazyfree-lazy-expire', 'yes', '--appendonly', 'yes']);
+  const redis = useOwnRedis(['--lazyfree-lazy-expire', 'yes', '--appendonly', 'yes', ...UNTIMED]);
 
   const urlOf = (user: string): string => redis.url.replace('redis://', `redis://${user}:${WORD}@`) + '/1';
   const setUser = async (line: string): Promise<void> => {
@@ -90,9 +90,9 @@ describe('sched-lua acl', function () {
           ['verify', topic],
           ['load'],
           ['load', '--check'],
-          ['doctor'],
-          ['doctor', topic, '--role', 'operator'],
-          ['doctor', topic, '--try', 'default'],
+          ['doctor', '--over', '0'],
+          ['doctor', topic, '--role', 'operator', '--over', '0'],
+          ['doctor', topic, '--try', 'default', '--over', '0'],
         ]) {
           const { code, stdout, stderr } = await runCli([...args, '--timeout', '4000'], url);
           expect(stdout + stderr).to.not.include(WORD);
@@ -146,13 +146,16 @@ describe('sched-lua acl', function () {
   });
 
   describe('and doctor', () => {
+    const doctor = (...args: string[]): Promise<Outcome> =>
+      runCli(['doctor', '--over', '0', ...args], redis.url);
+
     it('names what a user lacks, with exit code 2, and what prints it', async () => {
       await setUser((await runCli(['acl', 'chat', '--name', 'app'])).stdout.trim());
-      const fine = await runCli(['doctor', 'chat', '--try', 'app'], redis.url);
+      const fine = await doctor('chat', '--try', 'app');
       expect({ code: fine.code, stderr: fine.stderr }).to.deep.equal({ code: 0, stderr: '' });
       expect(fine.stdout).to.match(/^ok +rights +app has the \d+ rights of the application$/m);
       await redis.admin.call('ACL', 'SETUSER', 'app', '-zadd', '-subscribe', 'resetchannels');
-      const lacking = await runCli(['doctor', 'chat', '--try', 'app'], redis.url);
+      const lacking = await doctor('chat', '--try', 'app');
       expect(lacking.code).to.equal(2);
       expect(lacking.stdout).to.match(/^broken +rights +app lacks &\{chat\}:wake:\* \+subscribe \+zadd$/m);
       expect(lacking.stdout.replace(/\s+/g, ' ')).to.match(
@@ -162,19 +165,19 @@ describe('sched-lua acl', function () {
 
     it('tells a user of another topic, and one of some shards only, from a good one', async () => {
       await setUser((await runCli(['acl', 'chat', '--name', 'app'])).stdout.trim());
-      const other = (await runCli(['doctor', 'other', '--try', 'app', '--json'], redis.url)).json();
+      const other = (await doctor('other', '--try', 'app', '--json')).json();
       expect(JSON.stringify(other['findings'])).to.include('~{other.???}:*').and.include('~{other}:*');
       await redis.admin.call('ACL', 'SETUSER', 'app', 'resetkeys', '~{chat}:*', '~{chat.06S}:*');
-      const some = await runCli(['doctor', 'chat', '--try', 'app'], redis.url);
+      const some = await doctor('chat', '--try', 'app');
       expect(some.stdout).to.match(/^broken +rights +app lacks ~\{chat\.\?\?\?\}:\*$/m);
     });
 
     it('says that there is no such user, and that it may not ask', async () => {
-      const nobody = await runCli(['doctor', 'chat', '--try', 'nobody'], redis.url);
+      const nobody = await doctor('chat', '--try', 'nobody');
       expect(nobody.code).to.equal(1);
       expect(nobody.stderr).to.match(/User 'nobody' not found/);
       await setUser((await runCli(['acl', 'chat', '--name', 'app'])).stdout.trim());
-      const mute = await runCli(['doctor', 'chat'], urlOf('app').replace(/\/1$/, ''));
+      const mute = await runCli(['doctor', 'chat', '--over', '0'], urlOf('app').replace(/\/1$/, ''));
       expect(mute.code).to.equal(0);
       expect(mute.stdout).to.match(/^unknown +rights +may not be read$/m);
       expect((await runCli(['doctor', '--try', 'app'], redis.url)).code).to.equal(2);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { SHARD_TABLES, registryKeys, shardKey } from '../../src/base/keys.ts';
 import { allScripts } from '../../src/redis/run-script.ts';
 import { request, room, useFleet } from '../support/fleet.ts';
-import { useOwnRedis } from '../support/own-redis.ts';
+import { UNTIMED, useOwnRedis } from '../support/own-redis.ts';
 import { exemptFromTtlCheck, freshTopic, redisUrl, waitUntil } from '../support/server.ts';
 import { runCli, seedNode, withClient, type Outcome } from './support.ts';
 
@@ -35,7 +35,7 @@ const named = (outcome: Outcome, what: string): Told => findingsOf(outcome).find
 
 describe('sched-lua doctor', function () {
   this.timeout(60_000);
-  const redis = useOwnRedis(['--lazyfree-lazy-expire', 'yes', '--appendonly', 'yes']);
+  const redis = useOwnRedis(['--lazyfree-lazy-expire', 'yes', '--appendonly', 'yes', ...UNTIMED]);
   const doctor = (...args: string[]): Promise<Outcome> =>
     runCli(['doctor', '--over', '0', ...args], redis.url);
 
@@ -141,7 +141,7 @@ describe('sched-lua doctor', function () {
       await runCli(['status', topic], redis.url);
       await withClient(redis.url, (client) => seedNode(client, topic, 'a', 1, { puts: 2, claims: 1 }));
     } finally {
-      await redis.admin.config('SET', 'slowlog-log-slower-than', '10000');
+      await redis.admin.config('SET', 'slowlog-log-slower-than', '-1');
     }
     const { found } = named(await doctor('--json'), 'slow calls');
     expect(found).to.match(/script (claim|register|put_requests) \d+ times?, at most \d+ ms/);

@@ -2,6 +2,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { findServer, freePort, startBinary } from '../../src/testing/redis/binary.ts';
 import type { PrivateRedis } from '../../src/testing/redis/server.ts';
+import { UNTIMED } from './own-redis.ts';
 import { waitUntil } from './server.ts';
 
 const SLOTS = 16_384;
@@ -201,6 +202,7 @@ async function startMember(args: readonly string[], tls: boolean): Promise<Membe
     ...['--cluster-require-full-coverage', 'no', '--cluster-node-timeout', '2000'],
     ...['--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0'],
     ...(tls ? ['--tls-port', String(tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes'] : []),
+    ...UNTIMED,
     ...args,
   ]);
   const admin = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });

@@ -7,6 +7,9 @@ import { waitUntil } from './server.ts';
 /** Keeps every write, and may be told to restart. */
 export const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always', '--enable-debug-command', 'yes'];
 
+/** What is slow on a busy machine is no finding of a test. */
+export const UNTIMED = ['--slowlog-log-slower-than', '-1'];
+
 export class OwnRedis {
   /** A client that waits for the server whenever it is down. */
   admin!: Redis;
